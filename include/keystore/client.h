@@ -303,7 +303,7 @@ struct keystore_db_request {
     uint32_t db;
 };
 
-/* swap_db: what one of the databases holds the other one holds afterwards. */
+/* swap_db: the two databases whose contents are swapped. */
 struct keystore_swap_request {
     uint32_t db;
     uint32_t other_db;
@@ -432,7 +432,7 @@ struct keystore_bit_fields {
     uint64_t version;
 };
 
-/* Bytes that follow one another in both strings and in what they have in common. */
+/* A run of bytes of the common subsequence that is contiguous in both strings. */
 struct keystore_lcs_match {
     int64_t start;       /* in the string of `key` */
     int64_t other_start; /* in that of `other_key` */

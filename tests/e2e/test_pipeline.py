@@ -41,11 +41,13 @@ def test_every_operation_has_its_reply(stub, keys):
         pb.Op(r_push=pb.ListInsert(key=items, values=[b"1", b"2"])),
         pb.Op(l_range=pb.ListRange(key=items, stop=-1)),
         pb.Op(incr=pb.Increment(key=number, by=5)),
-        pb.Op(exists=pb.Keys(keys=[text, items, b"none"])))]))
-    stored, appended, value, pushed, elements, total, count = answer.replies
+        pb.Op(exists=pb.Keys(keys=[text, items, b"none"])),
+        pb.Op(id=8, lcs=pb.LcsRequest(key=text, other_key=text, want_string=True)))]))
+    stored, appended, value, pushed, elements, total, count, common = answer.replies
     assert stored.status.ok and appended.status.count == 2 and value.value.value == b"ab"
     assert pushed.status.count == 2 and list(elements.list.values) == [b"1", b"2"]
     assert total.number.integer == 5 and count.status.count == 2
+    assert common.id == 8 and common.lcs.length == 2 and common.lcs.value == b"ab"
 
 
 def test_an_error_stays_with_its_operation(stub, keys):

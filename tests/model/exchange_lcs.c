@@ -1,7 +1,7 @@
 /* Lcs, on both sides: Redis is asked once for each part of the answer. */
 #include "exchange.h"
 
-static void begin(struct script *script, const struct keystore_lcs_request *request)
+static void start_command(struct script *script, const struct keystore_lcs_request *request)
 {
     script_begin(script, request->db, "LCS");
     script_bytes(script, request->key);
@@ -11,16 +11,16 @@ static void begin(struct script *script, const struct keystore_lcs_request *requ
 void send_lcs(const struct exchange *exchange, struct script *script)
 {
     const struct keystore_lcs_request *request = &exchange->op->request.lcs_request;
-    begin(script, request);
+    start_command(script, request);
     script_text(script, "LEN");
     script_end(script);
     if (request->want_string) {
-        begin(script, request);
+        start_command(script, request);
         script_end(script);
     }
     if (!request->want_matches)
         return;
-    begin(script, request);
+    start_command(script, request);
     script_text(script, "IDX");
     script_text(script, "WITHMATCHLEN");
     script_text(script, "MINMATCHLEN");

@@ -318,7 +318,7 @@ void dict_give_back(struct dict *dict, struct dict *taken)
     }
 }
 
-/* Those who prefetch without lock may see a table of one and the size of the other. */
+/* A prefetch without the lock may see the table of one with the size of the other. */
 void dict_swap(struct dict *one, struct dict *other)
 {
     DCHECK(one->slab == other->slab && one->hasher == other->hasher);

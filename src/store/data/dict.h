@@ -73,8 +73,8 @@ void dict_take_all(struct dict *dict, struct dict *taken);
 /* Ends `taken`, which is empty and came from `dict`. */
 void dict_give_back(struct dict *dict, struct dict *taken);
 
-/* What one dictionary has the other one has afterwards, in constant time; both are of one slab and
- * hasher. Unlike dict_deinit() not a threat to those who prefetch without lock. */
+/* Swaps the contents of two dictionaries with the same slab and hasher, in constant time. Unlike
+ * dict_deinit() safe beside a prefetch without the lock. */
 void dict_swap(struct dict *one, struct dict *other);
 
 /* The entry with that key, borrowed; NULL if there is none. */

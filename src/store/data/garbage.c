@@ -7,7 +7,7 @@
 /* A shard's part of a database that was emptied. */
 struct garbage {
     struct garbage *next;
-    struct dict *origin; /* where the entries were; since then perhaps of another database */
+    struct dict *origin; /* where the entries were; by now it may have another database */
     struct dict dict;
     struct saving saving; /* while it is not done, a snapshot needs the entries */
 };

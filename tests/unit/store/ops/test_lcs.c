@@ -1,4 +1,4 @@
-/* Tests of store/ops/lcs.c: against the table that Redis fills and goes back through. */
+/* Tests of store/ops/lcs.c: against the table that Redis fills and traces back. */
 #include "store/ops/apply.h"
 
 #include <setjmp.h>
@@ -12,12 +12,12 @@
 #include "store/keyspace_fixture.h"
 #include "store/seeded.h"
 
-#define ROUNDS 400
-#define MOST   400
+#define ROUNDS  400
+#define MAX_LEN 400
 /* Longer than a tile (lcs.c). */
 #define LONG 9000
 
-/* ---- Redis' way ---- */
+/* ---- as Redis does it ---- */
 
 struct answer {
     size_t length;
@@ -142,13 +142,14 @@ static struct slice draw_text(uint64_t *random, uint8_t *out, size_t most, struc
     return slice_make(out, len);
 }
 
-/* More writes than the fixture keeps changes of: they are not told, and undone at the end. */
-static void begin_untold(struct keyspace_fixture *fixture)
+/* The fixture does not keep changes of so many writes, so they are not emitted, and are flushed at
+ * the end, since it compares with what was emitted. */
+static void stop_emitting(struct keyspace_fixture *fixture)
 {
     store_set_sink(fixture->store, NULL);
 }
 
-static void end_untold(struct keyspace_fixture *fixture)
+static void flush_unemitted(struct keyspace_fixture *fixture)
 {
     keyspace_apply(fixture, (struct op){.kind = OP_FLUSH_DB});
 }
@@ -157,15 +158,15 @@ static void test_random_strings(void **state)
 {
     struct keyspace_fixture *fixture = *state;
     uint64_t random = seeded_start();
-    uint8_t one_bytes[MOST], other_bytes[MOST];
-    begin_untold(fixture);
+    uint8_t one_bytes[MAX_LEN], other_bytes[MAX_LEN];
+    stop_emitting(fixture);
     for (int i = 0; i < ROUNDS; i++) {
-        size_t most = seeded_below(&random, 2) == 0 ? 70 : MOST;
+        size_t most = seeded_below(&random, 2) == 0 ? 70 : MAX_LEN;
         struct slice one = draw_text(&random, one_bytes, most, slice_make(NULL, 0));
         struct slice other = draw_text(&random, other_bytes, most, one);
         check(fixture, one, other, seeded_below(&random, 5));
     }
-    end_untold(fixture);
+    flush_unemitted(fixture);
 }
 
 static void test_lengths_at_the_edges_of_words_and_tiles(void **state)
@@ -174,7 +175,7 @@ static void test_lengths_at_the_edges_of_words_and_tiles(void **state)
     static const size_t lengths[] = {0, 1, 63, 64, 65, 127, 128, 129, 4095, 4096, 4097, 8192};
     static uint8_t one[LONG], other[LONG];
     uint64_t random = seeded_start();
-    begin_untold(fixture);
+    stop_emitting(fixture);
     for (size_t i = 0; i < LONG; i++) {
         one[i] = (uint8_t)seeded_below(&random, 4);
         other[i] = (uint8_t)seeded_below(&random, 4);
@@ -185,7 +186,7 @@ static void test_lengths_at_the_edges_of_words_and_tiles(void **state)
                 check(fixture, slice_make(one, lengths[i]), slice_make(other, lengths[j]), 0);
     check(fixture, slice_make(one, LONG), slice_make(other, 700), 2);
     check(fixture, slice_make(one, 700), slice_make(other, LONG), 2);
-    end_untold(fixture);
+    flush_unemitted(fixture);
 }
 
 /* The answer is a blob, which the result alone holds. */

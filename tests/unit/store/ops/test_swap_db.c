@@ -151,7 +151,7 @@ static void test_absent_keys(void **state)
     assert_true(is_unchanged(fixture, 2, version));
 }
 
-/* Every way in which an operation tells a version. */
+/* Every way in which an operation returns a version. */
 static void test_answers_have_the_version(void **state)
 {
     struct keyspace_fixture *fixture = *state;
