@@ -16,6 +16,7 @@ enum err {
     ERR_LOADING,       /* the data is still being loaded */
     ERR_READ_ONLY,     /* the disk fails or is full: writes are refused */
     ERR_NOT_DURABLE,   /* applied, or read, but the disk failed: a restart may lose it */
+    ERR_STOPPING,      /* the server is shutting down */
     ERR_COUNT,
 };
 

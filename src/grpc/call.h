@@ -80,6 +80,8 @@ void call_stream_close(struct grpc_call *call);
 /* Some of its DATA has come, or all. */
 void call_stream_take_data(struct grpc_call *call, struct slice data);
 void call_stream_end_request(struct grpc_call *call);
+/* Notifies the connection's streams that have not been yet that the server is shutting down. */
+void call_stream_drain(struct grpc_connection *connection);
 /* Ends the connection's streams whose deadline has passed, or whose message does not arrive. */
 void call_stream_check(struct grpc_connection *connection, int64_t now_ms);
 /* http2_handler's. */

@@ -583,4 +583,5 @@ struct grpc_counts grpc_server_counts(const struct grpc_server *server)
 void grpc_connection_drain(struct grpc_connection *connection)
 {
     http2_session_drain(connection->session);
+    call_stream_drain(connection);
 }

@@ -12,6 +12,7 @@
 
 struct stream_state {
     bool begun;         /* the reply's headers are sent */
+    bool draining;      /* on_drain was called */
     struct chain *body; /* of the reply, within on_room */
     bool has_error;     /* the trailers are: */
     struct grpc_fields error;
@@ -181,6 +182,24 @@ void call_stream_check(struct grpc_connection *connection, int64_t now_ms)
     struct stream_search search = {.limits = &connection->server->limits, .now_ms = now_ms};
     while (!http2_session_visit(connection->session, stream_look_at, &search))
         stream_fail(search.found, ERR_DEADLINE, search.why);
+}
+
+/* False, which ends the search, for a call that has not been notified of the shutdown. */
+static bool stream_is_draining(void *argument, struct http2_stream *stream)
+{
+    struct grpc_call **found = argument;
+    struct grpc_call *call = http2_stream_user(stream);
+    *found = call;
+    return call->state != CALL_STREAMING || call->streaming->draining;
+}
+
+void call_stream_drain(struct grpc_connection *connection)
+{
+    struct grpc_call *call;
+    while (!http2_session_visit(connection->session, stream_is_draining, &call)) {
+        call->streaming->draining = true;
+        call->stream->on_drain(stream_service(call), call);
+    }
 }
 
 /* ---- replies ---- */

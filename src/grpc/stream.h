@@ -35,6 +35,8 @@ struct grpc_stream_method {
      * again after grpc_stream_ready(). May end the call.
      */
     void (*on_room)(void *user, struct grpc_call *call, size_t room);
+    /* The server is shutting down: end the call as soon as it is in order. Called once. */
+    void (*on_drain)(void *user, struct grpc_call *call);
     /* The caller is gone, or its deadline has passed: the call must not be used after this. */
     void (*on_cancel)(void *user, struct grpc_call *call);
 };

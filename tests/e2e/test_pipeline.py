@@ -89,6 +89,25 @@ def test_a_pipeline_is_durable_like_other_calls(fresh_server, tmp_path):
         assert Stub(channel).Exists(pb.Keys(keys=[b"k%d" % i for i in range(2000)])).count == 2000
 
 
+def test_a_shutdown_ends_the_stream(fresh_server):
+    """Soon, with the replies to all that was taken, and an error that says why."""
+    server = fresh_server()
+    with open_channel(server.address) as channel:
+        requests = queue.Queue()
+        replies = Stub(channel).Pipeline(iter(requests.get, None))
+        for _ in range(20):
+            requests.put(batch(put(b"key", b"v")))
+        for _ in range(20):
+            assert next(replies).replies[0].status.ok
+        server.send_signal()
+        with pytest.raises(grpc.RpcError) as caught:
+            next(replies)
+        requests.put(None)
+        assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+        assert dict(caught.value.trailing_metadata())["keystore-reason"] == "ERROR_REASON_STOPPING"
+        server.wait()
+
+
 def test_a_long_operation_keeps_its_place(stub, keys):
     """It is carried out by another thread; what follows waits for it, other calls do not."""
     items, after = next(keys), next(keys)

@@ -33,6 +33,8 @@
 
 enum { REPLIES = 1 }; /* the field of ReplyBatch */
 
+static const char stopping[] = "the server is shutting down; what has no reply was not executed";
+
 struct pipeline_item {
     struct engine_task task; /* first: on_done finds the item by it */
     struct pipeline_batch *batch;
@@ -58,6 +60,7 @@ struct pipeline {
     struct pipeline_item *offloaded; /* NULL: none is */
     bool is_holding;                 /* the caller */
     bool half_closed;
+    bool draining; /* what arrives now is not executed */
 };
 
 /* ---- life ---- */
@@ -120,6 +123,17 @@ static void pipeline_end(struct pipeline *pipeline, const struct grpc_status *st
     DCHECK(pipeline->offloaded == NULL);
     pipeline_free(pipeline);
     grpc_stream_end(call, status);
+}
+
+/* All batches are answered. A caller that would send more gets an error in a shutdown. */
+static void pipeline_end_if_done(struct pipeline *pipeline)
+{
+    if (pipeline->half_closed) {
+        pipeline_end(pipeline, NULL);
+    } else if (pipeline->draining) {
+        struct grpc_status status = status_of(ERR_STOPPING, stopping);
+        pipeline_end(pipeline, &status);
+    }
 }
 
 static void pipeline_cancel_pending(struct pipeline *pipeline)
@@ -348,9 +362,11 @@ static void pipeline_abandon(struct pipeline *pipeline)
 static void pipeline_on_message(void *user, struct grpc_call *call, struct slice message)
 {
     struct pipeline *pipeline = grpc_call_user(call);
-    struct pipeline_batch *batch = pipeline_take_batch(pipeline);
     const char *why;
     (void)user;
+    if (pipeline->draining)
+        return;
+    struct pipeline_batch *batch = pipeline_take_batch(pipeline);
     enum err err = pipeline_fill(batch, message, &why);
     if (err != ERR_NONE) {
         struct grpc_status status = status_of(err, why);
@@ -398,11 +414,21 @@ static void pipeline_on_room(void *user, struct grpc_call *call, size_t room)
         if (pipeline->first == NULL)
             pipeline->last = &pipeline->first;
         pipeline_give_back(pipeline, batch);
-        if (--pipeline->batches <= PIPELINE_BATCHES / 2)
+        if (--pipeline->batches <= PIPELINE_BATCHES / 2 && !pipeline->draining)
             pipeline_hold(pipeline, false);
     }
-    if (pipeline->first == NULL && pipeline->half_closed)
-        pipeline_end(pipeline, NULL);
+    if (pipeline->first == NULL)
+        pipeline_end_if_done(pipeline);
+}
+
+static void pipeline_on_drain(void *user, struct grpc_call *call)
+{
+    struct pipeline *pipeline = grpc_call_user(call);
+    (void)user;
+    pipeline->draining = true;
+    pipeline_hold(pipeline, true);
+    if (pipeline->first == NULL)
+        pipeline_end_if_done(pipeline);
 }
 
 static void pipeline_on_half_close(void *user, struct grpc_call *call)
@@ -411,7 +437,7 @@ static void pipeline_on_half_close(void *user, struct grpc_call *call)
     (void)user;
     pipeline->half_closed = true;
     if (pipeline->first == NULL)
-        pipeline_end(pipeline, NULL);
+        pipeline_end_if_done(pipeline);
 }
 
 static void pipeline_on_open(void *user, struct grpc_call *call)
@@ -435,5 +461,6 @@ const struct grpc_stream_method pipeline_method = {
     .on_message = pipeline_on_message,
     .on_half_close = pipeline_on_half_close,
     .on_room = pipeline_on_room,
+    .on_drain = pipeline_on_drain,
     .on_cancel = pipeline_on_cancel,
 };

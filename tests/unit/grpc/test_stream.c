@@ -26,7 +26,7 @@ struct repeat {
     bool half_closed;
     bool ends_open;  /* does not end with the request */
     bool fails_open; /* ends in on_open */
-    unsigned opens, messages, cancels;
+    unsigned opens, messages, cancels, drains;
     size_t asked;
 };
 
@@ -94,6 +94,15 @@ static void on_room(void *user, struct grpc_call *call, size_t room)
         end(NULL);
 }
 
+static void on_drain(void *user, struct grpc_call *call)
+{
+    (void)user;
+    assert_ptr_equal(call, repeat.call);
+    repeat.drains++;
+    if (!repeat.ends_open)
+        end(&wrong);
+}
+
 static void on_cancel(void *user, struct grpc_call *call)
 {
     (void)user;
@@ -102,8 +111,8 @@ static void on_cancel(void *user, struct grpc_call *call)
     repeat.cancels++;
 }
 
-static const struct grpc_stream_method method = {on_open, on_message, on_half_close, on_room,
-                                                 on_cancel};
+static const struct grpc_stream_method method = {on_open, on_message, on_half_close,
+                                                 on_room, on_drain,   on_cancel};
 
 static const void *find_method(void *user, struct slice path)
 {
@@ -288,6 +297,31 @@ static void test_a_cancelled_call_is_told_once(void **state)
     assert_int_equal(repeat.cancels, 2);
 }
 
+/* Each is notified once, ends when it likes, and the connection after it. */
+static void test_a_shutdown_ends_the_call(void **state)
+{
+    (void)state;
+    for (int open = 0; open < 2; open++) {
+        struct echo *echo = open_with(&(struct ng_options){0});
+        struct ng_stream *stream = echo_call(echo, REPEAT);
+        repeat.ends_open = open;
+        send_message(echo, stream, "1a", false);
+        assert_true(echo_exchange(echo));
+        grpc_connection_drain(echo->connection);
+        grpc_connection_drain(echo->connection);
+        assert_true(echo_exchange(echo));
+        assert_int_equal(repeat.drains, 1);
+        assert_int_equal(grpc_connection_finished(echo->connection), !open);
+        if (open)
+            end(&wrong);
+        assert_true(echo_exchange(echo));
+        assert_replies(stream, (const char *const[]){"1a"}, 1);
+        assert_status(stream, "10");
+        assert_true(grpc_connection_finished(echo->connection));
+        close_all(echo);
+    }
+}
+
 static void test_a_deadline_ends_the_call(void **state)
 {
     (void)state;
@@ -380,6 +414,7 @@ int main(void)
         cmocka_unit_test(test_a_method_may_fail_at_once),
         cmocka_unit_test(test_a_method_may_end_between_messages),
         cmocka_unit_test(test_a_cancelled_call_is_told_once),
+        cmocka_unit_test(test_a_shutdown_ends_the_call),
         cmocka_unit_test(test_a_deadline_ends_the_call),
         cmocka_unit_test(test_a_message_that_does_not_arrive),
         cmocka_unit_test(test_malformed_messages),
