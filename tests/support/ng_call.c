@@ -1,6 +1,8 @@
 /* Unary gRPC calls on HTTP/2 requests: header fields, message prefix and status. */
 #include "support/ng_call.h"
 
+#include "base/decimal.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -47,7 +49,10 @@ struct slice ng_call_field(const struct ng_stream *call, const char *name)
 int ng_call_status(const struct ng_stream *call)
 {
     struct slice status = ng_call_field(call, "grpc-status");
-    return status.len == 0 ? -1 : atoi((const char *)status.data); /* a line end follows */
+    int64_t code = -1;
+    if (status.len > 0 && !decimal_parse(status, &code))
+        fail_msg("grpc-status is not a number: %.*s", (int)status.len, (const char *)status.data);
+    return (int)code;
 }
 
 static void assert_ended(const struct ng_stream *call, int status)

@@ -6,6 +6,7 @@
 #include "support/resp_append.h"
 #include "support/words.h"
 
+#include "base/decimal.h"
 #include "base/mem.h"
 
 #include <setjmp.h>
@@ -133,7 +134,9 @@ static void receive_one(struct redis *redis, struct redis_reply *reply)
         reply->bytes = copy_of(slice_skip(line, 1));
         return;
     }
-    reply->number = strtoll((const char *)line.data + 1, NULL, 10);
+    if (!decimal_parse(slice_skip(line, 1), &reply->number))
+        fail_msg("a length or number was expected, not %.*s", (int)line.len,
+                 (const char *)line.data);
     if (reply->number < 0)
         return;
     if (reply->type == '$')
