@@ -11,23 +11,32 @@
 
 #include <math.h>
 
-enum err decode(const struct decoder *decoder, struct slice bytes, struct arena *arena,
-                struct op *op, const char **why)
+enum err decode_message(const ProtobufCMessageDescriptor *type, struct slice bytes,
+                        struct arena *arena, void **message, const char **why)
 {
-    void *message;
     if (bytes.len >= RESERVE_LEASED && !arena_lease(arena, bytes.len)) /* the store copies them */
         return field_refuse_memory(arena, why);
-    enum err err = wire_decode(decoder->message, bytes, arena, &message);
+    enum err err = wire_decode(type, bytes, arena, message);
     if (err == ERR_NONE)
-        return decoder->fill(message, arena, op, why);
+        return ERR_NONE;
     if (arena->refusal != ERR_NONE)
         return field_refuse_memory(arena, why);
     *why = err == ERR_TOO_LARGE
                ? error_text_format(arena,
                                    "the request holds more than %zu messages; send fewer at once",
                                    WIRE_MAX_MESSAGES)
-               : "the message does not decode as this method's request; see proto/mini_redis.proto";
+               : error_text_format(arena,
+                                   "the message does not decode as %s; see proto/mini_redis.proto",
+                                   type->short_name);
     return err;
+}
+
+enum err decode(const struct decoder *decoder, struct slice bytes, struct arena *arena,
+                struct op *op, const char **why)
+{
+    void *message;
+    enum err err = decode_message(decoder->message, bytes, arena, &message, why);
+    return err != ERR_NONE ? err : decoder->fill(message, arena, op, why);
 }
 
 enum err decode_key(const void *message, struct arena *arena, struct op *op, const char **why)

@@ -12,6 +12,13 @@
 #include <protobuf-c/protobuf-c.h>
 
 /*
+ * protobuf-c's struct of a message from its bytes, into which it then points: wire_decode() with an
+ * error message. On error *why is that, static or in the arena.
+ */
+enum err decode_message(const ProtobufCMessageDescriptor *type, struct slice bytes,
+                        struct arena *arena, void **message, const char **why);
+
+/*
  * Fills `op` from protobuf-c's struct of the message. The caller has set its kind, now_ms,
  * max_answer and max_value, the rest is zero. Slices point where those of the message do, arrays
  * into the arena. On error *why is an error message, static or in the arena.

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "grpc/server.h"
+#include "service/decode.h"
 #include "service/error_text.h"
 #include "service/wire.h"
 
@@ -113,11 +114,10 @@ enum err info_answer(const struct info_source *source, struct slice message, str
                      struct chain *reply, const char **why)
 {
     void *decoded;
-    enum err err = wire_decode(&keystore__v1__info_request__descriptor, message, arena, &decoded);
-    if (err != ERR_NONE) {
-        *why = "the message does not decode as InfoRequest; see proto/mini_redis.proto";
+    enum err err =
+        decode_message(&keystore__v1__info_request__descriptor, message, arena, &decoded, why);
+    if (err != ERR_NONE)
         return err;
-    }
     const Keystore__V1__InfoRequest *request = decoded;
     err = info_check_sections(source, request, arena, why);
     if (err != ERR_NONE)

@@ -22,7 +22,6 @@
 #include "service/route.h"
 #include "service/status.h"
 #include "service/streams/host.h"
-#include "service/wire.h"
 
 #include <mini_redis.pb-c.h>
 
@@ -409,13 +408,13 @@ static void service_count_command(struct service *service)
 static void service_answer_save(struct request *request, struct slice message)
 {
     struct service *service = request->service;
+    const char *why;
     void *decoded;
-    enum err err =
-        wire_decode(&keystore__v1__save_request__descriptor, message, &request->arena, &decoded);
+    enum err err = decode_message(&keystore__v1__save_request__descriptor, message, &request->arena,
+                                  &decoded, &why);
     service_on_batch_end(service);
     if (err != ERR_NONE) {
-        service_fail(request, err,
-                     "the message does not decode as SaveRequest; see proto/mini_redis.proto");
+        service_fail(request, err, why);
         service_recycle(request);
         return;
     }

@@ -324,11 +324,8 @@ static enum err pipeline_fill(struct pipeline_batch *batch, struct slice message
         return field_refuse_memory(arena, why);
     memcpy(copy, message.data, message.len);
     void *decoded;
-    enum err err = wire_decode(&keystore__v1__op_batch__descriptor, slice_make(copy, message.len),
-                               arena, &decoded);
-    *why = arena->refusal != ERR_NONE
-               ? arena->why
-               : "the message does not decode as OpBatch; see proto/mini_redis.proto";
+    enum err err = decode_message(&keystore__v1__op_batch__descriptor,
+                                  slice_make(copy, message.len), arena, &decoded, why);
     if (err != ERR_NONE)
         return err;
     const Keystore__V1__OpBatch *ops = decoded;

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "base/account.h"
 #include "service/fake_call.h"
 
 static int asked; /* sections, by the newest request */
@@ -119,6 +120,19 @@ static void test_what_is_refused(void **state)
     assert_refused(SLICE_LITERAL("\x0a\6first"), ERR_BAD_MESSAGE, "does not decode");
 }
 
+static void test_a_request_that_unfolds_too_far_is_refused(void **state)
+{
+    (void)state;
+    size_t len = (size_t)512 * 1024; /* empty names, two bytes each */
+    uint8_t *bytes = malloc(len);
+    for (size_t i = 0; i < len; i += 2)
+        memcpy(bytes + i, "\x0a", 2);
+    account_set_limit((size_t)1024 * 1024);
+    assert_refused(slice_make(bytes, len), ERR_TOO_LARGE, "more than half of --max-client-memory");
+    account_set_limit(SIZE_MAX);
+    free(bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -126,6 +140,7 @@ int main(void)
         cmocka_unit_test(test_some_sections_each_once),
         cmocka_unit_test(test_values_that_are_too_long_are_cut),
         cmocka_unit_test(test_what_is_refused),
+        cmocka_unit_test(test_a_request_that_unfolds_too_far_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,7 +4,9 @@
  */
 #include "service/streams/pipeline.h"
 
+#include "base/account.h"
 #include "service/offload.h"
+#include "service/wire.h"
 
 #include <semaphore.h>
 #include <setjmp.h>
@@ -312,6 +314,38 @@ static void test_what_is_refused_has_its_error(void **state)
     keystore__v1__reply_batch__free_unpacked(answer, NULL);
 }
 
+/* Each ends the stream with what was wrong, and the server is well. */
+static void test_a_batch_that_cannot_be_decoded_ends_the_stream(void **state)
+{
+    struct link *link = *state;
+    size_t len = (WIRE_MAX_MESSAGES + 1) * 2; /* operations without fields, two bytes each */
+    uint8_t *bytes = malloc(len);
+    for (size_t i = 0; i < len; i += 2)
+        memcpy(bytes + i, "\x0a", 2);
+    const struct {
+        struct slice message;
+        size_t max_client_memory;
+        enum grpc_code code;
+        const char *reason, *words;
+    } batches[] = {
+        {SLICE_LITERAL("\x0a\x05"), SIZE_MAX, GRPC_INTERNAL, "ERROR_REASON_BAD_MESSAGE",
+         "does not decode as OpBatch"},
+        {slice_make(bytes, len), SIZE_MAX, GRPC_RESOURCE_EXHAUSTED, "ERROR_REASON_TOO_LARGE",
+         "more than 262144 messages"},
+        {slice_make(bytes, len), (size_t)8 * 1024 * 1024, GRPC_RESOURCE_EXHAUSTED,
+         "ERROR_REASON_TOO_LARGE", "more than half of --max-client-memory"},
+    };
+    for (size_t i = 0; i < sizeof batches / sizeof *batches; i++) {
+        account_set_limit(batches[i].max_client_memory);
+        struct ng_stream *call = ng_call(link->client, PATH, batches[i].message);
+        link_exchange(link);
+        ng_call_assert_failed(call, batches[i].code, batches[i].reason, batches[i].words);
+        account_set_limit(SIZE_MAX);
+        assert_answered(send_gets(link, 3), 3);
+    }
+    free(bytes);
+}
+
 #define TEST(function)         cmocka_unit_test_setup_teardown(function, setup, teardown)
 #define TEST_OFFLOAD(function) cmocka_unit_test_setup_teardown(function, setup_offload, teardown)
 
@@ -326,6 +360,7 @@ int main(void)
         TEST_OFFLOAD(test_what_takes_long_is_done_elsewhere),
         TEST_OFFLOAD(test_cancelled_pipelines),
         TEST(test_what_is_refused_has_its_error),
+        TEST(test_a_batch_that_cannot_be_decoded_ends_the_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
