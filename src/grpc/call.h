@@ -2,6 +2,7 @@
 #ifndef KEYSTORE_GRPC_CALL_H
 #define KEYSTORE_GRPC_CALL_H
 
+#include "base/check.h"
 #include "grpc/handler.h"
 #include "grpc/message.h"
 
@@ -71,6 +72,16 @@ struct grpc_connection {
     uint32_t last_stream;  /* as of that check */
 };
 
+/* call.c */
+
+/* Takes a part of the call's message. An error, with its message in *why, means that the call has
+ * to fail: its message breaks a limit. */
+enum err call_gather(struct grpc_call *call, struct slice part, const char **why)
+    __attribute__((warn_unused_result));
+/* True, and counted, if less than min_progress of the message has arrived in a period; a period
+ * with more of it is followed by another. */
+bool call_stalls(struct grpc_call *call, int64_t now_ms);
+
 /* stream.c: calls that stream. */
 
 /* The call has begun, and streams. */
@@ -91,6 +102,15 @@ void call_stream_on_room(void *user, struct http2_stream *stream, struct chain *
 static inline struct http2_stream *call_stream(struct grpc_call *call)
 {
     return http2_stream_from_user(call);
+}
+
+/* Frees the gathered bytes of a message that is no longer needed. */
+static inline void call_drop_message(struct grpc_call *call)
+{
+    if (!call->complete)
+        call->connection->unfinished -= grpc_message_gathered(&call->message);
+    DCHECK(call->connection->unfinished < SIZE_MAX / 2);
+    grpc_message_deinit(&call->message);
 }
 
 /* Output that does not leave with a feed has to be pulled. */

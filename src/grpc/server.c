@@ -5,7 +5,6 @@
  */
 #include "grpc/server.h"
 
-#include "base/account.h"
 #include "base/check.h"
 #include "base/mem.h"
 #include "grpc/call.h"
@@ -244,15 +243,6 @@ static void server_keep_borrowed(struct grpc_connection *connection)
     grpc_message_keep(&call->message);
 }
 
-/* Frees the gathered bytes of a message that is no longer needed. */
-static void server_drop_message(struct grpc_call *call)
-{
-    if (!call->complete)
-        call->connection->unfinished -= grpc_message_gathered(&call->message);
-    DCHECK(call->connection->unfinished < SIZE_MAX / 2);
-    grpc_message_deinit(&call->message);
-}
-
 static void server_link_submitted(struct grpc_call *call)
 {
     DCHECK(call->link == NULL);
@@ -277,24 +267,13 @@ static void server_unlink_submitted(struct grpc_call *call)
 /* The slow path of server_on_data(): a message in pieces, or one that is refused. */
 static void server_take_data(struct grpc_call *call, struct slice data)
 {
-    struct grpc_connection *connection = call->connection;
-    const struct grpc_limits *limits = &connection->server->limits;
-    size_t before = grpc_message_gathered(&call->message);
-    size_t memory = grpc_message_memory(&call->message);
     const char *why;
-    enum err err = grpc_message_take(&call->message, data, limits->max_message, &why);
-    connection->unfinished += grpc_message_gathered(&call->message) - before;
-    if (err == ERR_NONE && connection->unfinished > limits->max_unfinished) {
-        err = ERR_TOO_LARGE;
-        why = "too many large requests are in flight on this connection; send fewer at once";
-    }
-    if (err == ERR_NONE && !account_may_grow(memory, grpc_message_memory(&call->message), &why))
-        err = ERR_OUT_OF_MEMORY;
+    enum err err = call_gather(call, data, &why);
     if (err != ERR_NONE) {
-        server_drop_message(call);
+        call_drop_message(call);
         server_fail(call, err, why);
     } else if (call->message.borrowed.len > 0) {
-        connection->borrower = call;
+        call->connection->borrower = call;
     }
 }
 
@@ -363,7 +342,7 @@ static void server_on_close(void *user, struct http2_stream *stream)
     }
     call_stream_close(call);
     server_unlink_submitted(call);
-    server_drop_message(call);
+    call_drop_message(call);
 }
 
 static void server_on_feed_end(void *user)
@@ -374,7 +353,7 @@ static void server_on_feed_end(void *user)
     while (connection->submitted != NULL) { /* not answered within the feed */
         struct grpc_call *call = connection->submitted;
         server_unlink_submitted(call);
-        server_drop_message(call);
+        call_drop_message(call);
     }
     server_keep_borrowed(connection);
     DCHECK(connection->submitted == NULL && connection->borrower == NULL);
@@ -506,37 +485,22 @@ struct closing grpc_connection_closing(const struct grpc_connection *connection)
 
 struct slow_search {
     int64_t now_ms;
-    const struct grpc_limits *limits;
     struct grpc_call *found;
 };
 
-/* False, which ends the search, if less than min_progress has arrived in the period. */
+/* False, which ends the search, for a request that does not arrive in time. */
 static bool server_check_progress(void *argument, struct http2_stream *stream)
 {
     struct slow_search *search = argument;
-    struct grpc_call *call = http2_stream_user(stream);
-    size_t bytes = grpc_message_gathered(&call->message);
-    if (call->state != CALL_RECEIVING ||
-        search->now_ms - call->period_ms <= search->limits->request_timeout_ms)
-        return true;
-    if (bytes - call->period_bytes < search->limits->min_progress) {
-        search->found = call;
-        return false;
-    }
-    call->period_ms = search->now_ms;
-    call->period_bytes = bytes;
-    return true;
+    search->found = http2_stream_user(stream);
+    return search->found->state != CALL_RECEIVING || !call_stalls(search->found, search->now_ms);
 }
 
 static void server_end_slow_requests(struct grpc_connection *connection, int64_t now_ms)
 {
-    struct grpc_server *server = connection->server;
-    struct slow_search search = {.now_ms = now_ms, .limits = &server->limits};
-    for (;;) {
-        if (http2_session_visit(connection->session, server_check_progress, &search))
-            return;
-        atomic_fetch_add(&server->slow_requests, 1);
-        server_drop_message(search.found);
+    struct slow_search search = {.now_ms = now_ms};
+    while (!http2_session_visit(connection->session, server_check_progress, &search)) {
+        call_drop_message(search.found);
         server_fail(
             search.found, ERR_DEADLINE,
             "the rest of the request did not arrive in time (--request-timeout, --min-progress)");

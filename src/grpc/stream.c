@@ -1,7 +1,6 @@
 /* Cuts the messages of streaming calls out of their DATA, and writes replies as there is room. */
 #include "grpc/stream.h"
 
-#include "base/account.h"
 #include "base/chain.h"
 #include "base/check.h"
 #include "base/mem.h"
@@ -54,8 +53,7 @@ static void stream_fail(struct grpc_call *call, enum err err, const char *why)
 
 static void stream_drop_message(struct grpc_call *call)
 {
-    call->connection->unfinished -= grpc_message_gathered(&call->message);
-    grpc_message_deinit(&call->message);
+    call_drop_message(call);
     call->message = (struct grpc_message){0};
 }
 
@@ -81,19 +79,8 @@ static size_t stream_missing(const struct grpc_message *message)
 /* Takes a part of a message; false if the call has failed. */
 static bool stream_gather(struct grpc_call *call, struct slice part)
 {
-    struct grpc_connection *connection = call->connection;
-    const struct grpc_limits *limits = &connection->server->limits;
-    struct grpc_message *message = &call->message;
-    size_t before = grpc_message_gathered(message), memory = grpc_message_memory(message);
     const char *why;
-    enum err err = grpc_message_take(message, part, limits->max_message, &why);
-    connection->unfinished += grpc_message_gathered(message) - before;
-    if (err == ERR_NONE && connection->unfinished > limits->max_unfinished) {
-        err = ERR_TOO_LARGE;
-        why = "too many large requests are in flight on this connection; send fewer at once";
-    }
-    if (err == ERR_NONE && !account_may_grow(memory, grpc_message_memory(message), &why))
-        err = ERR_OUT_OF_MEMORY;
+    enum err err = call_gather(call, part, &why);
     if (err == ERR_NONE)
         return true;
     stream_drop_message(call);
@@ -143,25 +130,18 @@ void call_stream_end_request(struct grpc_call *call)
 }
 
 struct stream_search {
-    const struct grpc_limits *limits;
     int64_t now_ms;
     struct grpc_call *found;
     const char *why;
 };
 
 /* Why the call has to end; NULL if it may go on. */
-static const char *stream_judge(struct grpc_call *call, const struct stream_search *search)
+static const char *stream_judge(struct grpc_call *call, int64_t now_ms)
 {
-    if (search->now_ms >= call->deadline_ms)
+    if (now_ms >= call->deadline_ms)
         return "the call's deadline has passed";
-    if (call->message.prefix_len == 0 ||
-        search->now_ms - call->period_ms <= search->limits->request_timeout_ms)
-        return NULL;
-    size_t bytes = grpc_message_gathered(&call->message);
-    if (bytes - call->period_bytes < search->limits->min_progress)
+    if (call->message.prefix_len > 0 && call_stalls(call, now_ms))
         return "the rest of a message did not arrive in time (--request-timeout, --min-progress)";
-    call->period_ms = search->now_ms;
-    call->period_bytes = bytes;
     return NULL;
 }
 
@@ -173,13 +153,13 @@ static bool stream_look_at(void *argument, struct http2_stream *stream)
     if (call->state != CALL_STREAMING)
         return true;
     search->found = call;
-    search->why = stream_judge(call, search);
+    search->why = stream_judge(call, search->now_ms);
     return search->why == NULL;
 }
 
 void call_stream_check(struct grpc_connection *connection, int64_t now_ms)
 {
-    struct stream_search search = {.limits = &connection->server->limits, .now_ms = now_ms};
+    struct stream_search search = {.now_ms = now_ms};
     while (!http2_session_visit(connection->session, stream_look_at, &search))
         stream_fail(search.found, ERR_DEADLINE, search.why);
 }
@@ -222,9 +202,8 @@ void grpc_stream_ready(struct grpc_call *call)
 
 void call_stream_on_room(void *user, struct http2_stream *stream, struct chain *body, size_t room)
 {
-    struct grpc_connection *connection = user;
     struct grpc_call *call = http2_stream_user(stream);
-    (void)connection;
+    (void)user;
     call->streaming->body = body;
     call->stream->on_room(stream_service(call), call, room);
     call->streaming->body = NULL;

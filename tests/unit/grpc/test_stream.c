@@ -354,6 +354,7 @@ static void test_a_message_that_does_not_arrive(void **state)
     assert_non_null(repeat.call);
     grpc_connection_check(echo->connection, echo->now_ms + 1001);
     assert_int_equal(repeat.cancels, 1);
+    assert_int_equal(grpc_server_counts(echo->server).slow_requests, 1);
     assert_true(echo_exchange(echo));
     assert_status(stream, "4");
     close_all(echo);
