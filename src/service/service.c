@@ -8,7 +8,6 @@
  */
 #include "service/service.h"
 
-#include "base/activity.h"
 #include "base/chain.h"
 #include "base/check.h"
 #include "base/clock.h"
@@ -72,15 +71,13 @@ struct request {
 struct service {
     struct grpc_service grpc;
     struct service_options options;
-    struct check_limits limits;
     atomic_uint_fast64_t commands; /* written by this thread alone */
     struct request *idle;
     struct request *batch[MAX_BATCH]; /* decoded and checked, in order of arrival */
     size_t batch_count;
     struct request *held, *last_held; /* in order of arrival */
     size_t held_count;
-    int64_t now_ms; /* the wall clock */
-    struct stream_host streams;
+    struct stream_host host;
 };
 
 /* ---- requests ---- */
@@ -177,9 +174,9 @@ static enum err service_make_op(struct request *request, const struct origin *or
                       .now_ms = origin->now_ms,
                       .max_answer = service->options.max_answer,
                       .max_reply = origin->max_reply,
-                      .max_value = service->limits.max_value};
+                      .max_value = service->host.limits.max_value};
     enum err err = decode(&request->method->decoder, origin->message, &request->arena, op, why);
-    return err != ERR_NONE ? err : check_op(&service->limits, op, &request->arena, why);
+    return err != ERR_NONE ? err : check_op(&service->host.limits, op, &request->arena, why);
 }
 
 static struct origin service_detached_origin(const struct request *request, int64_t now_ms)
@@ -304,13 +301,9 @@ static void service_unhold(struct request *request)
 
 static void service_submit(struct request *request)
 {
-    const struct service_options *options = &request->service->options;
-    struct engine_task *task = &request->task;
     DCHECK(request->call != NULL);
     request->state = REQUEST_PENDING;
-    if (options->activity != NULL && op_info(task->op.kind)->access != OP_READ)
-        activity_mark_busy(options->activity);
-    switch (engine_submit(options->engine, task)) {
+    switch (stream_submit(&request->service->host, &request->task)) {
     case ENGINE_DONE:
         service_answer(request);
         break;
@@ -331,7 +324,7 @@ static void service_submit(struct request *request)
 /* Starts again from the message. */
 static void service_submit_again(struct request *request)
 {
-    struct origin origin = service_detached_origin(request, request->service->now_ms);
+    struct origin origin = service_detached_origin(request, request->service->host.now_ms);
     const char *why;
     enum err err = service_make_op(request, &origin, &why);
     if (err == ERR_NONE) {
@@ -366,7 +359,7 @@ void service_resume(struct service *service)
     service_set_time(service, clock_unix_ms());
     service_finish_offloaded(service);
     service_submit_held(service);
-    stream_resume_all(&service->streams);
+    stream_resume_all(&service->host);
 }
 
 /* Removes what was cancelled from the batch, for its message is gone. Returns what is left. */
@@ -458,7 +451,7 @@ static void service_on_request(void *user, struct grpc_call *call, const void *f
     struct origin origin = {.message = message,
                             .holder = grpc_call_holder(call),
                             .max_reply = grpc_call_max_reply(call),
-                            .now_ms = service->now_ms};
+                            .now_ms = service->host.now_ms};
     enum err err = service_make_op(request, &origin, &why);
     if (err != ERR_NONE) {
         service_fail(request, err, why);
@@ -512,7 +505,7 @@ static const struct grpc_stream_method *service_stream_of(const void *found)
 struct stream_host *stream_host_of(void *user)
 {
     struct service *service = user;
-    return &service->streams;
+    return &service->host;
 }
 
 struct service *service_new(const struct service_options *options)
@@ -520,7 +513,6 @@ struct service *service_new(const struct service_options *options)
     struct service *service = mem_alloc(sizeof *service);
     *service = (struct service){
         .options = *options,
-        .limits = {.databases = options->engine->databases, .max_value = options->max_value},
         .grpc = {.user = service,
                  .find_method = service_find_method,
                  .stream_of = service_stream_of,
@@ -531,16 +523,16 @@ struct service *service_new(const struct service_options *options)
                  .on_batch_end = service_on_batch_end,
                  .on_cancel = service_on_cancel,
                  .status_of = status_of},
-        .streams = {.engine = options->engine,
-                    .offload = options->offload,
-                    .worker = options->worker,
-                    .activity = options->activity,
-                    .waker = options->waker,
-                    .limits = {.databases = options->engine->databases,
-                               .max_value = options->max_value},
-                    .max_answer = options->max_answer},
+        .host = {.engine = options->engine,
+                 .offload = options->offload,
+                 .worker = options->worker,
+                 .activity = options->activity,
+                 .waker = options->waker,
+                 .limits = {.databases = options->engine->databases,
+                            .max_value = options->max_value},
+                 .max_answer = options->max_answer},
     };
-    stream_host_init(&service->streams);
+    stream_host_init(&service->host);
     return service;
 }
 
@@ -561,8 +553,7 @@ void service_free(struct service *service)
 
 void service_set_time(struct service *service, int64_t now_ms)
 {
-    service->now_ms = now_ms;
-    service->streams.now_ms = now_ms;
+    service->host.now_ms = now_ms;
 }
 
 const struct grpc_service *service_grpc(const struct service *service)

@@ -1,12 +1,12 @@
-/* What the streaming methods of a service work with. */
+/* What all methods of a service work with, those that stream and the others. */
 #ifndef KEYSTORE_SERVICE_STREAMS_HOST_H
 #define KEYSTORE_SERVICE_STREAMS_HOST_H
 
+#include "base/activity.h"
 #include "base/waker.h"
 #include "engine/engine.h"
 #include "service/check.h"
 
-struct activity_worker;
 struct offload;
 
 /* Something that goes on when service_resume() is called the next time: once per stream_wait(). */
@@ -39,6 +39,14 @@ static inline void stream_host_init(struct stream_host *host)
 
 /* The host of the service whose grpc_service.user that is. */
 struct stream_host *stream_host_of(void *user);
+
+/* As engine_submit(); those who wait for busy workers (base/activity.h) learn of a write first. */
+static inline enum engine_answer stream_submit(struct stream_host *host, struct engine_task *task)
+{
+    if (host->activity != NULL && op_info(task->op.kind)->access != OP_READ)
+        activity_mark_busy(host->activity);
+    return engine_submit(host->engine, task);
+}
 
 static inline void stream_wait(struct stream_host *host, struct stream_waiter *waiter)
 {

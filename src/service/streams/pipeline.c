@@ -7,7 +7,6 @@
  */
 #include "service/streams/pipeline.h"
 
-#include "base/activity.h"
 #include "base/arena.h"
 #include "base/chain.h"
 #include "base/check.h"
@@ -24,8 +23,6 @@
 
 #include <stdlib.h>
 
-/* Operations that are fetched ahead together. */
-#define AHEAD ((size_t)16)
 /* Operations of a turn, about a millisecond. */
 #define TURN_OPS 1000
 /* An operation of so many keys, values or parts takes long. */
@@ -233,10 +230,8 @@ static bool pipeline_step(struct pipeline *pipeline, struct pipeline_batch *batc
     enum engine_answer answer = ENGINE_COSTLY;
     struct stream_host *host = pipeline->host;
     item->task.op.now_ms = host->now_ms;
-    if (host->activity != NULL && op_info(item->task.op.kind)->access != OP_READ)
-        activity_mark_busy(host->activity);
     if (!pipeline_is_bulky(&item->task.op))
-        answer = engine_submit(host->engine, &item->task);
+        answer = stream_submit(host, &item->task);
     if (answer == ENGINE_HELD) {
         stream_wait(host, &pipeline->waiter);
         return false;
@@ -253,9 +248,9 @@ static bool pipeline_step(struct pipeline *pipeline, struct pipeline_batch *batc
 
 static void pipeline_prepare(struct pipeline *pipeline, struct pipeline_batch *batch)
 {
-    struct engine_task *tasks[AHEAD];
+    struct engine_task *tasks[STORE_PREFETCH];
     size_t count = 0;
-    for (size_t i = batch->started; i < batch->count && i < batch->started + AHEAD; i++)
+    for (size_t i = batch->started; i < batch->count && i < batch->started + STORE_PREFETCH; i++)
         if (batch->items[i].task.result.err == ERR_NONE)
             tasks[count++] = &batch->items[i].task;
     if (count > 1)
@@ -281,7 +276,7 @@ static void pipeline_advance(struct pipeline *pipeline)
                 pipeline_yield(pipeline);
                 return;
             }
-            if (turn % AHEAD == 1)
+            if (batch->started % STORE_PREFETCH == 0)
                 pipeline_prepare(pipeline, batch);
             if (!pipeline_step(pipeline, batch))
                 return;
