@@ -160,75 +160,80 @@ static void assert_went_on(struct fs *fs)
     buf_deinit(&records);
 }
 
+/* A log of ours, for a directory that write_directory() fills. */
+struct our_log {
+    struct folder folder;
+    struct fs *fs;
+    struct buf bytes;
+    struct expected expected;
+    uint64_t seq, random;
+};
+
+/* Appends batches until there are so many records. */
+static void our_log_begin(struct our_log *log, uint64_t records)
+{
+    *log = (struct our_log){.seq = 1, .random = seeded_start()};
+    folder_make(&log->folder);
+    assert_int_equal(fs_posix_open(log->folder.path, &log->fs), 0);
+    buf_init(&log->bytes, BUILDER_LIMIT);
+    while (log->seq < records)
+        append_random_batch(&log->bytes, &log->seq, &log->expected, &log->random);
+}
+
+static void our_log_end(struct our_log *log)
+{
+    buf_deinit(&log->bytes);
+    fs_close_directory(log->fs);
+    folder_remove(&log->folder);
+}
+
 static void redis_loads_our_files_and_goes_on(void **state)
 {
     (void)state;
-    uint64_t random = seeded_start();
-    struct folder folder;
-    struct fs *fs;
-    struct buf log;
+    struct our_log log;
     struct redis redis;
-    struct expected expected = {0};
-    uint64_t seq = 1;
-    folder_make(&folder);
-    buf_init(&log, BUILDER_LIMIT);
-    while (seq < 300)
-        append_random_batch(&log, &seq, &expected, &random);
-    assert_int_equal(fs_posix_open(folder.path, &fs), 0);
-    write_directory(fs, buf_slice(&log));
-    assert_int_equal(redis_process_check(folder.path, "redis-check-aof", FOLDER "/" MANIFEST, true),
-                     0);
-    redis_start(&redis, folder.path, NULL, NULL);
-    assert_values(&redis, &expected);
+    our_log_begin(&log, 300);
+    write_directory(log.fs, buf_slice(&log.bytes));
+    assert_int_equal(
+        redis_process_check(log.folder.path, "redis-check-aof", FOLDER "/" MANIFEST, true), 0);
+    redis_start(&redis, log.folder.path, NULL, NULL);
+    assert_values(&redis, &log.expected);
     static const char *const commands[] = {
         "SELECT 2", "SET other x", "SET added one", "MULTI", "LPUSH list a b", "DEL other", "EXEC"};
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         redis_do(&redis, commands[i]);
     redis_stop(&redis);
-    assert_went_on(fs);
-    redis_start(&redis, folder.path, NULL, NULL);
-    assert_values(&redis, &expected);
+    assert_went_on(log.fs);
+    redis_start(&redis, log.folder.path, NULL, NULL);
+    assert_values(&redis, &log.expected);
     redis_stop(&redis);
-    buf_deinit(&log);
-    fs_close_directory(fs);
-    folder_remove(&folder);
+    our_log_end(&log);
 }
 
 /* After a crash: our reading says where to cut, and Redis loads what is left. */
 static void redis_loads_a_log_that_was_cut(void **state)
 {
     (void)state;
-    uint64_t random = seeded_start();
-    struct folder folder;
-    struct fs *fs;
-    struct buf log;
+    struct our_log log;
     struct redis redis;
-    struct expected expected = {0};
-    uint64_t seq = 1;
-    folder_make(&folder);
-    buf_init(&log, BUILDER_LIMIT);
-    while (seq < 100)
-        append_random_batch(&log, &seq, &expected, &random);
-    size_t good = log.len;
-    struct expected lost = expected;
-    append_random_batch(&log, &seq, &lost, &random);
+    our_log_begin(&log, 100);
+    size_t good = log.bytes.len;
+    struct expected lost = log.expected;
+    append_random_batch(&log.bytes, &log.seq, &lost, &log.random);
     struct scan scan;
     struct scan_record record;
     enum scan_verdict verdict;
-    scan_init(&scan, slice_make(log.data, log.len - 1), 1);
+    scan_init(&scan, slice_make(log.bytes.data, log.bytes.len - 1), 1);
     while ((verdict = scan_next(&scan, &record)) == SCAN_RECORD)
         ;
     assert_int_equal(verdict, SCAN_TORN);
     assert_int_equal(scan.offset, good);
     scan_deinit(&scan);
-    assert_int_equal(fs_posix_open(folder.path, &fs), 0);
-    write_directory(fs, slice_make(log.data, good));
-    redis_start(&redis, folder.path, NULL, NULL);
-    assert_values(&redis, &expected);
+    write_directory(log.fs, slice_make(log.bytes.data, good));
+    redis_start(&redis, log.folder.path, NULL, NULL);
+    assert_values(&redis, &log.expected);
     redis_stop(&redis);
-    buf_deinit(&log);
-    fs_close_directory(fs);
-    folder_remove(&folder);
+    our_log_end(&log);
 }
 
 /* A directory that Redis made, with time annotations and a second log. */

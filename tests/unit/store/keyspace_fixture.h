@@ -16,6 +16,7 @@
 #include "store/ops/apply.h"
 #include "store/store.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define KEYSPACE_DATABASES 4

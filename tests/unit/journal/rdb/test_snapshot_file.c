@@ -171,6 +171,7 @@ static void test_an_empty_store(void **state)
 
 struct writer {
     struct fixture *fixture;
+    void (*write)(struct writer *writer); /* once */
     pthread_t thread;
     atomic_bool stop;
     atomic_uint writes;
@@ -186,8 +187,7 @@ static void *write_on(void *user)
             sched_yield();
             continue;
         }
-        fill(writer->fixture->store, &writer->random, 50);
-        apply(writer->fixture->store, (struct op){.kind = OP_FLUSH_DB, .db = 3});
+        writer->write(writer);
         atomic_fetch_add(&writer->writes, 1);
     }
     return NULL;
@@ -202,14 +202,14 @@ static void note_text(void *user, uint64_t revision)
     fixture->text_at_begin = store_text(fixture->store);
 }
 
-static void test_writes_meanwhile_are_no_part_of_it(void **state)
+/* Each of several snapshots holds what the store held at its begin, whatever is written meanwhile.
+ */
+static void expect_snapshots_beside(struct fixture *fixture, void (*write)(struct writer *writer),
+                                    uint64_t random)
 {
-    struct fixture *fixture = *state;
-    uint64_t random = seeded_start();
-    fill(fixture->store, &random, 4000);
     fixture->options.on_begin = note_text;
     fixture->options.user = fixture;
-    struct writer writer = {.fixture = fixture, .random = random, .most = 100};
+    struct writer writer = {.fixture = fixture, .write = write, .random = random, .most = 100};
     assert_int_equal(pthread_create(&writer.thread, NULL, write_on, &writer), 0);
     for (unsigned round = 0; round < 6; round++) {
         while (atomic_load(&writer.writes) < round)
@@ -223,6 +223,20 @@ static void test_writes_meanwhile_are_no_part_of_it(void **state)
     }
     atomic_store(&writer.stop, true);
     pthread_join(writer.thread, NULL);
+}
+
+static void write_and_flush(struct writer *writer)
+{
+    fill(writer->fixture->store, &writer->random, 50);
+    apply(writer->fixture->store, (struct op){.kind = OP_FLUSH_DB, .db = 3});
+}
+
+static void test_writes_meanwhile_are_no_part_of_it(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t random = seeded_start();
+    fill(fixture->store, &random, 4000);
+    expect_snapshots_beside(fixture, write_and_flush, random);
 }
 
 /* More early keys than may gather: the threads that change them write them out. */
@@ -299,22 +313,13 @@ static void edit_long_list(struct store *store, uint32_t number, uint64_t *rando
         push_many(store, number, random);
 }
 
-static void *edit_long_lists(void *user)
+static void edit_long_lists(struct writer *writer)
 {
-    struct writer *writer = user;
-    while (!atomic_load(&writer->stop)) {
-        if (atomic_load(&writer->writes) == atomic_load(&writer->most)) {
-            sched_yield();
-            continue;
-        }
-        for (int i = 0; i < 10; i++)
-            edit_long_list(writer->fixture->store, seeded_below(&writer->random, LONG_LISTS),
-                           &writer->random);
-        struct store_sweep sweep = {.parts = 1};
-        store_sweep(writer->fixture->store, &sweep, 0);
-        atomic_fetch_add(&writer->writes, 1);
-    }
-    return NULL;
+    struct store_sweep sweep = {.parts = 1};
+    for (int i = 0; i < 10; i++)
+        edit_long_list(writer->fixture->store, seeded_below(&writer->random, LONG_LISTS),
+                       &writer->random);
+    store_sweep(writer->fixture->store, &sweep, 0);
 }
 
 /* They are edited at the ends and within, copied, renamed over each other and removed while they
@@ -326,22 +331,7 @@ static void test_long_lists_change_meanwhile(void **state)
     size_t journal = account_journal();
     for (uint32_t i = 0; i < LONG_LISTS; i++)
         push_many(fixture->store, i, &random);
-    fixture->options.on_begin = note_text;
-    fixture->options.user = fixture;
-    struct writer writer = {.fixture = fixture, .random = random, .most = 100};
-    assert_int_equal(pthread_create(&writer.thread, NULL, edit_long_lists, &writer), 0);
-    for (unsigned round = 0; round < 6; round++) {
-        while (atomic_load(&writer.writes) < round)
-            sched_yield();
-        atomic_fetch_add(&writer.most, 100);
-        assert_int_equal(snapshot_file_write(&fixture->options, &fixture->result), 0);
-        struct store *loaded = load(fixture);
-        store_text_expect(loaded, fixture->text_at_begin);
-        store_free(loaded);
-        assert_int_equal(fs_unlink(fixture->fs, LAYOUT_FOLDER "/" NAME), 0);
-    }
-    atomic_store(&writer.stop, true);
-    pthread_join(writer.thread, NULL);
+    expect_snapshots_beside(fixture, edit_long_lists, random);
     assert_int_equal(account_journal(), journal);
 }
 

@@ -4,31 +4,10 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
 
 #include <cmocka.h>
 
-#include "store/key_ops.h"
-#include "store/keyspace_fixture.h"
-
-#define KEYS 2000
-
-static void fill(struct keyspace_fixture *fixture, uint32_t db)
-{
-    char name[12];
-    for (int i = 0; i < KEYS; i++) {
-        snprintf(name, sizeof name, "%d", i);
-        struct op op = set_op(name, name);
-        op.db = db;
-        op.expire_at_ms = i % 3 == 0 ? fixture->now_ms + 1000 : 0;
-        keyspace_apply(fixture, op);
-    }
-}
-
-static const struct op_result *flush(struct keyspace_fixture *fixture, uint32_t db)
-{
-    return keyspace_apply(fixture, (struct op){.kind = OP_FLUSH_DB, .db = db});
-}
+#include "store/flush_fixture.h"
 
 static size_t used(const struct keyspace_fixture *fixture)
 {
@@ -57,11 +36,11 @@ static size_t collect_all(struct keyspace_fixture *fixture, size_t max_entries)
 static void test_garbage_counts_until_it_is_collected(void **state)
 {
     struct keyspace_fixture *fixture = *state;
-    fill(fixture, 0);
+    flush_fill(fixture, 0);
     size_t full = used(fixture);
-    flush(fixture, 0);
+    flush_db(fixture, 0);
     assert_in_range(used(fixture), full, full + fixture->store->shard_count * 128);
-    assert_int_equal(collect_all(fixture, 3), KEYS);
+    assert_int_equal(collect_all(fixture, 3), FLUSH_KEYS);
     assert_in_range(used(fixture), 0, fixture->store->shard_count * 100); /* directories */
     assert_int_equal(collect_all(fixture, 3), 0);
 }
@@ -69,25 +48,25 @@ static void test_garbage_counts_until_it_is_collected(void **state)
 static void test_collecting_stops_where_it_should(void **state)
 {
     struct keyspace_fixture *fixture = *state;
-    fill(fixture, 0);
-    fill(fixture, 1);
-    flush(fixture, 0);
-    flush(fixture, 1); /* two pieces of garbage in each shard */
+    flush_fill(fixture, 0);
+    flush_fill(fixture, 1);
+    flush_db(fixture, 0);
+    flush_db(fixture, 1); /* two pieces of garbage in each shard */
     struct shard *shard = &fixture->store->shards[0];
     assert_int_equal(garbage_collect(shard, 0), 0);
     assert_non_null(shard->garbage);
     size_t first = garbage_collect(shard, 1);
     assert_in_range(first, 1, 30);
     assert_non_null(shard->garbage);
-    assert_int_equal(collect_all(fixture, 100), 2 * KEYS - first);
+    assert_int_equal(collect_all(fixture, 100), 2 * FLUSH_KEYS - first);
 }
 
 /* What is written before, in between and after is unharmed as well. */
 static void test_the_database_is_in_use_while_garbage_is_collected(void **state)
 {
     struct keyspace_fixture *fixture = *state;
-    fill(fixture, 0);
-    flush(fixture, 0);
+    flush_fill(fixture, 0);
+    flush_db(fixture, 0);
     struct op get = key_op(OP_GET, "7");
     keyspace_put_string(fixture, "7", "new");
     for (size_t i = 0; i < fixture->store->shard_count; i++) {
@@ -97,7 +76,7 @@ static void test_the_database_is_in_use_while_garbage_is_collected(void **state)
     collect_all(fixture, 5);
     assert_slice_is(keyspace_apply(fixture, get)->value.bytes, "new");
     assert_int_equal(keyspace_count(fixture), 1);
-    assert_int_equal(flush(fixture, 0)->count, 1); /* left to be freed with the store */
+    assert_int_equal(flush_db(fixture, 0)->count, 1); /* left to be freed with the store */
 }
 
 static void test_flushing_again_and_again_needs_no_more_memory(void **state)
@@ -106,8 +85,8 @@ static void test_flushing_again_and_again_needs_no_more_memory(void **state)
     size_t first = 0;
     store_set_sink(fixture->store, NULL); /* more writes than the fixture keeps changes */
     for (int round = 0; round < 5; round++) {
-        fill(fixture, 0);
-        flush(fixture, 0);
+        flush_fill(fixture, 0);
+        flush_db(fixture, 0);
         collect_all(fixture, 100);
         if (round == 0)
             first = used(fixture);
@@ -124,7 +103,7 @@ static void test_lists_and_long_values_are_freed(void **state)
     keyspace_put_list(fixture, "list", 10);
     struct op_result result = *keyspace_apply(fixture, key_op(OP_GET, "long"));
     fixture->result = (struct op_result){0}; /* ours now */
-    assert_int_equal(flush(fixture, 0)->count, 2);
+    assert_int_equal(flush_db(fixture, 0)->count, 2);
     assert_int_equal(collect_all(fixture, 1), 2);
     assert_int_equal(atomic_load(&result.value.blob->holders), 1);
     assert_true(slice_equal(result.value.bytes, keyspace_long_bytes(0)));

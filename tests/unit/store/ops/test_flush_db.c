@@ -2,41 +2,21 @@
  * work. */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
+#include <stddef.h>
 
 #include <cmocka.h>
 
-#include "store/key_ops.h"
-#include "store/keyspace_fixture.h"
-
-#define KEYS 2000
-
-static void fill(struct keyspace_fixture *fixture, uint32_t db)
-{
-    char name[12];
-    for (int i = 0; i < KEYS; i++) {
-        snprintf(name, sizeof name, "%d", i);
-        struct op op = set_op(name, name);
-        op.db = db;
-        op.expire_at_ms = i % 3 == 0 ? fixture->now_ms + 1000 : 0;
-        keyspace_apply(fixture, op);
-    }
-}
-
-static const struct op_result *flush(struct keyspace_fixture *fixture, uint32_t db)
-{
-    return keyspace_apply(fixture, (struct op){.kind = OP_FLUSH_DB, .db = db});
-}
+#include "store/flush_fixture.h"
 
 static void test_a_flush_empties_one_database(void **state)
 {
     struct keyspace_fixture *fixture = *state;
-    fill(fixture, 1);
+    flush_fill(fixture, 1);
     keyspace_put_string(fixture, "0", "here");
     uint64_t revision = fixture->revision;
-    const struct op_result *result = flush(fixture, 1);
+    const struct op_result *result = flush_db(fixture, 1);
     assert_true(result->ok);
-    assert_int_equal(result->count, KEYS);
+    assert_int_equal(result->count, FLUSH_KEYS);
     assert_int_equal(result->seen, revision + 1);
     assert_int_equal(fixture->revision, revision + 1);
     assert_int_equal(fixture->changes[fixture->change_count - 1].op.kind, OP_FLUSH_DB);
@@ -55,7 +35,7 @@ static void test_a_flush_of_nothing_is_no_write(void **state)
 {
     struct keyspace_fixture *fixture = *state;
     uint64_t revision = keyspace_put_string(fixture, "key", "value");
-    const struct op_result *result = flush(fixture, 1);
+    const struct op_result *result = flush_db(fixture, 1);
     assert_int_equal(result->err, ERR_NONE);
     assert_false(result->ok);
     assert_int_equal(result->count, 0);
