@@ -718,6 +718,21 @@ static uint64_t dict_next_cursor(size_t index, size_t buckets)
     return depth > 0 ? dict_reverse_bits(index) + ((uint64_t)1 << (64 - depth)) : 0;
 }
 
+/* The bucket at the cursor of a scan; NULL if there are none. The next one, whose cursor is *next,
+ * is prefetched. */
+static const struct dict_bucket *dict_scan_bucket(const struct dict *dict, uint64_t cursor,
+                                                  uint64_t *next)
+{
+    size_t buckets = dict_buckets_of(dict);
+    *next = 0;
+    if (buckets == 0)
+        return NULL;
+    size_t index = dict_index_of(dict_reverse_bits(cursor), buckets);
+    *next = dict_next_cursor(index, buckets);
+    __builtin_prefetch(dict_bucket_at(dict, dict_index_of(dict_reverse_bits(*next), buckets)));
+    return dict_bucket_at(dict, index);
+}
+
 /*
  * With the bits of the hashes reversed, each bucket holds an interval of them; splitting a bucket
  * cuts its interval in two, and merging joins the two again. The cursor is the reversed hash below
@@ -728,12 +743,8 @@ uint64_t dict_scan(const struct dict *dict, uint64_t cursor,
                    void (*on_entry)(void *context, struct entry *entry), void *context)
 {
     size_t buckets = dict_buckets_of(dict);
-    if (buckets == 0)
-        return 0;
-    size_t index = dict_index_of(dict_reverse_bits(cursor), buckets);
-    uint64_t next = dict_next_cursor(index, buckets);
-    __builtin_prefetch(dict_bucket_at(dict, dict_index_of(dict_reverse_bits(next), buckets)));
-    for (const struct dict_bucket *bucket = dict_bucket_at(dict, index); bucket != NULL;
+    uint64_t next;
+    for (const struct dict_bucket *bucket = dict_scan_bucket(dict, cursor, &next); bucket != NULL;
          bucket = bucket_next(bucket)) {
         dict_prefetch_keys(bucket);
         for (unsigned slot = 0; slot < bucket_count(bucket); slot++)
@@ -745,14 +756,9 @@ uint64_t dict_scan(const struct dict *dict, uint64_t cursor,
 
 uint64_t dict_scan_prefetch(const struct dict *dict, uint64_t cursor)
 {
-    size_t buckets = dict_buckets_of(dict);
-    if (buckets == 0)
-        return 0;
-    size_t index = dict_index_of(dict_reverse_bits(cursor), buckets);
-    uint64_t next = dict_next_cursor(index, buckets);
-    __builtin_prefetch(dict_bucket_at(dict, dict_index_of(dict_reverse_bits(next), buckets)));
-    const struct dict_bucket *bucket = dict_bucket_at(dict, index);
-    for (unsigned slot = 0; slot < bucket_count(bucket); slot++)
+    uint64_t next;
+    const struct dict_bucket *bucket = dict_scan_bucket(dict, cursor, &next);
+    for (unsigned slot = 0; bucket != NULL && slot < bucket_count(bucket); slot++)
         __builtin_prefetch(bucket_load(bucket, slot));
     return next;
 }
