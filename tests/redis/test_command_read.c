@@ -13,15 +13,6 @@
 #include "store/keyspace_fixture.h"
 #include "support/folder.h"
 
-static void carry_out(struct store *store, struct arena *arena, struct op *op)
-{
-    struct op_result result;
-    store_apply(store, op, arena, &result);
-    if (result.err != ERR_NONE)
-        fail_msg("%s: %s", op_info(op->kind)->name, result.why);
-    op_result_release(&result);
-}
-
 /* All commands of Redis 7.0 that write strings, lists and keys, but for those that UNSUPPORTED
  * lists; so that the log has all that Redis turns them into. */
 static const char *const redis_writes[] = {
@@ -162,7 +153,7 @@ static void replay(struct store *store, struct slice log, bool flushes)
             flushed += read == COMMAND_FLUSH_ALL;
             op.db = read == COMMAND_FLUSH_ALL ? 0 : op.db;
             do
-                carry_out(store, &arena, &op);
+                keyspace_carry_out(store, &arena, &op);
             while (read == COMMAND_FLUSH_ALL && ++op.db < KEYSPACE_DATABASES);
         }
         arena_reset(&arena);

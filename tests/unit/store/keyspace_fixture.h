@@ -223,6 +223,41 @@ static inline const struct op_result *keyspace_apply(struct keyspace_fixture *fi
     return &fixture->result;
 }
 
+/* Applies the operation, which must not fail, to any store. */
+static inline void keyspace_carry_out(struct store *store, struct arena *arena, struct op *op)
+{
+    struct op_result result;
+    store_apply(store, op, arena, &result);
+    if (result.err != ERR_NONE)
+        fail_msg("%s: %s", op_info(op->kind)->name, result.why);
+    op_result_release(&result);
+}
+
+/* The operation fails with that error, and changes nothing. */
+static inline void keyspace_assert_fails(struct keyspace_fixture *fixture, struct op op,
+                                         enum err err)
+{
+    uint64_t revision = fixture->revision;
+    const struct op_result *result = keyspace_apply(fixture, op);
+    assert_int_equal(result->err, err);
+    assert_non_null(result->why);
+    assert_false(result->ok);
+    assert_int_equal(fixture->revision, revision);
+}
+
+/* The operation is not done, which is no error, and answers with the key's version. */
+static inline void keyspace_assert_declined(struct keyspace_fixture *fixture, struct op op,
+                                            uint64_t version)
+{
+    uint64_t revision = fixture->revision;
+    const struct op_result *result = keyspace_apply(fixture, op);
+    assert_int_equal(result->err, ERR_NONE);
+    assert_false(result->ok);
+    assert_int_equal(result->count, 0);
+    assert_int_equal(result->version, version);
+    assert_int_equal(fixture->revision, revision);
+}
+
 /* Stores a string under the key; its version. */
 static inline uint64_t keyspace_put_string(struct keyspace_fixture *fixture, const char *key,
                                            const char *value)

@@ -31,15 +31,6 @@ struct mirror {
     size_t count;
 };
 
-static void carry_out(struct store *store, struct arena *arena, struct op *op)
-{
-    struct op_result result;
-    store_apply(store, op, arena, &result);
-    if (result.err != ERR_NONE)
-        fail_msg("%s: %s", op_info(op->kind)->name, result.why);
-    op_result_release(&result);
-}
-
 static uint64_t begin(struct change_sink *sink)
 {
     struct mirror *mirror = (struct mirror *)sink;
@@ -78,7 +69,7 @@ static void end(struct change_sink *sink)
 {
     struct mirror *mirror = (struct mirror *)sink;
     for (size_t i = 0; i < mirror->count; i++)
-        carry_out(mirror->store, &mirror->arena, mirror->commit[i]);
+        keyspace_carry_out(mirror->store, &mirror->arena, mirror->commit[i]);
     mirror->changes += mirror->count;
 }
 

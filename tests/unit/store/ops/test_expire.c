@@ -37,14 +37,9 @@ static size_t expiring(const struct keyspace_fixture *fixture)
 
 static void assert_unchanged(struct keyspace_fixture *fixture, const char *key, struct op op)
 {
-    uint64_t revision = fixture->revision, version = entry_version(keyspace_find(fixture, key));
+    uint64_t version = entry_version(keyspace_find(fixture, key));
     int64_t expire_at_ms = entry_expire_at_ms(keyspace_find(fixture, key));
-    const struct op_result *result = keyspace_apply(fixture, op);
-    assert_int_equal(result->err, ERR_NONE);
-    assert_false(result->ok);
-    assert_int_equal(result->count, 0);
-    assert_int_equal(result->version, version);
-    assert_int_equal(fixture->revision, revision);
+    keyspace_assert_declined(fixture, op, version);
     assert_int_equal(entry_version(keyspace_find(fixture, key)), version);
     assert_int_equal(entry_expire_at_ms(keyspace_find(fixture, key)), expire_at_ms);
 }

@@ -67,16 +67,6 @@ static void assert_added(struct keyspace_fixture *fixture, const char *key, long
     assert_held(fixture, key, sum, 0);
 }
 
-static void assert_refused(struct keyspace_fixture *fixture, struct op op, enum err err)
-{
-    uint64_t revision = fixture->revision;
-    const struct op_result *result = keyspace_apply(fixture, op);
-    assert_int_equal(result->err, err);
-    assert_non_null(result->why);
-    assert_false(result->ok);
-    assert_int_equal(fixture->revision, revision);
-}
-
 static const struct op *newest_change(struct keyspace_fixture *fixture)
 {
     return &fixture->changes[fixture->change_count - 1].op;
@@ -100,12 +90,12 @@ static void test_counting_goes_to_the_limits_and_not_beyond(void **state)
     struct keyspace_fixture *fixture = *state;
     keyspace_put_string(fixture, "key", "9223372036854775806");
     assert_counted(fixture, "key", 1, INT64_MAX);
-    assert_refused(fixture, incr_op("key", 1), ERR_OUT_OF_RANGE);
-    assert_refused(fixture, incr_op("key", INT64_MAX), ERR_OUT_OF_RANGE);
+    keyspace_assert_fails(fixture, incr_op("key", 1), ERR_OUT_OF_RANGE);
+    keyspace_assert_fails(fixture, incr_op("key", INT64_MAX), ERR_OUT_OF_RANGE);
     assert_counted(fixture, "key", INT64_MIN, -1);
-    assert_refused(fixture, incr_op("key", INT64_MIN), ERR_OUT_OF_RANGE);
+    keyspace_assert_fails(fixture, incr_op("key", INT64_MIN), ERR_OUT_OF_RANGE);
     assert_counted(fixture, "key", -INT64_MAX, INT64_MIN);
-    assert_refused(fixture, incr_op("key", -1), ERR_OUT_OF_RANGE);
+    keyspace_assert_fails(fixture, incr_op("key", -1), ERR_OUT_OF_RANGE);
 }
 
 static void test_other_strings_are_not_counted(void **state)
@@ -114,14 +104,14 @@ static void test_other_strings_are_not_counted(void **state)
     static const char *const texts[] = {"", "a", "1.0", " 1", "9223372036854775808"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         keyspace_put_string(fixture, "key", texts[i]);
-        assert_refused(fixture, incr_op("key", 1), ERR_NOT_A_NUMBER);
+        keyspace_assert_fails(fixture, incr_op("key", 1), ERR_NOT_A_NUMBER);
         assert_held(fixture, "key", texts[i], 0);
     }
     keyspace_apply(
         fixture,
         (struct op){.kind = OP_SET, .key = SLICE_LITERAL("key"), .value = keyspace_long_bytes(0)});
-    assert_refused(fixture, incr_op("key", 1), ERR_NOT_A_NUMBER);
-    assert_refused(fixture, incr_real_op("key", 1), ERR_NOT_A_NUMBER);
+    keyspace_assert_fails(fixture, incr_op("key", 1), ERR_NOT_A_NUMBER);
+    keyspace_assert_fails(fixture, incr_real_op("key", 1), ERR_NOT_A_NUMBER);
 }
 
 static void test_lists_are_not_counted(void **state)
@@ -253,16 +243,16 @@ static void test_what_is_not_finite_is_refused(void **state)
 {
     struct keyspace_fixture *fixture = *state;
     keyspace_put_string(fixture, "key", "1");
-    assert_refused(fixture, incr_real_op("key", HUGE_VAL), ERR_OUT_OF_RANGE);
-    assert_refused(fixture, incr_real_op("key", -HUGE_VAL), ERR_OUT_OF_RANGE);
-    assert_refused(fixture, incr_real_op("key", NAN), ERR_OUT_OF_RANGE);
-    assert_refused(fixture, incr_real_op("none", NAN), ERR_OUT_OF_RANGE);
+    keyspace_assert_fails(fixture, incr_real_op("key", HUGE_VAL), ERR_OUT_OF_RANGE);
+    keyspace_assert_fails(fixture, incr_real_op("key", -HUGE_VAL), ERR_OUT_OF_RANGE);
+    keyspace_assert_fails(fixture, incr_real_op("key", NAN), ERR_OUT_OF_RANGE);
+    keyspace_assert_fails(fixture, incr_real_op("none", NAN), ERR_OUT_OF_RANGE);
     keyspace_put_string(fixture, "key", "inf");
-    assert_refused(fixture, incr_real_op("key", 1), ERR_OUT_OF_RANGE);
+    keyspace_assert_fails(fixture, incr_real_op("key", 1), ERR_OUT_OF_RANGE);
     static const char *const texts[] = {"", "nan", "1 ", "one", "1e5000", "1e-5000"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         keyspace_put_string(fixture, "key", texts[i]);
-        assert_refused(fixture, incr_real_op("key", 1), ERR_NOT_A_NUMBER);
+        keyspace_assert_fails(fixture, incr_real_op("key", 1), ERR_NOT_A_NUMBER);
     }
 }
 

@@ -37,17 +37,6 @@ static void assert_done(struct keyspace_fixture *fixture, struct op op)
     assert_int_equal(entry_version(entry), revision + 1);
 }
 
-static void assert_refused(struct keyspace_fixture *fixture, struct op op, uint64_t version)
-{
-    uint64_t revision = fixture->revision;
-    const struct op_result *result = keyspace_apply(fixture, op);
-    assert_int_equal(result->err, ERR_NONE);
-    assert_false(result->ok);
-    assert_int_equal(result->count, 0);
-    assert_int_equal(result->version, version);
-    assert_int_equal(fixture->revision, revision);
-}
-
 static void assert_string_is(const struct entry *entry, const char *value, int64_t expire_at_ms)
 {
     assert_non_null(entry);
@@ -132,8 +121,8 @@ static void test_rename_of_no_key(void **state)
     struct keyspace_fixture *fixture = *state;
     put_expiring(fixture, "brief", "value");
     keyspace_put_string(fixture, "to", "value");
-    assert_refused(fixture, pair_op(OP_RENAME, "none", "to"), 0);
-    assert_refused(fixture, pair_op(OP_RENAME, "none", "none"), 0);
+    keyspace_assert_declined(fixture, pair_op(OP_RENAME, "none", "to"), 0);
+    keyspace_assert_declined(fixture, pair_op(OP_RENAME, "none", "none"), 0);
     fixture->now_ms = DEADLINE;
     assert_false(keyspace_apply(fixture, pair_op(OP_RENAME, "brief", "to"))->ok);
     assert_string_is(keyspace_find(fixture, "to"), "value", 0);
@@ -150,7 +139,7 @@ static void test_rename_to_itself(void **state)
     assert_int_equal(result->version, version);
     assert_int_equal(fixture->revision, version);
     op.copy.absent_only = true;
-    assert_refused(fixture, op, version);
+    keyspace_assert_declined(fixture, op, version);
     assert_string_is(keyspace_find(fixture, "key"), "value", 0);
 }
 
@@ -161,7 +150,7 @@ static void test_rename_only_if_absent(void **state)
     uint64_t version = keyspace_put_list(fixture, "to", 2);
     struct op op = pair_op(OP_RENAME, "from", "to");
     op.copy.absent_only = true;
-    assert_refused(fixture, op, version);
+    keyspace_assert_declined(fixture, op, version);
     assert_list_is(fixture, "to", "0 1");
     assert_non_null(keyspace_find(fixture, "from"));
     keyspace_apply(fixture, key_op(OP_DELETE, "to"));
@@ -190,7 +179,7 @@ static void test_rename_across_databases(void **state)
     assert_int_equal(last_told(fixture, 0), OP_DELETE);
     uint64_t version = entry_version(find_in(fixture, 1, "key"));
     keyspace_put_string(fixture, "key", "another");
-    assert_refused(fixture, op, version);
+    keyspace_assert_declined(fixture, op, version);
     op.copy.absent_only = false;
     assert_done(fixture, op);
     assert_string_is(find_in(fixture, 1, "key"), "another", 0);
@@ -238,7 +227,7 @@ static void test_copy_replaces_only_if_asked(void **state)
     keyspace_put_string(fixture, "from", "value");
     uint64_t version = keyspace_put_list(fixture, "to", 2);
     struct op op = pair_op(OP_COPY, "from", "to");
-    assert_refused(fixture, op, version);
+    keyspace_assert_declined(fixture, op, version);
     assert_list_is(fixture, "to", "0 1");
     op.copy.replace = true;
     assert_done(fixture, op);
@@ -254,12 +243,12 @@ static void test_copy_of_no_key(void **state)
     struct keyspace_fixture *fixture = *state;
     uint64_t version = keyspace_put_string(fixture, "to", "value");
     struct op op = pair_op(OP_COPY, "none", "to");
-    assert_refused(fixture, op, 0);
+    keyspace_assert_declined(fixture, op, 0);
     op.copy.replace = true;
-    assert_refused(fixture, op, 0);
+    keyspace_assert_declined(fixture, op, 0);
     put_expiring(fixture, "brief", "value");
     fixture->now_ms = DEADLINE;
-    assert_refused(fixture, pair_op(OP_COPY, "brief", "other"), 0);
+    keyspace_assert_declined(fixture, pair_op(OP_COPY, "brief", "other"), 0);
     assert_int_equal(entry_version(keyspace_find(fixture, "to")), version);
 }
 

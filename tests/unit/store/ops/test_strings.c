@@ -146,15 +146,9 @@ static void test_set_does_not_return_a_list_as_previous(void **state)
 static void assert_set_refused(struct keyspace_fixture *fixture, const char *key,
                                struct condition condition, uint64_t version)
 {
-    uint64_t revision = fixture->revision;
     struct op op = set_op(key, "new");
     op.condition = condition;
-    const struct op_result *result = keyspace_apply(fixture, op);
-    assert_int_equal(result->err, ERR_NONE);
-    assert_false(result->ok);
-    assert_int_equal(result->count, 0);
-    assert_int_equal(result->version, version);
-    assert_int_equal(fixture->revision, revision);
+    keyspace_assert_declined(fixture, op, version);
 }
 
 static void assert_set_done(struct keyspace_fixture *fixture, const char *key,

@@ -52,16 +52,6 @@ static void assert_written(struct keyspace_fixture *fixture, struct op op, struc
     assert_held(fixture, (const char *)op.key.data, value);
 }
 
-static void assert_refused(struct keyspace_fixture *fixture, struct op op, enum err err)
-{
-    uint64_t revision = fixture->revision;
-    const struct op_result *result = keyspace_apply(fixture, op);
-    assert_int_equal(result->err, err);
-    assert_non_null(result->why);
-    assert_false(result->ok);
-    assert_int_equal(fixture->revision, revision);
-}
-
 /* An answer of this length that changed nothing. */
 static void assert_no_change(struct keyspace_fixture *fixture, struct op op, int64_t length,
                              uint64_t version)
@@ -145,10 +135,10 @@ static void test_append_obeys_the_limit(void **state)
     assert_written(fixture, op, SLICE_LITERAL("12345"));
     assert_written(fixture, op, SLICE_LITERAL("1234512345"));
     op.value = SLICE_LITERAL("x");
-    assert_refused(fixture, op, ERR_TOO_LARGE);
+    keyspace_assert_fails(fixture, op, ERR_TOO_LARGE);
     op.key = SLICE_LITERAL("other");
     op.value = SLICE_LITERAL("12345678901");
-    assert_refused(fixture, op, ERR_TOO_LARGE);
+    keyspace_assert_fails(fixture, op, ERR_TOO_LARGE);
     assert_null(keyspace_find(fixture, "other"));
     assert_held(fixture, "key", SLICE_LITERAL("1234512345"));
 }
@@ -280,13 +270,15 @@ static void test_set_range_refuses_offsets_and_lengths(void **state)
 {
     struct keyspace_fixture *fixture = *state;
     keyspace_put_string(fixture, "key", "abc");
-    assert_refused(fixture, set_range_op("key", -1, SLICE_LITERAL("x")), ERR_OUT_OF_RANGE);
-    assert_refused(fixture, set_range_op("none", -1, SLICE_LITERAL("")), ERR_OUT_OF_RANGE);
-    assert_refused(fixture, set_range_op("key", INT64_MAX, SLICE_LITERAL("x")), ERR_TOO_LARGE);
-    assert_refused(fixture, set_range_op("none", UINT32_MAX, SLICE_LITERAL("x")), ERR_TOO_LARGE);
+    keyspace_assert_fails(fixture, set_range_op("key", -1, SLICE_LITERAL("x")), ERR_OUT_OF_RANGE);
+    keyspace_assert_fails(fixture, set_range_op("none", -1, SLICE_LITERAL("")), ERR_OUT_OF_RANGE);
+    keyspace_assert_fails(fixture, set_range_op("key", INT64_MAX, SLICE_LITERAL("x")),
+                          ERR_TOO_LARGE);
+    keyspace_assert_fails(fixture, set_range_op("none", UINT32_MAX, SLICE_LITERAL("x")),
+                          ERR_TOO_LARGE);
     struct op op = set_range_op("key", 8, SLICE_LITERAL("xyz"));
     op.max_value = 10;
-    assert_refused(fixture, op, ERR_TOO_LARGE);
+    keyspace_assert_fails(fixture, op, ERR_TOO_LARGE);
     op.start = 7;
     assert_written(fixture, op, SLICE_LITERAL("abc\0\0\0\0xyz"));
 }
