@@ -1,6 +1,6 @@
 /*
- * Which workers are busy, for whoever does something for all of them together, such as the sync of
- * a group commit: it waits for what busy workers still add, and is notified when one becomes idle.
+ * Which workers are busy, so that something done for all of them together, such as the sync of a
+ * group commit, waits for what busy workers still add, and is notified when one becomes idle.
  *
  * A worker marks itself busy before its first write, and idle when it has no more requests at hand
  * or has been busy for `most_us`. A thread that does neither is not waited for.
