@@ -494,14 +494,14 @@ static void test_repeated_numbers_packed_and_not(void **state)
     arena_init(&arena);
     Keystore__V1__WatchRequest *request =
         decode(&keystore__v1__watch_request__descriptor,
-               SLICE_LITERAL("\x28\1\x2a\0\x2a\3\2\3\4\x28\0"), &arena);
+               SLICE_LITERAL("\x20\1\x22\0\x22\3\2\3\4\x20\0"), &arena);
     assert_non_null(request);
     assert_int_equal(request->n_types, 5);
     static const int expected[] = {1, 2, 3, 4, 0};
     for (size_t i = 0; i < 5; i++)
         assert_int_equal(request->types[i], expected[i]);
     assert_null(
-        decode(&keystore__v1__watch_request__descriptor, SLICE_LITERAL("\x2a\2\1\x80"), &arena));
+        decode(&keystore__v1__watch_request__descriptor, SLICE_LITERAL("\x22\2\1\x80"), &arena));
     arena_deinit(&arena);
 }
 
