@@ -19,6 +19,7 @@
 #include "server/watch.h"
 #include "server/worker.h"
 #include "service/offload.h"
+#include "service/protoset.h"
 #include "service/status.h"
 #include "store/store.h"
 
@@ -41,6 +42,7 @@ struct server {
     struct activity activity;
     struct net_admission *admission;
     struct offload *offload;
+    struct protoset *protoset; /* NULL: reflection is off */
     struct worker **workers;
     struct report report;
     struct data data;
@@ -118,6 +120,8 @@ static bool server_make_workers(struct server *server)
     server->offload = offload_new(config->threads, config->threads);
     if (server->offload == NULL)
         return server_print_refusal("a thread");
+    if (config->reflection != REFLECTION_OFF)
+        server->protoset = protoset_new(config->reflection == REFLECTION_TEXT);
     report_init(&server->report);
     server->report.config = config;
     server->report.store = embedded_store(server->engine);
@@ -129,6 +133,7 @@ static bool server_make_workers(struct server *server)
                                      .activity = &server->activity,
                                      .admission = server->admission,
                                      .offload = server->offload,
+                                     .protoset = server->protoset,
                                      .info = &server->report.info};
     for (unsigned i = 0; i < config->threads; i++) {
         server->workers[i] = worker_new(&options, i);
@@ -276,6 +281,7 @@ static bool server_stop(struct server *server)
         worker_free(server->workers[i]);
     free(server->workers);
     offload_free(server->offload);
+    protoset_free(server->protoset);
     net_admission_free(server->admission);
     for (size_t i = 0; i < server->listening; i++)
         listener_unlink(&server->config.listen[i]);

@@ -195,6 +195,7 @@ struct worker *worker_new(const struct worker_options *options, unsigned index)
                                                             .waker = waker,
                                                             .info = options->info,
                                                             .offload = options->offload,
+                                                            .protoset = options->protoset,
                                                             .max_value = config->max_value,
                                                             .max_answer = limits.max_message});
     worker->grpc = grpc_server_new(&limits, service_grpc(worker->service));

@@ -20,6 +20,7 @@ struct worker_options {
     struct net_admission *admission;
     struct offload *offload; /* NULL: a worker itself does what takes long */
     const struct info_source *info;
+    const struct protoset *protoset; /* of the API, for reflection; NULL: it is off */
 };
 
 /* Worker `index` of config->threads, not running yet; registers with the engine and `offload` how
