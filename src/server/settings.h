@@ -21,6 +21,7 @@ enum reflection { REFLECTION_ON, REFLECTION_OFF, REFLECTION_TEXT };
 struct config {
     struct net_address listen[CONFIG_MAX_LISTEN];
     size_t listen_count;
+    bool listens_by_default; /* no address was set */
     uint32_t threads;
     uint32_t max_connections;
     uint32_t max_per_address;   /* connections; 0 = any number */
