@@ -1,6 +1,7 @@
 /* The router. Only exact matches, so that no variant of a path escapes a later check. */
 #include "service/route.h"
 
+#include "service/streams/backup.h"
 #include "service/streams/pipeline.h"
 #include "service/streams/reflection.h"
 
@@ -23,6 +24,10 @@ static const struct method others[] = {
      .type = METHOD_SAVE,
      .kind = OP_COUNT,
      .encoder = &encode_status},
+    {.name = SLICE_LITERAL("Backup"),
+     .type = METHOD_STREAM,
+     .kind = OP_COUNT,
+     .stream = &backup_method},
 };
 
 static const struct method streams[] = {
