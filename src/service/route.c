@@ -2,6 +2,8 @@
 #include "service/route.h"
 
 #include "service/streams/pipeline.h"
+#include "service/streams/scan.h"
+#include "service/streams/stream_list.h"
 
 #include <mini_redis.pb-c.h>
 
@@ -29,6 +31,14 @@ static const struct method streams[] = {
      .type = METHOD_STREAM,
      .kind = OP_COUNT,
      .stream = &pipeline_method},
+    {.name = SLICE_LITERAL("Scan"),
+     .type = METHOD_STREAM,
+     .kind = OP_COUNT,
+     .stream = &scan_method},
+    {.name = SLICE_LITERAL("StreamList"),
+     .type = METHOD_STREAM,
+     .kind = OP_COUNT,
+     .stream = &stream_list_method},
 };
 
 static const struct method *route_find_name(struct slice name, bool admin)
