@@ -124,8 +124,8 @@ struct entry *dict_random(const struct dict *dict, uint64_t random);
  * Calls back with the entries of some bucket and returns the cursor for the next call. Start with
  * cursor 0; the scan is complete when 0 is returned. An entry that is present from the first call
  * to the last is reported at least once (seldom twice), whatever happens to the table between the
- * calls. The callback must not change the dictionary. The low 16 bits of a returned cursor are zero;
- * any position (dict_scan_position()) may be passed as a cursor.
+ * calls. The callback must not change the dictionary. The low 16 bits of a returned cursor are
+ * zero; any position (dict_scan_position()) may be passed as a cursor.
  */
 uint64_t dict_scan(const struct dict *dict, uint64_t cursor,
                    void (*on_entry)(void *context, struct entry *entry), void *context);

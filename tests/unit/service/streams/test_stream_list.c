@@ -18,7 +18,7 @@ static void push(struct link *link, const char *key, size_t count)
     Keystore__V1__ListInsert message = KEYSTORE__V1__LIST_INSERT__INIT;
     message.key = message_text(key);
     for (size_t i = 0; i < count; i++) {
-        char text[24];
+        char text[40];
         snprintf(text, sizeof text, "element %zu", i);
         ProtobufCBinaryData value = message_text(text);
         message.values = &value;
@@ -71,7 +71,7 @@ static size_t assert_elements(const struct ng_stream *call, size_t first, size_t
         assert_int_equal(page->length, length);
         assert_int_equal(page->offset, first + found);
         for (size_t i = 0; i < page->n_values; i++) {
-            char text[24];
+            char text[40];
             snprintf(text, sizeof text, "element %zu", first + found++);
             assert_bytes_are(page->values[i], text);
         }
