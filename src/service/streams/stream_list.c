@@ -19,6 +19,11 @@
 /* Elements of a page: more would take longer than a millisecond. */
 #define MAX_ELEMENTS ((size_t)50000)
 
+/* Work after which others have their turn, about a quarter of a millisecond: bytes, and as many for
+ * each element. */
+#define TURN_WORK        ((size_t)512 * 1024)
+#define WORK_PER_ELEMENT ((size_t)16)
+
 enum { LIST_VALUES = 1 };
 
 struct list_stream {
@@ -26,6 +31,7 @@ struct list_stream {
     struct pinned pinned;
     size_t page_bytes;
     bool is_pinned;            /* the task is answered */
+    size_t work;               /* of this turn */
     size_t left;               /* elements to send, from there: */
     struct list_cursor cursor; /* if there are some */
 };
@@ -64,6 +70,10 @@ static void stream_list_start(struct list_stream *stream)
 static enum pages_answer stream_list_fill(struct pages *pages)
 {
     struct list_stream *stream = (struct list_stream *)pages;
+    if (stream->work >= TURN_WORK) {
+        stream->work = 0;
+        return PAGES_MORE;
+    }
     if (stream->is_pinned)
         return PAGES_READY;
     pages->task.op.now_ms = pages->host->now_ms;
@@ -135,6 +145,7 @@ static bool stream_list_write(struct pages *pages)
     stream_list_write_part(&stream->cursor, part, to);
     encode_list_values.write(result, to); /* the result has no elements of its own */
     stream->left -= part.count;
+    stream->work += part.bytes + part.count * WORK_PER_ELEMENT;
     result->offset += (int64_t)part.count;
     return stream->left == 0;
 }

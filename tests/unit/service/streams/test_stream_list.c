@@ -36,6 +36,15 @@ static void restrict_client(struct link *link)
     link->client = ng_client_new(&(struct ng_options){.stream_window = 1, .manual_windows = true});
 }
 
+/* Lets what has been interrupted go on, until the call has ended. */
+static void finish(struct link *link, const struct ng_stream *call)
+{
+    while (!call->closed) {
+        service_resume(link->service);
+        link_exchange(link);
+    }
+}
+
 static struct ng_stream *start(struct link *link, const char *key, int64_t start, int64_t stop,
                                uint32_t page_bytes)
 {
@@ -103,6 +112,7 @@ static void test_what_happens_to_the_list_is_not_shown(void **state)
     key.key = message_text("list");
     link_call(link, "/KeyStore/Delete", &key);
     open_windows(link, call);
+    finish(link, call);
     assert_elements(call, 0, LENGTH, LENGTH);
     assert_int_equal(pinned_bytes(), 0);
 }
@@ -128,6 +138,24 @@ static void test_endings_release_the_list(void **state)
     assert_int_equal(pinned_bytes(), 0);
 }
 
+/* However fast the caller reads. */
+static void test_others_have_their_turn(void **state)
+{
+    struct link *link = *state;
+    push(link, "list", 40000);
+    const struct ng_stream *call = start(link, "list", 0, -1, 0);
+    assert_false(call->closed);
+    size_t turns = 1;
+    for (; !call->closed; turns++) {
+        assert_true(call->body.len < 700 * 1024 * turns);
+        assert_value(link_call_key(link, "/KeyStore/Get", "other"), NULL);
+        service_resume(link->service);
+        link_exchange(link);
+    }
+    assert_true(turns > 1);
+    assert_elements(call, 0, 40000, 40000);
+}
+
 static void test_no_list(void **state)
 {
     struct link *link = *state;
@@ -141,12 +169,19 @@ static void test_no_list(void **state)
     assert_int_equal(pinned_bytes(), 0);
 }
 
+static void on_wake(void *user)
+{
+    (void)user; /* the tests resume the service themselves */
+}
+
 int main(void)
 {
+    link_waker = (struct waker){.wake = on_wake};
     const struct CMUnitTest tests[] = {
         EMBEDDED(test_pages),
         EMBEDDED(test_what_happens_to_the_list_is_not_shown),
         EMBEDDED(test_endings_release_the_list),
+        EMBEDDED(test_others_have_their_turn),
         EMBEDDED(test_no_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
