@@ -9,6 +9,7 @@
 #include "engine/waiting.h"
 #include "journal/durable.h"
 #include "journal/journal.h"
+#include "store/scan.h"
 #include "store/store.h"
 
 #include <stdlib.h>
@@ -117,13 +118,19 @@ static bool embedded_is_starved(struct engine_task *task)
     return op_info(task->op.kind)->access == OP_GROW;
 }
 
+static bool embedded_is_loading(struct embedded *embedded, struct engine_task *task)
+{
+    if (!atomic_load_explicit(&embedded->loading, memory_order_acquire))
+        return false;
+    embedded_refuse(task, ERR_LOADING, loading);
+    return true;
+}
+
 /* False if the operation is refused. */
 static bool embedded_accepts(struct embedded *embedded, struct engine_task *task)
 {
-    if (atomic_load_explicit(&embedded->loading, memory_order_acquire)) {
-        embedded_refuse(task, ERR_LOADING, loading);
+    if (embedded_is_loading(embedded, task))
         return false;
-    }
     struct durable *durable = embedded->durable; /* it was set before the loading ended */
     const char *reason = NULL;
     if (durable != NULL && op_info(task->op.kind)->access != OP_READ)
@@ -175,6 +182,21 @@ static enum engine_answer embedded_submit(struct engine *engine, struct engine_t
     return embedded_settle(engine, task);
 }
 
+/* The flag as in embedded_try_held(). */
+static enum engine_answer embedded_scan(struct engine *engine, struct engine_task *task,
+                                        struct scan *scan)
+{
+    struct embedded *embedded = (struct embedded *)engine;
+    if (embedded_is_loading(embedded, task))
+        return ENGINE_DONE;
+    enum store_answer answer = store_scan(embedded->store, scan, &task->result);
+    if (answer == STORE_HELD) {
+        atomic_exchange(&embedded_worker_of(embedded, task)->is_held, true);
+        answer = store_scan(embedded->store, scan, &task->result);
+    }
+    return answer == STORE_HELD ? ENGINE_HELD : ENGINE_DONE;
+}
+
 static void embedded_run(struct engine *engine, struct engine_task *task)
 {
     struct embedded *embedded = (struct embedded *)engine;
@@ -195,8 +217,8 @@ static enum engine_answer embedded_save(struct engine *engine, struct engine_tas
                                         bool wait_for_it)
 {
     struct embedded *embedded = (struct embedded *)engine;
-    if (atomic_load_explicit(&embedded->loading, memory_order_acquire))
-        return embedded_refuse(task, ERR_LOADING, loading);
+    if (embedded_is_loading(embedded, task))
+        return ENGINE_DONE;
     if (embedded->journal == NULL)
         return embedded_refuse(task, ERR_NOT_SERVED, not_kept);
     struct embedded_worker *worker = embedded_worker_of(embedded, task);
@@ -321,6 +343,7 @@ struct engine *embedded_new(const struct store_options *options, unsigned worker
                                        .submit = embedded_submit,
                                        .run = embedded_run,
                                        .settle = embedded_settle,
+                                       .scan = embedded_scan,
                                        .save = embedded_save,
                                        .open_snapshot = embedded_open_snapshot,
                                        .read_snapshot = embedded_read_snapshot,

@@ -13,6 +13,7 @@
 struct arena;
 struct engine;
 struct engine_snapshot;
+struct scan;
 
 enum engine_answer {
     ENGINE_DONE,    /* the result is set; on_done is not called */
@@ -42,6 +43,9 @@ struct engine {
     void (*run)(struct engine *engine, struct engine_task *task);
     /* ENGINE_DONE or ENGINE_PENDING, as submit() answers. */
     enum engine_answer (*settle)(struct engine *engine, struct engine_task *task);
+    /* Continues a scan: store/scan.h has its contract. ENGINE_DONE or ENGINE_HELD; before the page
+     * is shown, settle() is to be called. Of the task, only `result` is used. */
+    enum engine_answer (*scan)(struct engine *engine, struct engine_task *task, struct scan *scan);
     /* Writes a snapshot of all data. The task, whose op is ignored, is answered when that is done,
      * or immediately without `wait`. */
     enum engine_answer (*save)(struct engine *engine, struct engine_task *task, bool wait);
@@ -96,6 +100,12 @@ static inline void engine_run(struct engine *engine, struct engine_task *task)
 static inline enum engine_answer engine_settle(struct engine *engine, struct engine_task *task)
 {
     return engine->settle(engine, task);
+}
+
+static inline enum engine_answer engine_scan(struct engine *engine, struct engine_task *task,
+                                             struct scan *scan)
+{
+    return engine->scan(engine, task, scan);
 }
 
 static inline enum engine_answer engine_save(struct engine *engine, struct engine_task *task,

@@ -164,7 +164,8 @@ bool http2_session_feed_placed(struct http2_session *session, size_t size, struc
 /* Appends pending output to `out`, as far as the windows and max_output allow. */
 void http2_session_pull(struct http2_session *session, struct chain *out, int64_t now_ms);
 
-/* Bytes waiting to be pulled, whether or not the peer's windows allow them. */
+/* Bytes waiting to be pulled, whether or not the peer's windows allow them. Not 0 if a pull may
+ * bring more because the last one has reached max_output. */
 size_t http2_session_queued(const struct http2_session *session);
 
 /* True when nothing is left to be read or sent: the connection can be closed. */

@@ -404,9 +404,12 @@ void http2_session_pull(struct http2_session *session, struct chain *out, int64_
     DCHECK_SOUND(session_is_sound(session), session->streams.count);
 }
 
+/* A stream whose reply is written incrementally may have its turn and nothing queued. */
 size_t http2_session_queued(const struct http2_session *session)
 {
-    return session->queued + chain_length(&session->backlog);
+    size_t queued = session->queued + chain_length(&session->backlog);
+    bool may_ask = session->queue_head != NULL && session->send_window > 0;
+    return queued == 0 && may_ask ? 1 : queued;
 }
 
 uint64_t http2_session_sent(const struct http2_session *session)

@@ -96,13 +96,13 @@ static size_t encode_value_rest_size(const struct op_value *value)
            wire_number_size((uint64_t)value->expire_at_ms);
 }
 
-static size_t encode_value_size(const struct op_value *value)
+size_t encode_value_size(const struct op_value *value)
 {
     return (value->bytes.len > 0 ? encode_bytes_size(value->bytes) : 0) +
            encode_value_rest_size(value);
 }
 
-static void encode_write_value(const struct op_value *value, struct chain *to)
+void encode_write_value(const struct op_value *value, struct chain *to)
 {
     size_t rest = encode_value_rest_size(value);
     uint8_t *out;

@@ -14,6 +14,10 @@ struct encoder {
     unsigned reply_field; /* number of the message's field in Reply; 0 = none */
 };
 
+/* A Value within another message: its bytes, and as many appended. */
+size_t encode_value_size(const struct op_value *value);
+void encode_write_value(const struct op_value *value, struct chain *to);
+
 extern const struct encoder encode_status;
 extern const struct encoder encode_value;
 extern const struct encoder encode_values;

@@ -4,6 +4,8 @@
 #include "service/streams/backup.h"
 #include "service/streams/pipeline.h"
 #include "service/streams/reflection.h"
+#include "service/streams/scan.h"
+#include "service/streams/stream_list.h"
 
 #include <mini_redis.pb-c.h>
 
@@ -35,6 +37,14 @@ static const struct method streams[] = {
      .type = METHOD_STREAM,
      .kind = OP_COUNT,
      .stream = &pipeline_method},
+    {.name = SLICE_LITERAL("Scan"),
+     .type = METHOD_STREAM,
+     .kind = OP_COUNT,
+     .stream = &scan_method},
+    {.name = SLICE_LITERAL("StreamList"),
+     .type = METHOD_STREAM,
+     .kind = OP_COUNT,
+     .stream = &stream_list_method},
 };
 
 /* Under both names of the service. */

@@ -19,6 +19,7 @@ enum op_kind {
 #define STORE_PREFETCH ((size_t)16)
 
 struct blob;
+struct pinned;
 
 /* What an operation may do. OP_WRITE takes no memory; OP_GROW may, and is refused at the memory
  * limit; OP_ADJUST may take a few bytes, for which the limit has a reserve (limit.h). */
@@ -197,6 +198,11 @@ struct op {
             };
             bool is_real;
         } incr; /* Incr */
+        struct {
+            /* If not NULL, the answer has no elements: the list is pinned here (list/pinned.h), for
+             * the caller to release, and `count` says how many elements the range has. */
+            struct pinned *pin;
+        } range; /* LRange */
         struct {
             uint64_t max_length; /* a longer list is trimmed at the other end; 0 = no limit */
         } push;                  /* LPush, RPush */

@@ -94,6 +94,7 @@ struct store *store_new(const struct store_options *options)
     atomic_init(&store->reserved, UINT64_MAX);
     store->reserve = NULL;
     random_fill(store->secret, sizeof store->secret);
+    random_fill(&store->cursor_seed, sizeof store->cursor_seed);
     store->hasher = (struct dict_hasher){.hash = store_hash_key, .context = store->secret};
     pages_init(&store->pages, true);
     /* Keep unreported memory small compared with the limit. */

@@ -198,8 +198,6 @@ def not_served_cases():
              "/keystore.v1.keystore/Get", "/KeyStore/%47et", "/" + "x" * 3000]
     for path in paths:
         yield case(f"path-{path[:40]}", path, good, NOT_SERVED)
-    for path in ("/KeyStore/StreamList", "/KeyStore/Scan"):
-        yield case(f"path-{path}", path, good, NOT_SERVED)
 
 
 def garbage_cases():

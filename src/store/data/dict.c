@@ -762,3 +762,14 @@ uint64_t dict_scan_prefetch(const struct dict *dict, uint64_t cursor)
         __builtin_prefetch(bucket_load(bucket, slot));
     return next;
 }
+
+bool dict_scan_repeats(const struct dict *dict, uint64_t cursor)
+{
+    size_t buckets = dict_buckets_of(dict);
+    if (buckets == 0)
+        return false;
+    size_t index = dict_index_of(dict_reverse_bits(cursor), buckets);
+    unsigned depth = dict_depth_of(index, buckets);
+    uint64_t below = depth > 0 ? ((uint64_t)1 << (64 - depth)) - 1 : UINT64_MAX;
+    return (cursor & below) != 0;
+}

@@ -89,6 +89,7 @@ struct store {
     atomic_uint hand;                  /* the shard where eviction continues */
     atomic_uint compact_hand;          /* the same for compaction */
     uint8_t secret[STORE_SECRET_SIZE]; /* keys cannot be made to collide without it */
+    uint64_t cursor_seed;              /* the secret of the cursors of scans (scan.h) */
     size_t shard_count;                /* a power of two up to SHARDS_MAX */
     struct shard shards[];
 };

@@ -1,6 +1,7 @@
 /* The operations on ranges of lists: LRange, LTrim. */
 #include "base/check.h"
 #include "store/data/entry.h"
+#include "store/list/pinned.h"
 #include "store/ops/edit.h"
 #include "store/ops/list_answer.h"
 
@@ -34,12 +35,21 @@ void apply_l_range(struct op_context *ctx, const struct op *op, struct op_result
     if (at.entry == NULL || !apply_require_list(at.entry, result))
         return;
     struct list_part part = list_ranges_clip(op, entry_list(at.entry));
-    if (!list_answer_part(
-            ctx, &part, op_most_answer(op),
-            "the elements do not fit into one answer; ask for a smaller range, or for "
-            "pages with StreamList",
-            result))
+    if (op->range.pin != NULL) {
+        if (!pinned_take(op->range.pin, part.list)) {
+            apply_fail(result, ERR_OUT_OF_MEMORY,
+                       "too much memory is in lists that streams read; wait until some of these "
+                       "streams have ended, or raise --max-client-memory");
+            return;
+        }
+        result->count = (int64_t)part.count;
+    } else if (!list_answer_part(
+                   ctx, &part, op_most_answer(op),
+                   "the elements do not fit into one answer; ask for a smaller range, or for "
+                   "pages with StreamList",
+                   result)) {
         return;
+    }
     result->ok = true;
     result->length = (int64_t)list_length(part.list);
     result->version = lookup_version(&at);

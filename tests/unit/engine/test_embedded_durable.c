@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "journal/durable.h"
 #include "store/change.h"
+#include "store/scan.h"
 #include "store/store.h"
 
 #include <setjmp.h>
@@ -125,6 +126,48 @@ static void test_a_read_waits_only_for_what_it_shows(void **state)
     assert_true(fixture->done[1]->result.value.found);
 }
 
+/* A scan of all keys with a task of its own; what settle() answers. */
+static enum engine_answer scan_all(struct fixture *fixture, unsigned worker, size_t expected)
+{
+    struct engine_task *task = &fixture->tasks[fixture->count++];
+    struct scan scan = {.room = 1000, .max_visited = UINT64_MAX, .arena = &fixture->arena};
+    *task = (struct engine_task){.arena = &fixture->arena, .on_done = on_done, .worker = worker};
+    while (!scan.is_full)
+        assert_int_equal(engine_scan(fixture->engine, task, &scan), ENGINE_DONE);
+    assert_int_equal(task->result.err, ERR_NONE);
+    assert_int_equal(scan.count, expected);
+    scan_release(&scan);
+    return engine_settle(fixture->engine, task);
+}
+
+static void test_a_scan_waits_for_what_it_shows(void **state)
+{
+    struct fixture *fixture = *state;
+    submit(fixture, 0, OP_SET, "key");
+    assert_int_equal(scan_all(fixture, 1, 1), ENGINE_PENDING);
+    make_durable(fixture, 1);
+    engine_complete(fixture->engine, 0);
+    engine_complete(fixture->engine, 1);
+    assert_int_equal(fixture->done_count, 2);
+    assert_int_equal(scan_all(fixture, 1, 1), ENGINE_DONE);
+    submit(fixture, 0, OP_DELETE, "key");
+    assert_int_equal(scan_all(fixture, 1, 0), ENGINE_PENDING);
+    make_durable(fixture, 2);
+    engine_complete(fixture->engine, 1);
+    assert_int_equal(fixture->done_count, 3);
+}
+
+static void test_no_scan_while_loading(void **state)
+{
+    struct fixture *fixture = *state;
+    struct scan scan = {.room = 1, .max_visited = 1, .arena = &fixture->arena};
+    struct engine_task task = {.arena = &fixture->arena};
+    embedded_set_loading(fixture->engine, true);
+    assert_int_equal(engine_scan(fixture->engine, &task, &scan), ENGINE_DONE);
+    assert_int_equal(task.result.err, ERR_LOADING);
+    embedded_set_loading(fixture->engine, false);
+}
+
 /* A miss shows a removal, which must be durable, too. */
 static void test_a_miss_waits_for_the_removal(void **state)
 {
@@ -215,6 +258,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_a_write_waits_for_the_disk),
         TEST(test_a_read_waits_only_for_what_it_shows),
+        TEST(test_a_scan_waits_for_what_it_shows),
+        TEST(test_no_scan_while_loading),
         TEST(test_a_miss_waits_for_the_removal),
         TEST(test_answers_come_in_the_order_of_revisions),
         TEST(test_a_cancelled_task_is_forgotten),

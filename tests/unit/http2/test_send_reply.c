@@ -182,6 +182,25 @@ static void test_it_is_asked_for_what_the_windows_allow(void **state)
     assert_true(fixture.queued_most <= HTTP2_REPLY_PAGE);
 }
 
+/* Where the windows are no limit, max_output is, and whoever pulls learns that there is more. */
+static void test_who_pulls_learns_that_there_is_more(void **state)
+{
+    (void)state;
+    struct buf out;
+    buf_init(&out, SIZE_MAX);
+    open_with(&(struct ng_options){.stream_window = INT32_MAX, .manual_windows = true});
+    request((struct reply){.size = 3000000}, true);
+    ng_client_open_window(fixture.client, 0, INT32_MAX - FIRST_WINDOW);
+    assert_true(ng_client_push(fixture.client, &fixture.recorder->peer));
+    do {
+        buf_clear(&out, SIZE_MAX);
+        recorder_pull(fixture.recorder, &out);
+        ng_client_input(fixture.client, buf_slice(&out));
+    } while (http2_session_queued(fixture.recorder->session) > 0);
+    buf_deinit(&out);
+    assert_received(0, 3000000, true);
+}
+
 /* What has to stay together may exceed the room; it waits, and nothing else is asked for. */
 static void test_a_large_part_waits_for_windows(void **state)
 {
@@ -352,6 +371,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_a_reply_is_as_long_as_it_gets),
         TEST(test_it_is_asked_for_what_the_windows_allow),
+        TEST(test_who_pulls_learns_that_there_is_more),
         TEST(test_a_large_part_waits_for_windows),
         TEST(test_it_waits_for_the_application),
         TEST(test_an_end_follows_what_waits),

@@ -85,6 +85,42 @@ static void test_a_scan_misses_nothing_while_the_table_changes(void **state)
         scan_while_changing(fixture, &random, STABLE, ALL);
 }
 
+struct below {
+    uint64_t cursor;
+    bool any; /* an entry has a position below it */
+};
+
+static void note_below(void *context, struct entry *entry)
+{
+    struct below *below = context;
+    below->any |= dict_scan_position(hash_well(number_of(entry_key(entry)))) < below->cursor;
+}
+
+/* Whether a bucket starts before the cursor, which its entries show if there are any there. */
+static void test_whether_a_scan_repeats(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t random = seeded_start();
+    uint32_t keys = 0;
+    size_t repeating = 0;
+    assert_false(dict_scan_repeats(&fixture->dict, 0));
+    for (int round = 0; round < 2000; round++) {
+        uint64_t cursor = dict_scan(&fixture->dict, random, note_below, &(struct below){0});
+        assert_false(dict_scan_repeats(&fixture->dict, cursor));
+        uint32_t target = seeded_below(&random, 3000);
+        for (; keys < target; keys++)
+            put(fixture, keys, 1);
+        for (; keys > target; keys--)
+            take(fixture, keys - 1);
+        struct below below = {.cursor = cursor};
+        dict_scan(&fixture->dict, cursor, note_below, &below);
+        bool repeats = dict_scan_repeats(&fixture->dict, cursor);
+        assert_true(repeats || !below.any);
+        repeating += repeats;
+    }
+    assert_true(repeating > 100 && repeating < 1900);
+}
+
 /* ---- random entries ---- */
 
 static uint64_t random_number(uint64_t *random)
@@ -240,6 +276,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_a_scan_at_rest_reports_each_once),
         TEST(test_a_scan_misses_nothing_while_the_table_changes),
+        TEST(test_whether_a_scan_repeats),
         TEST(test_random_entries_are_equally_likely),
         TEST(test_a_random_entry_is_what_the_number_selects),
         TEST(test_every_entry_of_a_long_chain_is_drawn),

@@ -1,0 +1,181 @@
+"""Reads a long answer as fast as it comes, so that the server is measured, not its client.
+
+usage: read_stream.py scan|list PORT [KEY]        a Scan or StreamList of keystore-server
+       read_stream.py redis-scan PORT COUNT       SCAN of redis-server, COUNT keys at a time
+       read_stream.py redis-list PORT KEY         LRANGE KEY 0 -1
+
+Prints a line of CSV: bytes of the messages, messages, and the first 100 bytes in hex. Only Python's
+standard library: HTTP/2 frames are cut, but nothing in them is decoded, and the windows are so
+large that they need not be updated.
+"""
+import socket
+import struct
+import sys
+
+DATA, HEADERS, SETTINGS, WINDOW_UPDATE, GOAWAY = 0, 1, 4, 8, 7
+END_STREAM, END_HEADERS, ACK = 1, 4, 1
+WINDOW = (1 << 31) - 1
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+PREFIX = 5  # bytes before a gRPC message
+READ = 1 << 20
+
+
+def frame(kind, flags, stream, payload):
+    return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(
+        ">I", stream) + payload
+
+
+def text(value):
+    return bytes([len(value)]) + value
+
+
+def field(name, value):
+    return b"\0" + text(name) + text(value)  # a literal that is not indexed
+
+
+def varint(number):
+    out = b""
+    while number > 0x7f:
+        out += bytes([number & 0x7f | 0x80])
+        number >>= 7
+    return out + bytes([number])
+
+
+def call(method, message):
+    headers = b"".join([
+        field(b":method", b"POST"), field(b":scheme", b"http"),
+        field(b":path", b"/keystore.v1.KeyStore/" + method), field(b":authority", b"bench"),
+        field(b"te", b"trailers"), field(b"content-type", b"application/grpc")])
+    return b"".join([
+        PREFACE, frame(SETTINGS, 0, 0, struct.pack(">HI", 4, WINDOW)),
+        frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", WINDOW - 65535)),
+        frame(HEADERS, END_HEADERS, 1, headers),
+        frame(DATA, END_STREAM, 1, b"\0" + struct.pack(">I", len(message)) + message)])
+
+
+class Messages:
+    """Counts the messages in the DATA of a stream."""
+
+    def __init__(self):
+        self.bytes = self.count = 0
+        self.first = b""
+        self._left = 0      # of the present message
+        self._prefix = b""  # as far as it has arrived
+
+    def take(self, data):
+        at = 0
+        while at < len(data):
+            if self._left == 0:
+                need = PREFIX - len(self._prefix)
+                self._prefix += bytes(data[at:at + need])
+                at += need
+                if len(self._prefix) == PREFIX:
+                    self._left = struct.unpack(">I", self._prefix[1:])[0]
+                    self.count += 1
+                    self._prefix = b""
+                continue
+            part = min(self._left, len(data) - at)
+            if len(self.first) < 100:
+                self.first += bytes(data[at:at + min(100, part)])
+            self.bytes += part
+            self._left -= part
+            at += part
+
+
+def read_frames(connection, messages):
+    """Until the stream has ended."""
+    pending = bytearray()
+    while True:
+        part = connection.recv(READ)
+        if not part:
+            sys.exit("the server has closed the connection")
+        pending += part
+        at = 0
+        view = memoryview(pending)
+        ended = False
+        while len(pending) - at >= 9:
+            size = int.from_bytes(view[at:at + 3], "big")
+            if len(pending) - at - 9 < size:
+                break
+            kind, flags = view[at + 3], view[at + 4]
+            if kind == DATA:
+                messages.take(view[at + 9:at + 9 + size])
+            if kind == SETTINGS and not flags & ACK:
+                connection.sendall(frame(SETTINGS, ACK, 0, b""))
+            if kind == GOAWAY:
+                sys.exit("the server has sent a GOAWAY")
+            ended |= kind in (DATA, HEADERS) and bool(flags & END_STREAM)
+            at += 9 + size
+        view.release()
+        del pending[:at]
+        if ended:
+            return
+
+
+def read_keystore(port, method, message):
+    messages = Messages()
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(call(method, message))
+        read_frames(connection, messages)
+    return messages.bytes, messages.count, messages.first[:100]
+
+
+def redis_command(*words):
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word)
+                                              for word in words)
+
+
+def scan_redis(port, count):
+    """Each reply is `*2`, the cursor, and an array of keys."""
+    total = replies = 0
+    first, cursor = b"", b"0"
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        while replies == 0 or cursor != b"0":
+            connection.sendall(redis_command(b"SCAN", cursor, b"COUNT", count))
+            reply = b""
+            while True:
+                reply += connection.recv(READ)
+                lines = reply.split(b"\r\n", 4)
+                if len(lines) == 5 and lines[4].count(b"\r\n") >= 2 * int(lines[3][1:]):
+                    break
+            cursor = lines[2]
+            first = first or reply[:100]
+            total += len(reply)
+            replies += 1
+    return total, replies, first
+
+
+def list_redis(port, key):
+    total, first = 0, b""
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(redis_command(b"LRANGE", key, b"0", b"-1") + redis_command(b"PING"))
+        end = b"+PONG\r\n"
+        last = b""
+        while not last.endswith(end):
+            part = connection.recv(READ)
+            if not part:
+                sys.exit("the server has closed the connection")
+            first = first or part[:100]
+            last = (last + part)[-len(end):]
+            total += len(part)
+    return total - len(end), 1, first
+
+
+def main(kind, port, *more):
+    port = int(port)
+    if kind == "scan":
+        result = read_keystore(port, b"Scan", b"")
+    elif kind == "list":
+        key = more[0].encode()
+        result = read_keystore(port, b"StreamList",
+                               b"\x0a" + varint(len(key)) + key + b"\x18\x01")  # stop = -1
+    elif kind == "redis-scan":
+        result = scan_redis(port, more[0].encode())
+    else:
+        result = list_redis(port, more[0].encode())
+    print("bytes,messages,first")
+    print(f"{result[0]},{result[1]},{result[2].hex()}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
