@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/reserve.h"
+#include "engine/ready.h"
 #include "engine/save_requests.h"
 #include "engine/waiting.h"
 #include "journal/durable.h"
@@ -12,6 +13,7 @@
 #include "store/scan.h"
 #include "store/store.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 /* Microseconds of maintenance at a time, and the pauses between them. */
@@ -30,6 +32,9 @@ static const char not_durable[] = "the disk failed before this was durable: it m
 static const char starved[] = "the system gives this server no more memory (ulimit -v, the "
                               "container's limit); delete keys, or set --max-memory below it";
 
+/* Waiters served in one turn. */
+#define MOST_SERVED ((size_t)500)
+
 /* Bytes of an answer's elements while memory is short. */
 #define STARVED_ANSWER ((size_t)64 * 1024)
 
@@ -42,6 +47,8 @@ struct embedded_worker {
     atomic_bool waits;   /* there are tasks in `waiting` */
     atomic_bool is_held; /* tasks were ENGINE_HELD, and it has not been woken since */
     struct save_requests save_requests;
+    struct ready ready;
+    bool is_completing; /* it serves the waiters in `ready` */
 };
 
 struct embedded {
@@ -162,6 +169,77 @@ static enum store_answer embedded_try_held(struct embedded *embedded, struct eng
     return store_try_apply(embedded->store, &task->op, task->arena, &task->result);
 }
 
+/* The store's notification of a waiter. */
+static void embedded_on_notify(struct waiter *notified)
+{
+    struct engine_waiter *waiter = (struct engine_waiter *)notified;
+    struct embedded *embedded = (struct embedded *)waiter->engine;
+    ready_add(&embedded->workers[waiter->worker].ready, waiter);
+}
+
+/* Wakes the workers of waiters that were notified, but not `own`, if that is about to look for them
+ * anyway. Holds no locks. */
+static void embedded_wake_notified(struct embedded *embedded, unsigned own)
+{
+    for (unsigned i = 0; i < embedded->worker_count; i++) {
+        struct embedded_worker *worker = &embedded->workers[i];
+        if (i == own && worker->is_completing)
+            continue;
+        if (ready_take_news(&worker->ready))
+            waker_wake(worker->waker);
+    }
+}
+
+static void embedded_init_waiter(struct engine *engine, struct engine_waiter *waiter)
+{
+    waiter->engine = engine;
+    waiter->waiter.notify = embedded_on_notify;
+}
+
+/* Once out of line, nobody notifies it. */
+static void embedded_leave(struct engine *engine, struct engine_waiter *waiter)
+{
+    struct embedded *embedded = (struct embedded *)engine;
+    if (waiter_leave(&waiter->waiter))
+        embedded_wake_notified(embedded, waiter->worker);
+    ready_remove(&embedded->workers[waiter->worker].ready, waiter);
+}
+
+/* Serves waiters, also those that are notified meanwhile, for about a millisecond. */
+static void embedded_complete_waiters(struct embedded_worker *worker)
+{
+    struct engine_waiter *waiter = NULL;
+    size_t served = 0;
+    ready_take_news(&worker->ready);
+    worker->is_completing = true;
+    while (served++ < MOST_SERVED && (waiter = ready_take(&worker->ready)) != NULL)
+        waiter->on_list(waiter);
+    worker->is_completing = false;
+    if (waiter != NULL)
+        waker_wake(worker->waker);
+}
+
+/* An answer of the store that few operations get. */
+static enum engine_answer embedded_answer(struct embedded *embedded, struct engine_task *task,
+                                          enum store_answer answer)
+{
+    switch (answer) {
+    case STORE_HELD:
+        return ENGINE_HELD;
+    case STORE_COSTLY: /* what was rolled back may have notified waiters */
+        embedded_wake_notified(embedded, task->worker);
+        return ENGINE_COSTLY;
+    case STORE_WAITING:
+        return ENGINE_WAITING;
+    case STORE_NOTIFIED:
+        embedded_wake_notified(embedded, task->worker);
+        break;
+    case STORE_DONE:
+        break;
+    }
+    return embedded_settle(&embedded->engine, task);
+}
+
 static enum engine_answer embedded_submit(struct engine *engine, struct engine_task *task)
 {
     struct embedded *embedded = (struct embedded *)engine;
@@ -171,14 +249,8 @@ static enum engine_answer embedded_submit(struct engine *engine, struct engine_t
         store_try_apply(embedded->store, &task->op, task->arena, &task->result);
     if (answer == STORE_HELD)
         answer = embedded_try_held(embedded, task);
-    switch (answer) {
-    case STORE_HELD:
-        return ENGINE_HELD;
-    case STORE_COSTLY:
-        return ENGINE_COSTLY;
-    case STORE_DONE:
-        break;
-    }
+    if (answer != STORE_DONE)
+        return embedded_answer(embedded, task, answer);
     return embedded_settle(engine, task);
 }
 
@@ -202,6 +274,7 @@ static void embedded_run(struct engine *engine, struct engine_task *task)
     struct embedded *embedded = (struct embedded *)engine;
     if (embedded_accepts(embedded, task))
         store_apply(embedded->store, &task->op, task->arena, &task->result);
+    embedded_wake_notified(embedded, UINT_MAX);
 }
 
 /* Locks that were held for long are free. */
@@ -285,6 +358,7 @@ static void embedded_complete(struct engine *engine, unsigned number)
         embedded_complete_durable(embedded, worker);
     while ((task = save_requests_take(&worker->save_requests)) != NULL)
         task->on_done(task);
+    embedded_complete_waiters(worker);
 }
 
 static void embedded_on_progress(void *user)
@@ -352,8 +426,9 @@ struct engine *embedded_new(const struct store_options *options, unsigned worker
                                        .complete = embedded_complete,
                                        .maintain = embedded_maintain,
                                        .set_waker = embedded_set_waker,
-                                       .databases = options->databases,
-                                       .waits_for_disk_only = true};
+                                       .init_waiter = embedded_init_waiter,
+                                       .leave = embedded_leave,
+                                       .databases = options->databases};
     struct store_options own = *options;
     own.threads = workers;
     embedded->store = store_new(&own);
@@ -397,6 +472,7 @@ void embedded_free(struct engine *engine)
         return;
     for (unsigned i = 0; i < embedded->worker_count; i++) {
         CHECK(embedded->workers[i].waiting.first == NULL); /* its connections have ended */
+        CHECK(embedded->workers[i].ready.first == NULL);
         save_requests_deinit(&embedded->workers[i].save_requests);
     }
     store_free(embedded->store);

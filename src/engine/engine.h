@@ -17,10 +17,13 @@ struct scan;
 
 enum engine_answer {
     ENGINE_DONE,    /* the result is set; on_done is not called */
-    ENGINE_PENDING, /* on_done will be called once, unless the task is cancelled first */
+    ENGINE_PENDING, /* on_done will be called once and soon, when the disk is done, unless the task
+                       is cancelled first */
     ENGINE_HELD,    /* no-op: an operation that takes long has locked a key of it. To be submitted
                        again after the next complete() */
     ENGINE_COSTLY,  /* no-op: it takes long. To be done by run() */
+    ENGINE_WAITING, /* no-op: op_waits(), and there is no list for it, or others are before it. If
+                       it has a waiter, that is in line now: see struct engine_waiter */
 };
 
 /* One submitted operation, owned by the worker that submits it. The worker must not move it until
@@ -32,6 +35,22 @@ struct engine_task {
     void (*on_done)(struct engine_task *task); /* called by engine_complete() */
     unsigned worker;                           /* the owner's number */
     struct engine_task *previous, *next;       /* the engine's, while the task is pending */
+};
+
+/*
+ * One who waits for a list, as op.move.take->waiter of its operations. It is in line at the
+ * operation's keys from ENGINE_WAITING until engine_leave(), which is to be called also when the
+ * operation has been answered. When it is its turn, on_list is called, which submits the operation
+ * again. So nothing is consumed for a waiter that has left. Belongs to its worker, and must not be
+ * moved while it is in line. All zero but `worker` and `on_list` before engine_init_waiter().
+ */
+struct engine_waiter {
+    struct waiter waiter;                          /* the engine's; first */
+    void (*on_list)(struct engine_waiter *waiter); /* called by engine_complete() */
+    unsigned worker;                               /* the owner's number */
+    bool is_ready;                                 /* the rest is the engine's, too */
+    struct engine *engine;
+    struct engine_waiter *previous, *next;
 };
 
 struct engine {
@@ -63,6 +82,10 @@ struct engine {
     /* Forgets a pending task: on_done will not be called. A write that waited for the disk has been
      * done; what waited for something else has changed nothing. */
     void (*cancel)(struct engine *engine, struct engine_task *task);
+    /* Both NULL if the engine never answers with ENGINE_WAITING. After leave() the waiter is not in
+     * line, if it was, and on_list will not be called. */
+    void (*init_waiter)(struct engine *engine, struct engine_waiter *waiter);
+    void (*leave)(struct engine *engine, struct engine_waiter *waiter);
     /* Answers those of the worker's pending tasks that can be. To be called on the worker's thread
      * when it was woken. */
     void (*complete)(struct engine *engine, unsigned worker);
@@ -75,10 +98,6 @@ struct engine {
      */
     int64_t (*maintain)(struct engine *engine, unsigned worker, unsigned workers, int64_t now_ms);
     uint32_t databases; /* a task's db is below this */
-    /* Pending tasks wait only for the disk and are answered soon, so a client that has ended its
-     * side of the connection still gets the answers. Otherwise they are cancelled then, for the
-     * client may be gone. */
-    bool waits_for_disk_only;
 };
 
 static inline void engine_prepare(struct engine *engine, struct engine_task **tasks, size_t count)
@@ -129,6 +148,18 @@ static inline void engine_set_waker(struct engine *engine, unsigned worker, stru
 {
     if (engine->set_waker != NULL)
         engine->set_waker(engine, worker, waker);
+}
+
+static inline void engine_init_waiter(struct engine *engine, struct engine_waiter *waiter)
+{
+    if (engine->init_waiter != NULL)
+        engine->init_waiter(engine, waiter);
+}
+
+static inline void engine_leave(struct engine *engine, struct engine_waiter *waiter)
+{
+    if (engine->leave != NULL)
+        engine->leave(engine, waiter);
 }
 
 static inline void engine_cancel(struct engine *engine, struct engine_task *task)

@@ -16,6 +16,7 @@ struct stream_state;
 enum call_state {
     CALL_RECEIVING, /* the request is not complete */
     CALL_SUBMITTED, /* the service has it */
+    CALL_WAITING,   /* the same, and it waits for what other calls do */
     CALL_STREAMING, /* the service has it, and messages come and go */
     CALL_ANSWERED,  /* the rest of the request is ignored */
 };
@@ -64,12 +65,13 @@ struct grpc_connection {
     int64_t now_ms;
     bool feeding;                /* answers given now leave with the feed, or the pull */
     size_t unfinished;           /* bytes of incomplete requests gathered */
-    size_t unanswered;           /* calls submitted to the service and not yet answered */
+    size_t unanswered;           /* calls submitted to the service, that do not wait */
     struct grpc_call *borrower;  /* the call whose message is borrowed from the bytes being fed */
     struct grpc_call *submitted; /* in the current feed: their messages stay valid until its end */
     struct known_request known[KNOWN_REQUESTS];
-    int64_t idle_since_ms; /* monotonic: the last check that saw a call */
-    uint32_t last_stream;  /* as of that check */
+    int64_t idle_since_ms;  /* monotonic: the last check that saw a call */
+    uint32_t last_stream;   /* as of that check */
+    const char *no_waiting; /* why calls must not wait any longer; NULL: they may */
 };
 
 /* call.c */

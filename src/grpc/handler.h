@@ -38,8 +38,8 @@ struct grpc_service {
     /* All requests that arrived together have been submitted: answers deferred until now, so that
      * the requests are processed as one batch, still leave in one write. */
     void (*on_batch_end)(void *user);
-    /* The client cancelled the call, or the connection was closed, before the answer: it must not
-     * be answered. */
+    /* The client cancelled the call, or the connection was closed, before the answer, or a call
+     * that waits has to end: it must not be answered. */
     void (*on_cancel)(void *user, struct grpc_call *call);
     /* How calls of the method stream; NULL if it is unary. NULL: all are. */
     const struct grpc_stream_method *(*stream_of)(const void *method);

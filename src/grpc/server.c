@@ -110,6 +110,34 @@ void *grpc_call_user(const struct grpc_call *call)
     return call->user;
 }
 
+const char *grpc_call_wait(struct grpc_call *call)
+{
+    struct grpc_connection *connection = call->connection;
+    CHECK(call->state == CALL_SUBMITTED && connection->unanswered > 0);
+    if (connection->no_waiting != NULL)
+        return connection->no_waiting;
+    connection->unanswered--;
+    call->state = CALL_WAITING;
+    return NULL;
+}
+
+void grpc_call_go_on(struct grpc_call *call)
+{
+    CHECK(call->state == CALL_WAITING);
+    call->connection->unanswered++;
+    call->state = CALL_SUBMITTED;
+}
+
+bool grpc_call_is_waiting(const struct grpc_call *call)
+{
+    return call->state == CALL_WAITING;
+}
+
+int64_t grpc_call_deadline_ms(const struct grpc_call *call)
+{
+    return call->deadline_ms;
+}
+
 uint64_t grpc_call_max_reply(const struct grpc_call *call)
 {
     return call->max_reply;
@@ -336,10 +364,10 @@ static void server_on_close(void *user, struct http2_stream *stream)
     const struct grpc_service *service = connection->server->service;
     if (connection->borrower == call)
         connection->borrower = NULL;
-    if (call->state == CALL_SUBMITTED) {
+    if (call->state == CALL_SUBMITTED)
         connection->unanswered--;
+    if (call->state == CALL_SUBMITTED || call->state == CALL_WAITING)
         service->on_cancel(service->user, call);
-    }
     call_stream_close(call);
     server_unlink_submitted(call);
     call_drop_message(call);
@@ -544,8 +572,37 @@ struct grpc_counts grpc_server_counts(const struct grpc_server *server)
                                 .streams = http2_context_reset_counts(server->http2)};
 }
 
+/* False, which ends the search, for a call that waits. */
+static bool server_find_waiting(void *argument, struct http2_stream *stream)
+{
+    struct grpc_call **found = argument;
+    *found = http2_stream_user(stream);
+    return (*found)->state != CALL_WAITING;
+}
+
+/* From now on no call waits. */
+static void server_end_waits(struct grpc_connection *connection, const char *why)
+{
+    const struct grpc_service *service = connection->server->service;
+    struct grpc_call *call;
+    connection->no_waiting = why;
+    while (!http2_session_visit(connection->session, server_find_waiting, &call)) {
+        service->on_cancel(service->user, call);
+        server_fail(call, ERR_STOPPING, why);
+    }
+}
+
 void grpc_connection_drain(struct grpc_connection *connection)
 {
     http2_session_drain(connection->session);
     call_stream_drain(connection);
+    server_end_waits(connection, "the server is shutting down; nothing was popped");
+}
+
+void grpc_connection_hang_up(struct grpc_connection *connection)
+{
+    connection->feeding = true;
+    server_end_waits(connection, "the client has ended its side of the connection and may be gone; "
+                                 "nothing was popped");
+    connection->feeding = false;
 }

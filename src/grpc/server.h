@@ -60,7 +60,7 @@ uint64_t grpc_connection_sent(const struct grpc_connection *connection);
 /* True when nothing is left to be read or sent: the connection can be closed. */
 bool grpc_connection_finished(const struct grpc_connection *connection);
 
-/* True if the service has requests of this connection that it has not answered yet. */
+/* True if the service has requests of this connection that it is going to answer soon. */
 bool grpc_connection_has_unanswered(const struct grpc_connection *connection);
 
 /* The timeout because of which the connection must end now; CLOSING_NONE if there is none. */
@@ -86,6 +86,10 @@ struct grpc_counts {
 };
 struct grpc_counts grpc_server_counts(const struct grpc_server *server);
 
+/* The client has shut down its side and may be gone: ends the calls that wait (grpc_call_wait()).
+ * Output is to be pulled. */
+void grpc_connection_hang_up(struct grpc_connection *connection);
+
 /* Starts the graceful shutdown: calls in flight finish, new ones are refused (see
  * http2_session_drain()). A second call does not wait for the peer. */
 void grpc_connection_drain(struct grpc_connection *connection);
@@ -93,6 +97,22 @@ void grpc_connection_drain(struct grpc_connection *connection);
 /* The service's own pointer in a call; initially NULL. */
 void grpc_call_set_user(struct grpc_call *call, void *user);
 void *grpc_call_user(const struct grpc_call *call);
+
+/*
+ * The call waits for what other calls do, for any length of time, and is not kept for a client that
+ * may be gone: when that shuts down its side of the connection, or the server shuts down, on_cancel
+ * is called and the call is failed. NULL, or why it must not wait: then it is to be failed with
+ * ERR_STOPPING.
+ */
+const char *grpc_call_wait(struct grpc_call *call) __attribute__((warn_unused_result));
+
+/* The call waits no longer, and is to be answered soon. */
+void grpc_call_go_on(struct grpc_call *call);
+
+bool grpc_call_is_waiting(const struct grpc_call *call);
+
+/* Monotonic; GRPC_NO_TIMEOUT if there is none. */
+int64_t grpc_call_deadline_ms(const struct grpc_call *call);
 
 /* The largest reply message that the client accepts, in bytes (keystore-max-reply-bytes). */
 uint64_t grpc_call_max_reply(const struct grpc_call *call);

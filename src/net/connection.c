@@ -305,6 +305,15 @@ static void connection_discard_input(struct net_connection *connection, ssize_t 
         connection_close(connection);
 }
 
+/* Its output leaves with the flush that follows. */
+static void connection_hang_up(struct net_connection *connection)
+{
+    const struct net_protocol *protocol = connection->shared->protocol;
+    connection->hung_up = true;
+    if (protocol->on_hang_up != NULL)
+        protocol->on_hang_up(connection->session);
+}
+
 static void connection_on_readable(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
 {
     struct net_connection *connection = stream->data;
@@ -318,7 +327,7 @@ static void connection_on_readable(uv_stream_t *stream, ssize_t count, const uv_
         return;
     }
     if (count == UV_EOF)
-        connection->hung_up = true;
+        connection_hang_up(connection);
     else if (!connection_feed(connection, slice_make(buffer->base, (size_t)count)))
         connection->ending = true;
     connection_flush(connection);

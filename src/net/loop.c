@@ -103,7 +103,11 @@ static void loop_on_tick(uv_timer_t *timer)
 {
     struct net_loop *loop = timer->data;
     const struct net_protocol *protocol = loop->shared.protocol;
-    uv_timer_start(timer, loop_on_tick, (uint64_t)protocol->tick(protocol->user), 0);
+    loop->shared.gathering = true;
+    int64_t delay_ms = protocol->tick(protocol->user);
+    loop->shared.gathering = false;
+    uv_timer_start(timer, loop_on_tick, (uint64_t)delay_ms, 0);
+    connection_flush_waiting(&loop->shared);
 }
 
 static void loop_on_wake(uv_async_t *async)
@@ -271,6 +275,13 @@ void net_loop_run(struct net_loop *loop)
 void net_loop_wake(struct net_loop *loop)
 {
     uv_async_send(&loop->wake);
+}
+
+void net_loop_tick_within(struct net_loop *loop, int64_t delay_ms)
+{
+    uint64_t delay = delay_ms > 0 ? (uint64_t)delay_ms : 0;
+    if (uv_timer_get_due_in(&loop->tick_timer) > delay)
+        uv_timer_start(&loop->tick_timer, loop_on_tick, delay, 0);
 }
 
 void net_loop_stop(struct net_loop *loop)

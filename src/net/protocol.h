@@ -38,6 +38,8 @@ struct net_protocol {
     /* True while complete requests have not been answered: a peer that has shut down its side still
      * gets these answers. NULL: feed() always answers before it returns. */
     bool (*has_unanswered)(const void *session);
+    /* The peer has shut down its side, and may be gone. Output is pulled then. May be NULL. */
+    void (*on_hang_up)(void *session);
     /* The timeout because of which the connection is to be closed, or CLOSING_NONE. Called once a
      * second. */
     struct closing (*expired)(const void *session, int64_t now_ms);
@@ -50,7 +52,8 @@ struct net_protocol {
      * the connection. May be NULL. */
     void (*check)(void *session, int64_t now_ms);
     /* Periodic work, first called when the loop starts; returns the delay until the next call in
-     * milliseconds, at least 1. May be NULL. */
+     * milliseconds, at least 1. The output that it causes is written when it returns. May be NULL.
+     */
     int64_t (*tick)(void *user);
     /* Called after net_loop_wake(), once for any number of calls of it. The output that it causes
      * is written when it returns, once per connection. NULL if net_loop_wake() is not used. */

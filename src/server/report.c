@@ -33,11 +33,20 @@ static void report_write_server(void *user, struct info_writer *writer)
     info_put(writer, "uptime_in_days", "%" PRId64, uptime_s / 86400);
 }
 
+static uint64_t report_count_blocked(const struct report *report)
+{
+    uint64_t blocked = 0;
+    for (uint32_t i = 0; report->workers != NULL && i < report->config->threads; i++)
+        blocked += worker_blocked(report->workers[i]);
+    return blocked;
+}
+
 static void report_write_clients(void *user, struct info_writer *writer)
 {
     const struct report *report = user;
     struct net_admission_counts counts = net_admission_counts(report->admission);
     info_put(writer, "connected_clients", "%" PRIu32, counts.open);
+    info_put(writer, "blocked_clients", "%" PRIu64, report_count_blocked(report));
     info_put(writer, "maxclients", "%" PRIu32, counts.max_open);
 }
 

@@ -23,7 +23,8 @@ struct worker {
     struct net_loop *loop;
     struct engine *engine;
     struct activity_worker activity;
-    unsigned index, count; /* this worker's number, and how many there are */
+    unsigned index, count;  /* this worker's number, and how many there are */
+    int64_t maintain_at_ms; /* monotonic: when maintenance is due */
     pthread_t thread;
     bool started;
     atomic_int_fast64_t ticked_ms;
@@ -117,11 +118,31 @@ static void worker_check(void *session, int64_t now_ms)
     grpc_connection_check(session, now_ms);
 }
 
+static void worker_on_hang_up(void *session)
+{
+    grpc_connection_hang_up(session);
+}
+
+/* Maintenance has times of its own, however often timers are due. */
 static int64_t worker_tick(void *user)
 {
     struct worker *worker = user;
-    atomic_store_explicit(&worker->ticked_ms, clock_monotonic_ms(), memory_order_relaxed);
-    return engine_maintain(worker->engine, worker->index, worker->count, clock_unix_ms());
+    service_set_time(worker->service, clock_unix_ms());
+    int64_t now_ms = clock_monotonic_ms();
+    atomic_store_explicit(&worker->ticked_ms, now_ms, memory_order_relaxed);
+    if (now_ms >= worker->maintain_at_ms)
+        worker->maintain_at_ms =
+            now_ms + engine_maintain(worker->engine, worker->index, worker->count, clock_unix_ms());
+    int64_t next_ms = service_run_timers(worker->service, now_ms);
+    if (next_ms > worker->maintain_at_ms)
+        next_ms = worker->maintain_at_ms;
+    return next_ms > now_ms ? next_ms - now_ms : 1;
+}
+
+static void worker_set_alarm(void *user, int64_t at_ms)
+{
+    struct worker *worker = user;
+    net_loop_tick_within(worker->loop, at_ms - clock_monotonic_ms());
 }
 
 /* Something has become durable, or another thread has finished a job. */
@@ -146,26 +167,26 @@ static void worker_wake(void *user)
 
 static struct net_protocol worker_protocol(struct worker *worker)
 {
-    return (struct net_protocol){
-        .user = worker,
-        .on_open = worker_on_open,
-        .on_close = worker_on_close,
-        .feed = worker_feed,
-        .place = worker_place,
-        .feed_placed = worker_feed_placed,
-        .pull = worker_pull,
-        .queued = worker_queued,
-        .sent = worker_sent,
-        .finished = worker_finished,
-        .has_unanswered = worker->engine->waits_for_disk_only ? worker_has_unanswered : NULL,
-        .check = worker_check,
-        .expired = worker_expired,
-        .end = worker_end,
-        .closing = worker_closing,
-        .tick = worker_tick,
-        .on_wake = worker_on_wake,
-        .activity = &worker->activity,
-        .drain = worker_drain};
+    return (struct net_protocol){.user = worker,
+                                 .on_open = worker_on_open,
+                                 .on_close = worker_on_close,
+                                 .feed = worker_feed,
+                                 .place = worker_place,
+                                 .feed_placed = worker_feed_placed,
+                                 .pull = worker_pull,
+                                 .queued = worker_queued,
+                                 .sent = worker_sent,
+                                 .finished = worker_finished,
+                                 .has_unanswered = worker_has_unanswered,
+                                 .on_hang_up = worker_on_hang_up,
+                                 .check = worker_check,
+                                 .expired = worker_expired,
+                                 .end = worker_end,
+                                 .closing = worker_closing,
+                                 .tick = worker_tick,
+                                 .on_wake = worker_on_wake,
+                                 .activity = &worker->activity,
+                                 .drain = worker_drain};
 }
 
 static struct grpc_limits worker_grpc_limits(const struct config *config)
@@ -196,6 +217,7 @@ struct worker *worker_new(const struct worker_options *options, unsigned index)
                                                             .worker = index,
                                                             .activity = &worker->activity,
                                                             .waker = waker,
+                                                            .alarm = {worker_set_alarm, worker},
                                                             .info = options->info,
                                                             .offload = options->offload,
                                                             .protoset = options->protoset,
@@ -251,6 +273,11 @@ int64_t worker_ticked_ms(const struct worker *worker)
 uint64_t worker_commands(const struct worker *worker)
 {
     return service_commands(worker->service);
+}
+
+uint64_t worker_blocked(const struct worker *worker)
+{
+    return service_blocked(worker->service);
 }
 
 struct grpc_counts worker_counts(const struct worker *worker)

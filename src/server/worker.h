@@ -44,6 +44,9 @@ int64_t worker_ticked_ms(const struct worker *worker);
 /* Requests received so far; any thread may ask. */
 uint64_t worker_commands(const struct worker *worker);
 
+/* Calls that wait for a list, see service_blocked(). */
+uint64_t worker_blocked(const struct worker *worker);
+
 /* Calls and connections refused or ended so far; any thread may ask. */
 struct grpc_counts worker_counts(const struct worker *worker);
 

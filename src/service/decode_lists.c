@@ -2,6 +2,9 @@
 #include "service/decode.h"
 #include "service/field.h"
 
+/* Keys that a call may wait for. */
+#define MOST_WAITED 1000
+
 enum err decode_list_insert(const void *message, struct arena *arena, struct op *op,
                             const char **why)
 {
@@ -99,12 +102,30 @@ static enum err decode_lists_end(Keystore__V1__ListEnd message, const char *refu
     }
 }
 
-static enum err decode_lists_refuse_wait(int64_t wait_ms, const char **why)
+static enum err decode_lists_wait(int64_t wait_ms, struct arena *arena, struct op *op,
+                                  const char **why)
 {
-    if (wait_ms == 0)
+    if (wait_ms < -1)
+        return field_refuse(
+            "wait_ms is negative; it is how many milliseconds to wait for a list, 0 "
+            "= not at all, or -1 = until the call's deadline",
+            why);
+    if (wait_ms != 0) {
+        op->move.take = arena_alloc(arena, sizeof *op->move.take);
+        *op->move.take = (struct op_take){.wait_ms = wait_ms};
+    }
+    return ERR_NONE;
+}
+
+/* What a call keeps while it waits is limited. */
+static enum err decode_lists_check_wait(const struct op *op, const char **why)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < op->key_count; i++)
+        bytes += op->keys[i].bytes.len;
+    if (!op_waits(op) || (op->key_count <= MOST_WAITED && bytes <= OP_MAX_KEY))
         return ERR_NONE;
-    *why = "blocking pops are not served yet; leave wait_ms unset";
-    return ERR_NOT_SERVED;
+    return field_refuse("too many keys; a call that waits may name 1000, of 64 KiB in all", why);
 }
 
 enum err decode_pop_request(const void *message, struct arena *arena, struct op *op,
@@ -117,14 +138,15 @@ enum err decode_pop_request(const void *message, struct arena *arena, struct op 
         decode_lists_end(request->end, "end has no such value; it is 0 or 1 (head), or 2 (tail)",
                          &op->move.end, why);
     if (err == ERR_NONE)
-        err = decode_lists_refuse_wait(request->wait_ms, why);
-    return err != ERR_NONE ? err : field_keys(request->keys, request->n_keys, arena, op, why);
+        err = decode_lists_wait(request->wait_ms, arena, op, why);
+    if (err == ERR_NONE)
+        err = field_keys(request->keys, request->n_keys, arena, op, why);
+    return err != ERR_NONE ? err : decode_lists_check_wait(op, why);
 }
 
 enum err decode_move_request(const void *message, struct arena *arena, struct op *op,
                              const char **why)
 {
-    (void)arena;
     const Keystore__V1__MoveRequest *request = message;
     op->key = field_slice(request->source);
     op->target.bytes = field_slice(request->target);
@@ -136,5 +158,5 @@ enum err decode_move_request(const void *message, struct arena *arena, struct op
         err = decode_lists_end(request->target_end,
                                "target_end has no such value; it is 0 or 1 (head), or 2 (tail)",
                                &op->move.target_end, why);
-    return err != ERR_NONE ? err : decode_lists_refuse_wait(request->wait_ms, why);
+    return err != ERR_NONE ? err : decode_lists_wait(request->wait_ms, arena, op, why);
 }

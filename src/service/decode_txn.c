@@ -46,6 +46,8 @@ static enum err decode_txn_ops(Keystore__V1__Op *const *messages, size_t count, 
             *why = error_text_format(arena, "%s[%zu]: %s", field, i, *why);
             return err;
         }
+        if (op_waits(&ops[i])) /* which it cannot within a transaction; as in Redis */
+            ops[i].move.take = NULL;
     }
     return ERR_NONE;
 }

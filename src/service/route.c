@@ -2,6 +2,7 @@
 #include "service/route.h"
 
 #include "service/streams/backup.h"
+#include "service/streams/consume.h"
 #include "service/streams/pipeline.h"
 #include "service/streams/reflection.h"
 #include "service/streams/scan.h"
@@ -33,6 +34,10 @@ static const struct method others[] = {
 };
 
 static const struct method streams[] = {
+    {.name = SLICE_LITERAL("Consume"),
+     .type = METHOD_STREAM,
+     .kind = OP_COUNT,
+     .stream = &consume_method},
     {.name = SLICE_LITERAL("Pipeline"),
      .type = METHOD_STREAM,
      .kind = OP_COUNT,

@@ -62,10 +62,25 @@ struct request {
     struct grpc_message message; /* taken over from the call */
     uint64_t max_reply;
     unsigned holds; /* how often it was held */
+    bool must_wait; /* offloaded: there was no list for it */
     struct offload_job job;
     atomic_bool is_abandoned; /* offloaded: cancelled meanwhile */
     struct chain reply;       /* encoded by another thread, */
     char why[MAX_WHY];        /* or its error message */
+};
+
+/* A call that waits for a list. It keeps its message rather than a request, which is large, and is
+ * decoded again when it is its turn. */
+struct blocked {
+    struct engine_waiter waiter; /* first: on_list finds it by it */
+    struct timer timer;
+    struct stream_waiter again; /* it was its turn, and a lock was held */
+    struct service *service;
+    const struct method *method;
+    struct grpc_call *call;
+    struct grpc_message message;
+    uint64_t max_reply;
+    bool until_deadline; /* what the timer is set for */
 };
 
 struct service {
@@ -103,6 +118,7 @@ static void service_release_detached(struct request *request)
     chain_deinit(&request->reply);
     atomic_store_explicit(&request->is_abandoned, false, memory_order_relaxed);
     request->holds = 0;
+    request->must_wait = false;
     request->is_detached = false;
 }
 
@@ -206,6 +222,9 @@ static enum err service_run_op(struct request *request, const char **why)
     *why = task->result.why;
     if (task->result.err != ERR_NONE)
         return task->result.err;
+    request->must_wait = op_waits(&task->op) && !task->result.ok;
+    if (request->must_wait)
+        return ERR_NONE;
     const struct encoder *encoder = request->method->encoder;
     grpc_reply_begin(&request->reply, encoder->size(&task->result));
     encoder->write(&task->result, &request->reply);
@@ -233,16 +252,25 @@ static void service_run(struct offload_job *job)
     if (err != ERR_NONE)
         snprintf(request->why, sizeof request->why, "%s", why);
     result->why = request->why; /* the text itself may be in the arena */
-    grpc_message_deinit(&request->message);
+    if (!request->must_wait)
+        grpc_message_deinit(&request->message);
     arena_reset(&request->arena);
 }
 
 /* ---- dispatch ---- */
 
+static void service_submit_again(struct request *request);
+
 static void service_finish(struct request *request)
 {
     if (request->call == NULL) {
         service_recycle(request);
+        return;
+    }
+    if (request->must_wait) {
+        request->must_wait = false;
+        request->state = REQUEST_NEW;
+        service_submit_again(request);
         return;
     }
     request->state = REQUEST_PENDING;
@@ -299,6 +327,148 @@ static void service_unhold(struct request *request)
     service->held_count--;
 }
 
+/* ---- waiting for lists ---- */
+
+static struct origin service_blocked_origin(const struct blocked *blocked)
+{
+    return (struct origin){.message = grpc_message_bytes(&blocked->message),
+                           .holder = blocked->message.blob,
+                           .max_reply = blocked->max_reply,
+                           .now_ms = blocked->service->host.now_ms};
+}
+
+/* Ends the wait, without an answer. */
+static void service_free_blocked(struct blocked *blocked)
+{
+    struct stream_host *host = &blocked->service->host;
+    atomic_fetch_sub_explicit(&host->blocked, 1, memory_order_relaxed);
+    engine_leave(host->engine, &blocked->waiter);
+    timers_clear(&host->timers, &blocked->timer);
+    stream_leave(host, &blocked->again);
+    grpc_message_deinit(&blocked->message);
+    free(blocked);
+}
+
+/* Ends the wait because the request gets an answer. */
+static void service_unblock(struct blocked *blocked, struct request *request)
+{
+    request->call = blocked->call;
+    request->max_reply = blocked->max_reply;
+    request->message = blocked->message;
+    request->is_detached = true;
+    blocked->message = (struct grpc_message){0};
+    grpc_call_go_on(request->call);
+    grpc_call_set_user(request->call, request);
+    request->state = REQUEST_PENDING;
+    service_free_blocked(blocked);
+}
+
+/* It may be the call's turn. If it is not, it stays where it is. */
+static void service_try_blocked(struct blocked *blocked)
+{
+    struct service *service = blocked->service;
+    struct request *request = service_take_request(service);
+    struct origin origin = service_blocked_origin(blocked);
+    const char *why;
+    request->method = blocked->method;
+    request->task.arena = &request->arena;
+    request->task.on_done = service_on_done;
+    enum err err = service_make_op(request, &origin, &why);
+    if (err != ERR_NONE) {
+        service_unblock(blocked, request);
+        service_fail(request, err, why);
+        service_recycle(request);
+        return;
+    }
+    request->task.op.move.take->waiter = &blocked->waiter.waiter;
+    enum engine_answer answer = stream_submit(&service->host, &request->task);
+    if (answer == ENGINE_WAITING || answer == ENGINE_HELD) {
+        service_recycle(request);
+        if (answer == ENGINE_HELD)
+            stream_wait(&service->host, &blocked->again);
+        return;
+    }
+    service_unblock(blocked, request);
+    if (answer == ENGINE_DONE)
+        service_answer(request);
+    else if (answer == ENGINE_COSTLY)
+        service_offload(request);
+}
+
+static void service_on_list(struct engine_waiter *waiter)
+{
+    service_try_blocked((struct blocked *)waiter);
+}
+
+static void service_resume_blocked(struct stream_waiter *again)
+{
+    service_try_blocked(
+        (struct blocked *)(void *)((char *)again - offsetof(struct blocked, again)));
+}
+
+static void service_on_wait_end(struct timer *timer)
+{
+    struct blocked *blocked =
+        (struct blocked *)(void *)((char *)timer - offsetof(struct blocked, timer));
+    bool until_deadline = blocked->until_deadline;
+    struct request *request = service_take_request(blocked->service);
+    request->method = blocked->method;
+    service_unblock(blocked, request);
+    request->task.result = (struct op_result){0}; /* nothing was found */
+    if (until_deadline)
+        request->task.result =
+            (struct op_result){.err = ERR_DEADLINE,
+                               .why = "the call's deadline passed while it waited for a list; "
+                                      "nothing was popped"};
+    service_answer(request);
+}
+
+/* Sets the timer for the end of the wait or the call's deadline. */
+static void service_limit_wait(struct blocked *blocked, int64_t wait_ms)
+{
+    int64_t now_ms = clock_monotonic_ms(), deadline_ms = grpc_call_deadline_ms(blocked->call);
+    int64_t end_ms = wait_ms < 0 || wait_ms > INT64_MAX - now_ms ? INT64_MAX : now_ms + wait_ms;
+    blocked->until_deadline = deadline_ms <= end_ms;
+    if (blocked->until_deadline)
+        end_ms = deadline_ms;
+    if (end_ms != INT64_MAX)
+        timers_set(&blocked->service->host.timers, &blocked->timer, end_ms);
+}
+
+/* There is no list for the request, or others wait for it. */
+static void service_block(struct request *request)
+{
+    struct service *service = request->service;
+    int64_t wait_ms = request->task.op.move.take->wait_ms;
+    service_detach(request);
+    const char *why = grpc_call_wait(request->call);
+    if (why != NULL) {
+        service_fail(request, ERR_STOPPING, why);
+        service_recycle(request);
+        return;
+    }
+    struct blocked *blocked = mem_alloc_zero(sizeof *blocked);
+    *blocked = (struct blocked){
+        .waiter = {.on_list = service_on_list, .worker = service->options.worker},
+        .timer.on_time = service_on_wait_end,
+        .again.resume = service_resume_blocked,
+        .service = service,
+        .method = request->method,
+        .call = request->call,
+        .message = request->message,
+        .max_reply = request->max_reply,
+    };
+    engine_init_waiter(service->options.engine, &blocked->waiter);
+    atomic_fetch_add_explicit(&service->host.blocked, 1, memory_order_relaxed);
+    request->message = (struct grpc_message){0};
+    grpc_call_set_user(request->call, blocked);
+    service_recycle(request);
+    service_limit_wait(blocked, wait_ms);
+    service_try_blocked(blocked);
+}
+
+/* ---- submitting ---- */
+
 static void service_submit(struct request *request)
 {
     DCHECK(request->call != NULL);
@@ -317,6 +487,9 @@ static void service_submit(struct request *request)
         break;
     case ENGINE_COSTLY:
         service_offload(request);
+        break;
+    case ENGINE_WAITING:
+        service_block(request);
         break;
     }
 }
@@ -468,6 +641,10 @@ static void service_on_request(void *user, struct grpc_call *call, const void *f
 static void service_on_cancel(void *user, struct grpc_call *call)
 {
     struct service *service = user;
+    if (grpc_call_is_waiting(call)) {
+        service_free_blocked(grpc_call_user(call));
+        return;
+    }
     struct request *request = grpc_call_user(call);
     switch (request->state) {
     case REQUEST_BATCHED: /* service_drop_cancelled() recycles it */
@@ -534,6 +711,7 @@ struct service *service_new(const struct service_options *options)
                  .max_answer = options->max_answer},
     };
     stream_host_init(&service->host);
+    timers_init(&service->host.timers, options->alarm);
     return service;
 }
 
@@ -542,7 +720,9 @@ void service_free(struct service *service)
     if (service == NULL)
         return;
     service_finish_offloaded(service);
-    CHECK(service->batch_count < MAX_BATCH);
+    stream_resume_all(&service->host); /* what cancelled streams have left to be done */
+    CHECK(service->batch_count < MAX_BATCH && service->host.first == NULL);
+    timers_deinit(&service->host.timers);
     while (service->idle != NULL) {
         struct request *request = service->idle;
         service->idle = request->next;
@@ -550,6 +730,11 @@ void service_free(struct service *service)
         free(request);
     }
     free(service);
+}
+
+int64_t service_run_timers(struct service *service, int64_t now_ms)
+{
+    return timers_run(&service->host.timers, now_ms);
 }
 
 void service_set_time(struct service *service, int64_t now_ms)
@@ -560,6 +745,11 @@ void service_set_time(struct service *service, int64_t now_ms)
 const struct grpc_service *service_grpc(const struct service *service)
 {
     return &service->grpc;
+}
+
+uint64_t service_blocked(const struct service *service)
+{
+    return atomic_load_explicit(&service->host.blocked, memory_order_relaxed);
 }
 
 uint64_t service_commands(const struct service *service)

@@ -5,6 +5,7 @@
 #ifndef KEYSTORE_SERVICE_SERVICE_H
 #define KEYSTORE_SERVICE_SERVICE_H
 
+#include "base/timers.h"
 #include "base/waker.h"
 
 #include <stddef.h>
@@ -25,6 +26,7 @@ struct service_options {
     struct activity_worker *activity; /* marked busy before a write; NULL: nobody listens */
     const struct info_source *info;   /* Info answers from it */
     struct waker waker;               /* has service_resume() called on the worker's thread */
+    struct alarm alarm;               /* has service_run_timers() called; monotonic */
     struct offload *offload;          /* for requests that take long; NULL: they run here */
     const struct protoset *protoset;  /* of the API, for reflection; NULL: it is off */
     size_t max_value;                 /* of one value, in bytes */
@@ -44,8 +46,15 @@ void service_set_time(struct service *service, int64_t now_ms);
  * when offload has woken the worker. */
 void service_resume(struct service *service);
 
+/* Does what is due, and returns when it is to be called again; INT64_MAX: when the alarm says so.
+ * `now_ms` is monotonic. */
+int64_t service_run_timers(struct service *service, int64_t now_ms);
+
 /* Requests received so far, good or bad. Any thread may ask. */
 uint64_t service_commands(const struct service *service);
+
+/* Calls that wait for a list. Any thread may ask. */
+uint64_t service_blocked(const struct service *service);
 
 /* For grpc_server_new(); owned by the service. */
 const struct grpc_service *service_grpc(const struct service *service);

@@ -5,6 +5,8 @@
 #include "base/err.h"
 #include "base/slice.h"
 
+#include <stdatomic.h>
+
 enum op_kind {
 #define OPERATION(kind, method, request, reply, access, category, keys, apply, ...) OP_##kind,
 #include "store/operations.def"
@@ -93,8 +95,11 @@ static inline bool op_is(enum op_kind kind, unsigned traits)
 /* How an attempt to carry out an operation ended (store_try_apply()). */
 enum store_answer {
     STORE_DONE,
-    STORE_HELD,   /* not done: a long-running operation holds a lock that it needs */
-    STORE_COSTLY, /* not done: it takes long itself */
+    STORE_HELD,     /* not done: a long-running operation holds a lock that it needs */
+    STORE_COSTLY,   /* not done: it takes long itself */
+    STORE_WAITING,  /* not done: op_waits(), and there is no list for it. If it has a waiter, that
+                       is in line at its keys */
+    STORE_NOTIFIED, /* done, and waiters were notified: see struct waiter */
 };
 
 enum existence { EXISTENCE_ANY, EXISTENCE_ABSENT, EXISTENCE_PRESENT };
@@ -111,6 +116,35 @@ struct condition {
 struct op_key {
     struct slice bytes; /* 1 byte to OP_MAX_KEY */
     uint64_t hash;      /* filled in by the store; 0 = not yet */
+};
+
+/*
+ * One who waits for a list at one of some keys, in line with others at each of them. All zero but
+ * `notify` does not wait; an operation that ends with STORE_WAITING puts it in line.
+ */
+struct waiter {
+    /* To be tried again: a list may have come, and nobody is before it. Called on any thread, under
+     * locks of the store, so it only takes note of that. */
+    void (*notify)(struct waiter *waiter);
+    struct waiter_place *places; /* one for each key; NULL: it is not in line */
+    size_t place_count;
+};
+
+/* Ends the wait; the next ones in line have their turn. True if one of them was notified. To be
+ * called also when the operation is done. A no-op if it is not in line. */
+bool waiter_leave(struct waiter *waiter);
+
+/* What only those ListPops and LMoves have that wait, or that move elements for streams. */
+struct op_take {
+    int64_t wait_ms;       /* not 0: waits for a list; how long is its owner's business */
+    struct waiter *waiter; /* with wait_ms; NULL: does not get in line */
+    /* Is not 0: the operation does nothing. Read under the locks of the keys. NULL: always 0. */
+    const atomic_size_t *unless;
+    bool fits; /* ListPop: as many as max_answer allows, at least one, instead of failing */
+    struct op_key target; /* ListPop: the elements are pushed to `target_end` of this other key; if
+                             empty, they are not */
+    bool is_equal; /* LMove, of two keys: the first element that equals `value`, if there is one, */
+    bool from_tail; /* searched from there; else from the head */
 };
 
 /* How BitOp combines strings. */
@@ -209,7 +243,8 @@ struct op {
         struct {
             enum op_end end; /* LMove: of the key */
             enum op_end target_end;
-        } move; /* LMove; ListPop without `target_end` */
+            struct op_take *take; /* NULL: takes what is there, and as many as requested */
+        } move;                   /* LMove; ListPop without `target_end` */
         struct {
             struct slice pivot;
             bool after; /* the pivot; else before it */
@@ -247,6 +282,13 @@ struct op {
                           write whose reply would be larger fails */
     size_t max_value;  /* limit of a string's length in bytes; 0 = ENTRY_MAX_VALUE */
 };
+
+/* True if the operation waits for a list if there is none. */
+static inline bool op_waits(const struct op *op)
+{
+    return (op->kind == OP_LIST_POP || op->kind == OP_L_MOVE) && op->move.take != NULL &&
+           op->move.take->wait_ms != 0;
+}
 
 /* The other parts of a Txn. */
 struct op_txn {

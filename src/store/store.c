@@ -52,6 +52,7 @@ static void store_deinit_shard(struct shard *shard, uint32_t databases)
     CHECK(shard->garbage == NULL); /* no snapshot in progress needs some */
     removals_deinit(&shard->removals);
     visits_deinit(shard);
+    waiters_deinit(&shard->waiters);
     for (uint32_t db = 0; db < databases; db++)
         dict_deinit(&shard->databases[db].dict);
     free(shard->databases);
@@ -283,7 +284,7 @@ enum store_answer store_try_apply(struct store *store, struct op *op, struct are
         answer = store_apply_to_key(store, op, arena, result);
     else
         answer = store_apply_to_keys(store, op, arena, result, true);
-    if (answer != STORE_DONE)
+    if (answer != STORE_DONE && answer != STORE_NOTIFIED)
         *result = (struct op_result){0};
     return answer;
 }

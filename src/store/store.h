@@ -60,7 +60,7 @@ void store_apply(struct store *store, struct op *op, struct arena *arena, struct
  * The same for a thread that must not block: it neither waits for an operation that holds a lock
  * for long, nor works for more than about a millisecond on long values. (The caller can judge by
  * itself how long an operation of many keys or values takes, from its size.) Unless it returns
- * STORE_DONE, nothing has happened, and `result` is zero.
+ * STORE_DONE or STORE_NOTIFIED, nothing has happened, and `result` is zero.
  */
 enum store_answer store_try_apply(struct store *store, struct op *op, struct arena *arena,
                                   struct op_result *result) __attribute__((warn_unused_result));

@@ -187,8 +187,6 @@ def meaningless_cases():
 
 
 def not_served_cases():
-    yield case("ListPop-wait", "ListPop", changed("ListPop", wait_ms=1), NOT_SERVED)
-    yield case("LMove-wait", "LMove", changed("LMove", wait_ms=-1), NOT_SERVED)
     good = GOOD["Get"]
     paths = ["/keystore.v1.KeyStore/Nothing", "/keystore.v1.KeyStoreAdmin/SlowLog",
              "/KeyStoreAdmin/SlowLog", "/KeyStore/Info", "/keystore.v1.KeyStore/FlushDb",

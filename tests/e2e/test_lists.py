@@ -4,7 +4,7 @@ import pytest
 
 import mini_redis_pb2 as pb
 from clients import Stub, open_channel
-from errors import BAD_ARGUMENT, NOT_SERVED, OUT_OF_RANGE, TOO_LARGE, WRONG_TYPE, check_fails
+from errors import BAD_ARGUMENT, OUT_OF_RANGE, TOO_LARGE, WRONG_TYPE, check_fails
 from times import HOUR_MS, TTL
 
 HEAD, TAIL = pb.LIST_END_HEAD, pb.LIST_END_TAIL
@@ -303,10 +303,6 @@ def step_of(stub, key, model, random):
 def test_bad_requests_change_nothing(stub, pair):
     key, other = pair
     version = fill(stub, key, ABCDE).version
-    check_fails(NOT_SERVED, stub.ListPop, pb.PopRequest(keys=[other], wait_ms=-1),
-                "blocking pops are not served yet")
-    check_fails(NOT_SERVED, stub.LMove, pb.MoveRequest(source=key, target=other, wait_ms=1),
-                "blocking pops are not served yet")
     check_fails(BAD_ARGUMENT, stub.ListPop, pb.PopRequest(), "keys is empty")
     check_fails(BAD_ARGUMENT, stub.ListPop, pb.PopRequest(keys=[key], end=3), "end")
     check_fails(BAD_ARGUMENT, stub.LMove, pb.MoveRequest(source=key, target=other, target_end=7),

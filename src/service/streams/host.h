@@ -3,11 +3,14 @@
 #define KEYSTORE_SERVICE_STREAMS_HOST_H
 
 #include "base/activity.h"
+#include "base/timers.h"
 #include "base/waker.h"
 #include "engine/engine.h"
 #include "service/check.h"
 
 struct protoset;
+#include <stdatomic.h>
+
 struct offload;
 
 /* Something that goes on when service_resume() is called the next time: once per stream_wait(). */
@@ -16,7 +19,7 @@ struct stream_waiter {
     struct stream_waiter *next, **link; /* `link` is NULL while it does not wait */
 };
 
-/* Of one thread. All but the list is borrowed. */
+/* Of one thread. All but the list and the timers is borrowed. */
 struct stream_host {
     struct engine *engine;
     struct offload *offload;          /* NULL: what takes long is done at once */
@@ -27,6 +30,8 @@ struct stream_host {
     struct check_limits limits;
     size_t max_answer;                   /* bytes that the elements of one answer may take */
     int64_t now_ms;                      /* the wall clock */
+    struct timers timers;                /* by the monotonic clock */
+    atomic_uint_fast64_t blocked;        /* calls that wait for a list; any thread may read it */
     struct stream_waiter *first, **last; /* in order of their coming, */
     size_t count;                        /* so many */
 };

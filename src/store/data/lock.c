@@ -44,6 +44,9 @@ void lock_each_key(struct op *op, struct lock_visitor *visitor)
         visitor->visit(visitor, op->db, op->key, &op->hash);
         /* fall through */
     case OP_KEYS_KEYS:
+        if (op->kind == OP_LIST_POP && op->move.take != NULL && op->move.take->target.bytes.len > 0)
+            visitor->visit(visitor, op->db, op->move.take->target.bytes,
+                           &op->move.take->target.hash);
         for (size_t i = 0; i < op->key_count; i++)
             visitor->visit(visitor, op->db, op->keys[i].bytes, &op->keys[i].hash);
         break;

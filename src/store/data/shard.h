@@ -9,6 +9,7 @@
 #include "store/data/removals.h"
 #include "store/data/saving.h"
 #include "store/data/usage.h"
+#include "store/data/waiters.h"
 #include "store/memory/pages.h"
 #include "store/memory/slab.h"
 #include "store/options.h"
@@ -68,6 +69,7 @@ struct shard {
     uint64_t expired_keys, evicted_keys;
     struct garbage *garbage; /* what FlushDb has left to be freed (garbage.h) */
     atomic_bool has_garbage; /* there is some; may be read without the lock */
+    struct waiters waiters;  /* for lists at its keys */
 } __attribute__((aligned(CACHE_LINE)));
 
 struct store {

@@ -43,7 +43,8 @@ struct op_context {
     bool is_tight;             /* a string that grows gets no reserve */
     bool took_reserve;         /* a string has got one */
     bool quick;                /* the operation must not take long: store_try_apply() */
-    enum store_answer outcome; /* not STORE_DONE: it has failed and is to be retried */
+    enum store_answer outcome; /* not STORE_DONE: it has notified waiters, waits, or has failed and
+                                  is to be retried */
     size_t spent;              /* steps so far: apply_may_spend() */
     /* Expired keys removed, added to the statistics of the last one's shard at the commit. */
     uint64_t expired_keys;
@@ -149,6 +150,9 @@ void apply_discard(const struct op_context *ctx, const struct op *op);
  * is the same. */
 void apply_put_string(struct op_context *ctx, struct lookup *at, struct slice value,
                       int64_t expire_at_ms);
+
+/* The outcome if waiters were notified of lists. apply_put() notifies by itself. */
+void apply_note_notified(struct op_context *ctx, bool notified);
 
 /* Gives the entry this commit's version and the deadline, 0 = none. */
 void apply_set_stamp(struct op_context *ctx, struct lookup *at, int64_t expire_at_ms);

@@ -1,5 +1,7 @@
 /* The operations on single elements of lists: LIndex, LSet, LInsert, LRem, LPos. */
+#include "store/ops/list_items.h"
 #include "base/arena.h"
+#include "base/blob.h"
 #include "base/check.h"
 #include "store/data/entry.h"
 #include "store/ops/edit.h"
@@ -112,6 +114,63 @@ static uint64_t list_items_remove_equal(struct edit *edit, struct list_cursor *c
     return removed;
 }
 
+/* Places the cursor on the first element that equals the needle, on the way to that end. False if
+ * there is none or the operation has failed. */
+static bool list_items_find_equal(struct op_context *ctx, const struct list *list,
+                                  enum list_end towards, const struct element *needle,
+                                  struct list_cursor *cursor, struct op_result *result)
+{
+    enum { BATCH = 64 }; /* small, as a transaction may search for many elements at the end */
+    size_t compared = 0;
+    bool on = list_items_seek_start(list, cursor, towards);
+    for (; on && !list_cursor_equal(cursor, needle); on = list_step(cursor, towards))
+        if (++compared % BATCH == 0 && !apply_may_spend(ctx, BATCH, result))
+            return false;
+    return on;
+}
+
+/* Emits the removal of one element and its push, which do the same whatever the lists are. */
+static void list_items_emit_move(struct op_context *ctx, const struct op *op)
+{
+    if (ctx->sink == NULL)
+        return;
+    apply_change(ctx, &(struct op){.kind = OP_L_REM,
+                                   .db = op->db,
+                                   .key = op->key,
+                                   .hash = op->hash,
+                                   .value = op->value,
+                                   .count = op->move.take->from_tail ? -1 : 1});
+    apply_change(ctx, &(struct op){.kind = op->move.target_end == OP_HEAD ? OP_L_PUSH : OP_R_PUSH,
+                                   .db = op->db,
+                                   .key = op->target.bytes,
+                                   .hash = op->target.hash,
+                                   .values = &op->value,
+                                   .value_count = 1});
+}
+
+void list_items_move_equal(struct op_context *ctx, const struct op *op, struct op_result *result)
+{
+    struct lookup source = apply_lookup_write_key(ctx, op);
+    struct lookup target = apply_lookup_write(ctx, op->db, op->target.bytes, op->target.hash);
+    enum list_end towards = op->move.take->from_tail ? LIST_HEAD : LIST_TAIL;
+    struct element needle = element_of(op->value);
+    struct list_cursor cursor;
+    DCHECK(!slice_equal(op->key, op->target.bytes));
+    if (source.entry == NULL || entry_type(source.entry) != ENTRY_LIST ||
+        !apply_require_list(target.entry, result) ||
+        !list_items_find_equal(ctx, entry_list(source.entry), towards, &needle, &cursor, result))
+        return;
+    struct op_value value = {.bytes = op->value, .blob = cursor.blob};
+    struct edit to = edit_begin(ctx, &target);
+    edit_push_value(&to, op->move.target_end == OP_HEAD ? LIST_HEAD : LIST_TAIL, &value);
+    edit_end(&to, 0);
+    struct edit from = edit_begin(ctx, &source);
+    edit_remove_here(&from, &cursor, towards);
+    edit_end(&from, 0);
+    list_items_emit_move(ctx, op);
+    list_answer_key(&target, result);
+}
+
 void apply_l_rem(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_lookup_write_key(ctx, op);
@@ -121,13 +180,14 @@ void apply_l_rem(struct op_context *ctx, const struct op *op, struct op_result *
     uint64_t most = op->count == 0 ? UINT64_MAX : list_items_magnitude(op->count);
     struct element needle = element_of(op->value);
     struct list_cursor cursor;
-    if (!apply_may_spend(ctx, list_length(entry_list(at.entry)), result))
+    /* The search for more than one cannot stop half way. */
+    size_t spent = ctx->spent, length = list_length(entry_list(at.entry));
+    if (most != 1 && !apply_may_spend(ctx, length, result))
         return;
-    bool on = list_items_seek_start(entry_list(at.entry), &cursor, towards);
-    while (on && !list_cursor_equal(&cursor, &needle))
-        on = list_step(&cursor, towards);
-    if (!on) {
-        result->version = lookup_version(&at);
+    ctx->spent = spent;
+    if (!list_items_find_equal(ctx, entry_list(at.entry), towards, &needle, &cursor, result)) {
+        if (result->err == ERR_NONE)
+            result->version = lookup_version(&at);
         return;
     }
     struct edit edit = edit_begin(ctx, &at);

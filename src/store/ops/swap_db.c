@@ -57,6 +57,9 @@ void apply_swap_db(struct op_context *ctx, const struct op *op, struct op_result
     for (size_t i = 0; i < ctx->store->shard_count; i++)
         swap_db_in_shard(&ctx->store->shards[i], op->db, op->target_db, revision);
     snapshot_swap(ctx->store, op->db, op->target_db);
+    for (size_t i = 0; i < ctx->store->shard_count; i++)
+        apply_note_notified(ctx,
+                            waiters_on_swap(&ctx->store->shards[i].waiters, op->db, op->target_db));
     apply_change(ctx, &(struct op){.kind = OP_SWAP_DB, .db = op->db, .target_db = op->target_db});
     result->ok = true;
     result->count = (int64_t)count;

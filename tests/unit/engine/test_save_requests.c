@@ -78,23 +78,23 @@ static int teardown(void **state)
 }
 
 /* A task that counts its answers. */
-struct waiter {
+struct saving_thread {
     struct engine_task task; /* first: on_done finds the waiter by it */
     unsigned answers;
 };
 
 static void on_done(struct engine_task *task)
 {
-    ((struct waiter *)task)->answers++;
+    ((struct saving_thread *)task)->answers++;
 }
 
-static struct waiter waiter_of(unsigned worker)
+static struct saving_thread waiter_of(unsigned worker)
 {
-    return (struct waiter){.task = {.worker = worker, .on_done = on_done}};
+    return (struct saving_thread){.task = {.worker = worker, .on_done = on_done}};
 }
 
 /* Completes the worker's tasks until the waiter is answered. */
-static void await(struct fixture *fixture, struct waiter *waiter)
+static void await(struct fixture *fixture, struct saving_thread *waiter)
 {
     unsigned worker = waiter->task.worker;
     for (unsigned seen = 0; waiter->answers == 0;) {
@@ -108,7 +108,7 @@ static void await(struct fixture *fixture, struct waiter *waiter)
 static void test_it_is_answered_on_its_worker(void **state)
 {
     struct fixture *fixture = *state;
-    struct waiter waiter = waiter_of(1);
+    struct saving_thread waiter = waiter_of(1);
     assert_int_equal(engine_save(fixture->engine, &waiter.task, true), ENGINE_PENDING);
     await(fixture, &waiter);
     assert_int_equal(waiter.answers, 1);
@@ -122,7 +122,7 @@ static void test_it_is_answered_on_its_worker(void **state)
 static void test_nobody_has_to_wait(void **state)
 {
     struct fixture *fixture = *state;
-    struct waiter waiter = waiter_of(0), later = waiter_of(0);
+    struct saving_thread waiter = waiter_of(0), later = waiter_of(0);
     assert_int_equal(engine_save(fixture->engine, &waiter.task, false), ENGINE_DONE);
     assert_true(waiter.task.result.ok);
     assert_int_equal(engine_save(fixture->engine, &later.task, true), ENGINE_PENDING);
@@ -134,7 +134,7 @@ static void test_nobody_has_to_wait(void **state)
 static void test_a_cancelled_one_is_not_answered(void **state)
 {
     struct fixture *fixture = *state;
-    struct waiter waiters[10];
+    struct saving_thread waiters[10];
     for (size_t i = 0; i < 10; i++) {
         waiters[i] = waiter_of(2);
         assert_int_equal(engine_save(fixture->engine, &waiters[i].task, true), ENGINE_PENDING);
@@ -155,7 +155,7 @@ static void test_a_cancelled_one_is_not_answered(void **state)
 static void test_the_end_of_the_journal(void **state)
 {
     struct fixture *fixture = *state;
-    struct waiter waiters[10];
+    struct saving_thread waiters[10];
     for (size_t i = 0; i < 10; i++) {
         waiters[i] = waiter_of(0);
         assert_int_equal(engine_save(fixture->engine, &waiters[i].task, true), ENGINE_PENDING);
@@ -173,7 +173,7 @@ static void test_the_end_of_the_journal(void **state)
 static void test_while_loading(void **state)
 {
     struct fixture *fixture = *state;
-    struct waiter waiter = waiter_of(0);
+    struct saving_thread waiter = waiter_of(0);
     embedded_set_loading(fixture->engine, true);
     assert_int_equal(engine_save(fixture->engine, &waiter.task, true), ENGINE_DONE);
     assert_int_equal(waiter.task.result.err, ERR_LOADING);
@@ -183,7 +183,7 @@ static void test_while_loading(void **state)
 static void test_without_a_journal(void **state)
 {
     (void)state;
-    struct waiter waiter = waiter_of(0);
+    struct saving_thread waiter = waiter_of(0);
     struct engine *engine = embedded_new(&(struct store_options){.databases = 1}, 1);
     assert_int_equal(engine_save(engine, &waiter.task, true), ENGINE_DONE);
     assert_int_equal(waiter.task.result.err, ERR_NOT_SERVED);
@@ -197,7 +197,7 @@ static void test_an_empty_list(void **state)
 {
     (void)state;
     struct save_requests list = {0};
-    struct waiter waiter = waiter_of(0);
+    struct saving_thread waiter = waiter_of(0);
     assert_null(save_requests_take(&list));
     assert_false(save_requests_forget(&list, &waiter.task));
     save_requests_deinit(&list);

@@ -251,13 +251,44 @@ static void test_pops(void **state)
     decoding_of(&decoding, DECODER(pop_request), OP_LIST_POP, &message);
     assert_refused(&decoding, ERR_BAD_ARGUMENT, "end has no such value");
     message.end = KEYSTORE__V1__LIST_END__LIST_END_HEAD;
-    message.wait_ms = -1;
-    decoding_of(&decoding, DECODER(pop_request), OP_LIST_POP, &message);
-    assert_refused(&decoding, ERR_NOT_SERVED, "blocking pops are not served yet");
-    message.wait_ms = 0;
     message.n_keys = 0;
     decoding_of(&decoding, DECODER(pop_request), OP_LIST_POP, &message);
     assert_refused(&decoding, ERR_BAD_ARGUMENT, "keys is empty");
+}
+
+static void test_pops_that_wait(void **state)
+{
+    (void)state;
+    static char text[40000];
+    struct decoding decoding;
+    ProtobufCBinaryData *keys = calloc(1001, sizeof *keys);
+    for (size_t i = 0; i < 1001; i++)
+        keys[i] = message_text("k");
+    Keystore__V1__PopRequest message = KEYSTORE__V1__POP_REQUEST__INIT;
+    message.keys = keys;
+    message.n_keys = 1000;
+    message.wait_ms = -1;
+    decoding_of(&decoding, DECODER(pop_request), OP_LIST_POP, &message);
+    assert_decoded(&decoding);
+    assert_true(op_waits(&decoding.op));
+    assert_int_equal(decoding.op.move.take->wait_ms, -1);
+    decoding_end(&decoding);
+    message.n_keys = 1001;
+    decoding_of(&decoding, DECODER(pop_request), OP_LIST_POP, &message);
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "too many keys");
+    keys[0] = keys[1] = (ProtobufCBinaryData){.data = (uint8_t *)text, .len = sizeof text};
+    message.n_keys = 2;
+    decoding_of(&decoding, DECODER(pop_request), OP_LIST_POP, &message);
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "too many keys");
+    message.wait_ms = -2;
+    decoding_of(&decoding, DECODER(pop_request), OP_LIST_POP, &message);
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "wait_ms is negative");
+    message.wait_ms = 0;
+    decoding_of(&decoding, DECODER(pop_request), OP_LIST_POP, &message);
+    assert_decoded(&decoding);
+    assert_false(op_waits(&decoding.op));
+    decoding_end(&decoding);
+    free(keys);
 }
 
 static void test_moves(void **state)
@@ -291,7 +322,12 @@ static void test_moves(void **state)
     message.target_end = KEYSTORE__V1__LIST_END__LIST_END_TAIL;
     message.wait_ms = 1;
     decoding_of(&decoding, DECODER(move_request), OP_L_MOVE, &message);
-    assert_refused(&decoding, ERR_NOT_SERVED, "blocking pops are not served yet");
+    assert_decoded(&decoding);
+    assert_true(op_waits(&decoding.op));
+    decoding_end(&decoding);
+    message.wait_ms = INT64_MIN;
+    decoding_of(&decoding, DECODER(move_request), OP_L_MOVE, &message);
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "wait_ms is negative");
 }
 
 int main(void)
@@ -306,6 +342,7 @@ int main(void)
         cmocka_unit_test(test_items),
         cmocka_unit_test(test_finds),
         cmocka_unit_test(test_pops),
+        cmocka_unit_test(test_pops_that_wait),
         cmocka_unit_test(test_moves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
