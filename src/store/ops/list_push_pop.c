@@ -74,7 +74,8 @@ static void push_pop_take(struct op_context *ctx, struct lookup *at, enum op_end
     list_answer_key(at, result);
     struct op_key key = {.bytes = at->key, .hash = at->hash};
     if (ctx->sink != NULL)
-        apply_change(ctx, &(struct op){.kind = OP_LIST_POP,
+        apply_change_list(ctx, at,
+                          &(struct op){.kind = OP_LIST_POP,
                                        .db = at->db,
                                        .keys = &key,
                                        .key_count = 1,
@@ -174,6 +175,15 @@ static void push_pop_move(struct op_context *ctx, struct lookup *source, struct 
     edit_end(&from, 0);
 }
 
+static void push_pop_emit_move(struct op_context *ctx, const struct op *op, bool empties)
+{
+    if (ctx->sink == NULL)
+        return;
+    struct op move = *op;
+    move.move.empties = empties;
+    apply_change(ctx, &move);
+}
+
 void apply_l_move(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     struct lookup source = apply_lookup_write_key(ctx, op);
@@ -190,5 +200,5 @@ void apply_l_move(struct op_context *ctx, const struct op *op, struct op_result 
     bool is_same = target.entry == source.entry;
     push_pop_move(ctx, is_same ? &target : &source, &target, op, &result->value);
     list_answer_key(&target, result);
-    apply_change(ctx, op);
+    push_pop_emit_move(ctx, op, !is_same && source.entry == NULL);
 }
