@@ -295,8 +295,8 @@ static void test_list_pop_takes_from_the_first_list_there_is(void **state)
     pop_of(fixture, "b a", (struct op){.count = INT64_MAX});
     assert_list_popped(fixture, "a", "3", 1);
     assert_emitted(fixture, emitted, "ListPop ListPop ListPop Delete Delete");
-    assert_int_equal(fixture->changes[emitted + 3].op.count, 1);
-    assert_int_equal(fixture->changes[emitted + 3].op.key_count, 1);
+    assert_int_equal(fixture->changes[emitted + 2].op.count, 2);
+    assert_int_equal(fixture->changes[emitted + 2].op.key_count, 1);
     pop_of(fixture, "b a", (struct op){0});
     assert_unwritten(fixture, revision + 5);
     assert_int_equal(fixture->result.value_count, 0);
