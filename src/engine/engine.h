@@ -7,6 +7,7 @@
 
 #include "base/waker.h"
 #include "store/op.h"
+#include "store/walk.h"
 
 struct arena;
 struct engine;
@@ -30,7 +31,50 @@ struct engine_task {
     struct engine_task *previous, *next;       /* the engine's, while the task is pending */
 };
 
+/* Who reads the history of changes. */
+struct engine_reader {
+    /* A change of the commit: an operation of the kinds that store/change.h names or, of what other
+     * servers have written, any that writes. Without keys: any key may have changed. */
+    void (*on_change)(void *user, uint64_t revision, const struct op *change);
+    /* The commit, which may have had no changes, is complete. False: no more for now. */
+    bool (*on_commit)(void *user, uint64_t revision);
+    void *user;
+};
+
+enum engine_history {
+    ENGINE_HISTORY_READ, /* up to `upto`, or as far as the reader wanted */
+    ENGINE_HISTORY_LOST, /* it does not reach back so far */
+};
+
+/*
+ * What watchers need. Revisions are those that answers show; what is not durable yet is not shown.
+ * To be called on the worker's thread, unless stated otherwise.
+ */
+struct engine_watching {
+    /* Has the history kept, from now on, until close(). ENGINE_HELD: to be called again after the
+     * next complete(). ENGINE_DONE with an error other than ERR_NONE: it is refused. */
+    enum engine_answer (*open)(struct engine *engine, unsigned worker, enum err *err,
+                               const char **why);
+    void (*close)(struct engine *engine);
+    /* The newest commit that may be shown, and the one after which all are in memory. */
+    uint64_t (*newest)(struct engine *engine);
+    uint64_t (*oldest)(struct engine *engine);
+    /* Has the worker woken once when newest() is above `seen`. False: it is already. */
+    bool (*listen)(struct engine *engine, unsigned worker, uint64_t seen);
+    /* Reads the commits in memory after the revision `after` and up to `upto`. */
+    enum engine_history (*read)(struct engine *engine, uint64_t after, uint64_t upto,
+                                const struct engine_reader *reader);
+    /* As store_walk_take(); ENGINE_HELD as open(). */
+    enum engine_answer (*walk)(struct engine *engine, unsigned worker,
+                               const struct store_walk *walk,
+                               const struct store_walk_filter *filter, struct arena *arena,
+                               struct store_walk_step *step);
+    bool (*has_passed)(struct engine *engine, const struct store_walk *walk, uint32_t db,
+                       struct slice key);
+};
+
 struct engine {
+    const struct engine_watching *watching; /* NULL: there is no history */
     /* A hint: these tasks will be submitted next, in this order. Neither side has to support it. */
     void (*prepare)(struct engine *engine, struct engine_task **tasks, size_t count);
     enum engine_answer (*submit)(struct engine *engine, struct engine_task *task);

@@ -1,8 +1,8 @@
 /*
- * Records commits as they are made. A commit gathers where its changes are serialized already, under
- * the lock of the sink that gives the revisions, and is published at its end, under a lock of the
- * history that is held for a moment only. A commit that takes long gathers by itself; until it ends,
- * those after it are in the window, but readers do not get them.
+ * Records commits as they are made. A commit gathers where its changes are serialized already,
+ * under the lock of the sink that gives the revisions, and is published at its end, under a lock
+ * of the history that is held for a moment only. A commit that takes long gathers by itself; until
+ * it ends, those after it are in the window, but readers do not get them.
  */
 #include "journal/history.h"
 

@@ -118,6 +118,7 @@ static void worker_check(void *session, int64_t now_ms)
 static int64_t worker_tick(void *user)
 {
     struct worker *worker = user;
+    service_tick(worker->service);
     return engine_maintain(worker->engine, worker->index, worker->count, clock_unix_ms());
 }
 

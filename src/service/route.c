@@ -2,6 +2,7 @@
 #include "service/route.h"
 
 #include "service/streams/pipeline.h"
+#include "service/streams/watch.h"
 
 #include <mini_redis.pb-c.h>
 
@@ -29,6 +30,10 @@ static const struct method streams[] = {
      .type = METHOD_STREAM,
      .kind = OP_COUNT,
      .stream = &pipeline_method},
+    {.name = SLICE_LITERAL("Watch"),
+     .type = METHOD_STREAM,
+     .kind = OP_COUNT,
+     .stream = &watch_method},
 };
 
 static const struct method *route_find_name(struct slice name, bool admin)

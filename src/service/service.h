@@ -42,6 +42,9 @@ void service_set_time(struct service *service, int64_t now_ms);
  * when offload has woken the worker. */
 void service_resume(struct service *service);
 
+/* To be called ten times a second or more often: wakes the worker if a stream wants to go on. */
+void service_tick(struct service *service);
+
 /* Requests received so far, good or bad. Any thread may ask. */
 uint64_t service_commands(const struct service *service);
 

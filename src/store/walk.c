@@ -13,6 +13,8 @@
 #define STEP_ENTRIES 200
 #define STEP_BUCKETS 64
 #define STEP_BYTES   ((size_t)16 * 1024)
+/* Elements of a list that are taken at once. */
+#define ELEMENTS ((size_t)4096)
 /* Keys of one bucket; there are rarely more than thirty. */
 #define FIRST_KEYS 64
 
@@ -110,8 +112,7 @@ static void walk_shard(struct walk_step *self)
 {
     struct store_walk *walk = &self->step->after;
     const struct dict *dict = &self->database->dict;
-    for (size_t i = 0; i < STEP_BUCKETS && self->visited < STEP_ENTRIES &&
-                       self->bytes < STEP_BYTES;
+    for (size_t i = 0; i < STEP_BUCKETS && self->visited < STEP_ENTRIES && self->bytes < STEP_BYTES;
          i++) {
         self->cursor = walk->cursor;
         walk->cursor = dict_scan(dict, walk->cursor, walk_visit, self);
@@ -142,6 +143,24 @@ bool store_walk_take(struct store *store, const struct store_walk *walk,
     return true;
 }
 
+bool store_walk_elements(const struct store_walked *walked, size_t first, size_t bytes,
+                         struct arena *arena, const struct slice **values, size_t *count)
+{
+    struct list_cursor cursor;
+    size_t length = list_length(walked->list), most = length - first, taken = 0, found = 0;
+    if (most > ELEMENTS)
+        most = ELEMENTS;
+    struct slice *copies = arena_alloc(arena, most * sizeof *copies);
+    bool on = list_seek(walked->list, &cursor, first);
+    for (; on && found < most && taken < bytes; on = list_next(&cursor)) {
+        copies[found] = arena_copy(arena, list_cursor_value(&cursor));
+        taken += copies[found++].len;
+    }
+    *values = copies;
+    *count = found;
+    return first + found == length;
+}
+
 void store_walk_release(struct store_walk_step *step)
 {
     for (size_t i = 0; i < step->count; i++) {
@@ -165,9 +184,14 @@ bool store_walk_has_passed(const struct store *store, const struct store_walk *w
     return dict_scan_position(hash) < walk->cursor;
 }
 
+static uint32_t walk_bit(uint32_t db)
+{
+    return db < 32 ? (uint32_t)1 << db : 0;
+}
+
 void store_walk_restart(struct store_walk *walk, uint32_t one, uint32_t other)
 {
-    uint32_t both = ((uint32_t)1 << one) | ((uint32_t)1 << other);
+    uint32_t both = walk_bit(one) | walk_bit(other);
     bool is_current = walk->db < 32 && (both >> walk->db & 1) != 0;
     walk->done &= ~both;
     if (is_current || store_walk_is_done(walk))

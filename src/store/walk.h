@@ -2,7 +2,8 @@
  * A walk over the keys of some databases, a few at a time, for a reader that follows the commits
  * (store/change.h), too: a step shows keys as they were right after one commit, and for the commits
  * since then the reader can tell whether the walk has passed a key, or is yet to show it. Together
- * they give the state at one commit and all changes after it, without a gap and without noting keys.
+ * they give the state at one commit and all changes after it, without a gap, and without noting
+ * keys.
  *
  *     take a step, which shows keys as of revision r;
  *     of the commits up to r, take the changes of keys that the walk had passed before the step;
@@ -22,11 +23,11 @@ struct store;
 
 /* A position. Starts with store_walk_init(). */
 struct store_walk {
-    uint32_t wanted;  /* databases, a bit each */
-    uint32_t done;    /* those that have been walked */
-    uint32_t db;      /* the current one; 32: all are done */
-    size_t shard;     /* the current one in it */
-    uint64_t cursor;  /* in its dictionary */
+    uint32_t wanted; /* databases, a bit each */
+    uint32_t done;   /* those that have been walked */
+    uint32_t db;     /* the current one; 32: all are done */
+    size_t shard;    /* the current one in it */
+    uint64_t cursor; /* in its dictionary */
 };
 
 /* A key and its value. */
@@ -54,7 +55,7 @@ struct store_walk_filter {
 struct store_walk_step {
     struct store_walked *keys; /* in the arena */
     size_t count;
-    uint64_t revision; /* the newest commit that they reflect; none before it is missing */
+    uint64_t revision;       /* the newest commit that they reflect; none before it is missing */
     struct store_walk after; /* where the walk is after this step */
 };
 
@@ -70,6 +71,11 @@ static inline bool store_walk_is_done(const struct store_walk *walk)
 bool store_walk_take(struct store *store, const struct store_walk *walk,
                      const struct store_walk_filter *filter, struct arena *arena,
                      struct store_walk_step *step) __attribute__((warn_unused_result));
+
+/* Elements of the walked list from that index on, until they have some `bytes`; copied to the
+ * arena. True if they are the last ones. */
+bool store_walk_elements(const struct store_walked *walked, size_t first, size_t bytes,
+                         struct arena *arena, const struct slice **values, size_t *count);
 
 /* Releases what the keys of the step hold; a member that was set to NULL is the caller's. */
 void store_walk_release(struct store_walk_step *step);

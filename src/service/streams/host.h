@@ -3,11 +3,13 @@
 #define KEYSTORE_SERVICE_STREAMS_HOST_H
 
 #include "base/activity.h"
+#include "base/clock.h"
 #include "base/waker.h"
 #include "engine/engine.h"
 #include "service/check.h"
 
 struct offload;
+struct watch_feed;
 
 /* Something that goes on when service_resume() is called the next time: once per stream_wait(). */
 struct stream_waiter {
@@ -27,6 +29,8 @@ struct stream_host {
     int64_t now_ms;                      /* the wall clock */
     struct stream_waiter *first, **last; /* in order of their coming, */
     size_t count;                        /* so many */
+    int64_t due_ms; /* monotonic: when they go on in any case; INT64_MAX: then never */
+    struct watch_feed *watch_feed; /* NULL: nobody watches */
 };
 
 /* An empty list. */
@@ -35,6 +39,7 @@ static inline void stream_host_init(struct stream_host *host)
     host->first = NULL;
     host->last = &host->first;
     host->count = 0;
+    host->due_ms = INT64_MAX;
 }
 
 /* The host of the service whose grpc_service.user that is. */
@@ -70,6 +75,15 @@ static inline void stream_leave(struct stream_host *host, struct stream_waiter *
         host->last = waiter->link;
     waiter->link = NULL;
     host->count--;
+}
+
+/* Those who wait go on after that time, give or take a tenth of a second, even if nothing
+ * happens. */
+static inline void stream_resume_after(struct stream_host *host, int64_t after_ms)
+{
+    int64_t due_ms = clock_monotonic_ms() + after_ms;
+    if (due_ms < host->due_ms)
+        host->due_ms = due_ms;
 }
 
 /* Lets those go on that wait now; who waits again has its turn the next time. */

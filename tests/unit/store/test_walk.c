@@ -118,7 +118,8 @@ static void apply(struct fixture *fixture, struct op op)
 static void change_some(struct fixture *fixture, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        unsigned number = seeded_below(&fixture->random, KEYS), kind = seeded_below(&fixture->random, 100);
+        unsigned number = seeded_below(&fixture->random, KEYS),
+                 kind = seeded_below(&fixture->random, 100);
         struct op op = {.kind = kind < 60 ? OP_SET : OP_DELETE,
                         .db = seeded_below(&fixture->random, DATABASES),
                         .key = slice_make(&number, sizeof number),
@@ -126,8 +127,7 @@ static void change_some(struct fixture *fixture, unsigned count)
         if (seeded_below(&fixture->random, 20000) == 0)
             op = (struct op){.kind = OP_FLUSH_DB, .db = op.db};
         else if (seeded_below(&fixture->random, 20000) == 0)
-            op = (struct op){
-                .kind = OP_SWAP_DB, .db = op.db, .target_db = (op.db + 1) % DATABASES};
+            op = (struct op){.kind = OP_SWAP_DB, .db = op.db, .target_db = (op.db + 1) % DATABASES};
         apply(fixture, op);
     }
 }
@@ -142,10 +142,8 @@ static bool wants_all(void *user, uint32_t db, struct slice key)
 static void take_step(struct fixture *fixture)
 {
     struct store_walk_step step;
-    struct store_walk_filter filter = {
-        .wants = wants_all, .with_values = true, .now_ms = NOW_MS};
-    assert_true(
-        store_walk_take(fixture->store, &fixture->walk, &filter, &fixture->arena, &step));
+    struct store_walk_filter filter = {.wants = wants_all, .with_values = true, .now_ms = NOW_MS};
+    assert_true(store_walk_take(fixture->store, &fixture->walk, &filter, &fixture->arena, &step));
     assert_int_equal(step.revision, fixture->revision);
     for (size_t i = 0; i < step.count; i++) {
         const struct store_walked *walked = &step.keys[i];
