@@ -9,6 +9,8 @@
 #include "engine/waiting.h"
 #include "engine/watching.h"
 #include "journal/durable.h"
+#include "journal/journal.h"
+#include "journal/past.h"
 #include "store/store.h"
 
 #include <stdlib.h>
@@ -338,6 +340,25 @@ static enum engine_history embedded_watch_read(struct engine *engine, uint64_t a
     return watching_read(((struct embedded *)engine)->watching, after, upto, reader);
 }
 
+static struct past *embedded_past_open(struct engine *engine, uint64_t after)
+{
+    struct embedded *embedded = (struct embedded *)engine;
+    return embedded->journal != NULL ? journal_past(embedded->journal, after) : NULL;
+}
+
+static enum engine_history embedded_past_read(struct engine *engine, struct past *past,
+                                              uint64_t upto, const struct engine_reader *reader)
+{
+    static const enum engine_history answers[] = {[PAST_MORE] = ENGINE_HISTORY_MORE,
+                                                  [PAST_END] = ENGINE_HISTORY_READ,
+                                                  [PAST_LOST] = ENGINE_HISTORY_LOST};
+    struct past_reader own = {
+        .on_change = reader->on_change, .on_commit = reader->on_commit, .user = reader->user};
+    if (!journal_has_written(((struct embedded *)engine)->journal, upto))
+        return ENGINE_HISTORY_WAIT;
+    return answers[past_read(past, upto, &own)];
+}
+
 static enum engine_answer embedded_walk(struct engine *engine, unsigned worker,
                                         const struct store_walk *walk,
                                         const struct store_walk_filter *filter, struct arena *arena,
@@ -362,6 +383,9 @@ static const struct engine_watching embedded_watching = {.open = embedded_watch_
                                                          .oldest = embedded_watch_oldest,
                                                          .listen = embedded_watch_listen,
                                                          .read = embedded_watch_read,
+                                                         .past_open = embedded_past_open,
+                                                         .past_read = embedded_past_read,
+                                                         .past_close = past_close,
                                                          .walk = embedded_walk,
                                                          .has_passed = embedded_has_passed};
 

@@ -11,6 +11,7 @@
 
 struct arena;
 struct engine;
+struct past;
 
 enum engine_answer {
     ENGINE_DONE,    /* the result is set; on_done is not called */
@@ -44,6 +45,8 @@ struct engine_reader {
 enum engine_history {
     ENGINE_HISTORY_READ, /* up to `upto`, or as far as the reader wanted */
     ENGINE_HISTORY_LOST, /* it does not reach back so far */
+    ENGINE_HISTORY_MORE, /* past_read(): there is more to read now... */
+    ENGINE_HISTORY_WAIT, /* ...or soon, when it has been written */
 };
 
 /*
@@ -64,6 +67,13 @@ struct engine_watching {
     /* Reads the commits in memory after the revision `after` and up to `upto`. */
     enum engine_history (*read)(struct engine *engine, uint64_t after, uint64_t upto,
                                 const struct engine_reader *reader);
+    /* Reads what has left memory from elsewhere, beginning after that revision. NULL: there is none.
+     * It is to be read on a thread that may take its time, up to oldest() at most and not before
+     * newest() is as far; a part at a time. */
+    struct past *(*past_open)(struct engine *engine, uint64_t after);
+    enum engine_history (*past_read)(struct engine *engine, struct past *past, uint64_t upto,
+                                     const struct engine_reader *reader);
+    void (*past_close)(struct past *past);
     /* As store_walk_take(); ENGINE_HELD as open(). */
     enum engine_answer (*walk)(struct engine *engine, unsigned worker,
                                const struct store_walk *walk,

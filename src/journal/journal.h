@@ -19,6 +19,7 @@
 #include "journal/recovery.h"
 
 struct journal;
+struct past;
 struct store;
 
 /*
@@ -55,6 +56,13 @@ struct journal_save {
 /* Requests a base that holds all writes so far; `save` stays in place until on_done. A base in
  * progress is completed first. From any thread, between start and stop. */
 void journal_save(struct journal *journal, struct journal_save *save);
+
+/* The commits after the revision as the logs have them (past.h); NULL: there are none. From any
+ * thread, between start and stop. */
+struct past *journal_past(struct journal *journal, uint64_t after);
+
+/* True if the log holds all commits up to the revision, durably. From any thread, like that. */
+bool journal_has_written(struct journal *journal, uint64_t revision);
 
 struct journal_stats {
     enum journal_durability durability;

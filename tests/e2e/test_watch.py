@@ -346,3 +346,69 @@ def test_a_watcher_that_does_not_read_costs_only_itself(fresh_server):
                 seen.extend(event.version for event in batch.events)
         assert reason_of(raised.value) == "ERROR_REASON_HISTORY_LOST"
         assert seen == list(range(seen[0], seen[0] + len(seen)))
+
+
+# Beyond memory.
+
+def set_many(stub, key, count):
+    return [stub.Set(pb.KeyValue(key=key, value=b"%d" % i)).version for i in range(count)]
+
+
+def syncs_of(channel):
+    return int(admin_stub(channel).Info(pb.InfoRequest()).fields["log_syncs"])
+
+
+@pytest.mark.parametrize("durability", ["always", "everysec"])
+@pytest.mark.parametrize("kill", [False, True], ids=["stopped", "killed"])
+def test_a_watch_survives_a_restart(fresh_server, tmp_path, durability, kill):
+    server = fresh_server("--durability", durability, directory=tmp_path)
+    with open_channel(server.address) as channel:
+        stub = Stub(channel)
+        with Watcher(stub, key_of(b"a")) as watcher:
+            set_many(stub, b"a", 10)
+            start = watcher.events(10)[-1].version
+        versions = set_many(stub, b"a", 20)
+        if durability == "everysec":  # what is known to the client must be on disk
+            syncs = syncs_of(channel)
+            wait_until(lambda: set_many(stub, b"b", 1) and syncs_of(channel) >= syncs + 2)
+    server.kill() if kill else server.stop()
+    server = fresh_server("--durability", durability, directory=tmp_path)
+    with open_channel(server.address) as channel:
+        stub = Stub(channel)
+        versions += set_many(stub, b"a", 5)
+        with Watcher(stub, key_of(b"a"), start_version=start, wait=False) as watcher:
+            versions += set_many(stub, b"a", 5)
+            assert [event.version for event in watcher.events(30)] == versions
+            stub.Delete(pb.Key(key=b"a"))
+            assert watcher.seen(1) == [("DELETE", b"a")]
+
+
+def test_the_log_reaches_back_to_the_snapshot(fresh_server, tmp_path):
+    server = fresh_server(directory=tmp_path)
+    with open_channel(server.address) as channel:
+        stub, admin = Stub(channel), admin_stub(channel)
+        old = set_many(stub, b"a", 3)[0]
+        admin.Save(pb.SaveRequest(wait=True))
+        [new, *versions] = set_many(stub, b"a", 3)
+        error = Watcher(stub, key_of(b"a"), start_version=old, wait=False).error()
+        assert reason_of(error) == "ERROR_REASON_HISTORY_LOST"
+        with Watcher(stub, key_of(b"a"), start_version=new, wait=False) as watcher:
+            assert [event.version for event in watcher.events(2)] == versions
+
+
+def test_a_slow_watcher_reads_the_log(fresh_server, tmp_path):
+    server = fresh_server("--watch-history", "1mb", "--durability", "everysec", directory=tmp_path)
+    with open_channel(server.address) as channel, open_channel(server.address) as other:
+        stub = Stub(channel)
+        slow = Stub(other).Watch(pb.WatchRequest(selectors=[key_of(b"a")], with_changes=True))
+        next(slow)
+        versions = []
+        for i in range(300):
+            versions.append(stub.Set(pb.KeyValue(key=b"a", value=b"%d" % i + bytes(50_000))).version)
+        seen = []
+        while len(seen) < 300:
+            for event in next(slow).events:
+                assert event.change.set.value == b"%d" % len(seen) + bytes(50_000)
+                seen.append(event.version)
+        assert seen == versions
+        slow.cancel()

@@ -32,20 +32,29 @@ static const char stopping[] =
 
 /* ---- life ---- */
 
-static void watch_free(struct watch *watch)
+void watch_free(struct watch *watch)
 {
     stream_leave(watch->host, &watch->waiter);
     watch_feed_leave(&watch->member);
     watch_initial_free(watch->initial);
+    watch_past_close(watch);
     watch_pages_deinit(&watch->writer);
     free(watch->wanted);
     free(watch);
 }
 
+/* Another thread that is at work for it ends first. */
+static void watch_abandon(struct watch *watch)
+{
+    watch->call = NULL;
+    if (!watch->is_offloaded)
+        watch_free(watch);
+}
+
 static void watch_end(struct watch *watch, const struct grpc_status *status)
 {
     struct grpc_call *call = watch->call;
-    watch_free(watch);
+    watch_abandon(watch);
     grpc_stream_end(call, status);
 }
 
@@ -79,13 +88,6 @@ void watch_yield(struct watch *watch)
 
 /* ---- reading for itself ---- */
 
-struct watch_reading {
-    struct watch *watch;
-    const struct watch_select *select;
-    struct arena arena;
-    size_t commits;
-};
-
 static void watch_on_event(void *user, const struct watch_event *event)
 {
     struct watch_reading *reading = user;
@@ -106,24 +108,37 @@ static bool watch_on_commit(void *user, uint64_t revision)
     watch->position = revision;
     watch_pages_commit(&watch->writer, revision);
     arena_reset(&reading->arena);
-    return watch->writer.first == NULL && ++reading->commits < TURN_COMMITS;
+    return watch->writer.first == NULL && ++reading->commits < reading->most;
+}
+
+void watch_reading_init(struct watch_reading *reading, struct watch *watch)
+{
+    *reading = (struct watch_reading){
+        .reader = {.on_change = watch_on_change, .on_commit = watch_on_commit, .user = reading},
+        .watch = watch,
+        .most = TURN_COMMITS,
+        .select = watch_feed_selection(&watch->member)};
+    arena_init(&reading->arena);
+}
+
+void watch_reading_end(struct watch_reading *reading)
+{
+    struct watch *watch = reading->watch;
+    watch_pages_seal(&watch->writer, (struct watch_tail){.version = watch->position}, false);
+    arena_deinit(&reading->arena);
 }
 
 /* Reads a part of what the watch is behind the feed. False if the watch has ended. */
 static bool watch_catch_up(struct watch *watch)
 {
     struct engine *engine = watch->host->engine;
-    struct watch_reading reading = {.watch = watch, .select = watch_feed_selection(&watch->member)};
-    struct engine_reader reader = {
-        .on_change = watch_on_change, .on_commit = watch_on_commit, .user = &reading};
-    arena_init(&reading.arena);
+    struct watch_reading reading;
+    watch_reading_init(&reading, watch);
     enum engine_history answer = engine->watching->read(
-        engine, watch->position, watch_feed_position(&watch->member), &reader);
-    arena_deinit(&reading.arena);
-    if (answer == ENGINE_HISTORY_READ) {
-        watch_pages_seal(&watch->writer, (struct watch_tail){.version = watch->position}, false);
+        engine, watch->position, watch_feed_position(&watch->member), &reading.reader);
+    watch_reading_end(&reading);
+    if (answer == ENGINE_HISTORY_READ || watch_past_open(watch))
         return true;
-    }
     watch_fail_lost(watch, "the changes that come next have left the history, because there were "
                            "many or the client reads too slowly (--watch-history)");
     return false;
@@ -166,6 +181,8 @@ static bool watch_produce(struct watch *watch, size_t *written, bool *ended)
 {
     if (watch->initial != NULL)
         return watch_initial_produce(watch, ended);
+    if (watch->past != NULL)
+        return watch_past_produce(watch, ended);
     if (watch->member.is_live)
         return watch_write_live(watch, written);
     uint64_t feed = watch_feed_position(&watch->member);
@@ -181,7 +198,7 @@ static bool watch_produce(struct watch *watch, size_t *written, bool *ended)
         *ended = true;
         return false;
     }
-    if (watch->writer.first != NULL || watch->position == feed)
+    if (watch->writer.first != NULL || watch->position == feed || watch->past != NULL)
         return true;
     watch_yield(watch); /* nothing was selected so far; others have their turn */
     return false;
@@ -193,7 +210,7 @@ static void watch_on_room(void *user, struct grpc_call *call, size_t room)
     size_t written = 0;
     bool ended = false;
     (void)user;
-    if (watch->member.feed == NULL)
+    if (watch->member.feed == NULL || watch->is_offloaded)
         return;
     while (written < room) {
         struct watch_page *page = watch_pages_take(&watch->writer);
@@ -205,7 +222,7 @@ static void watch_on_room(void *user, struct grpc_call *call, size_t room)
             break;
         }
     }
-    if (!ended && watch->owes_version && written == 0 && watch->initial == NULL)
+    if (!ended && !watch->is_offloaded && watch->owes_version && written == 0 && watch->initial == NULL)
         watch_write_version(watch, &written);
 }
 
@@ -218,7 +235,9 @@ static struct watch *watch_of(struct watch_member *member)
 
 static void watch_on_news(struct watch_member *member)
 {
-    grpc_stream_ready(watch_of(member)->call);
+    struct watch *watch = watch_of(member);
+    if (watch->call != NULL)
+        grpc_stream_ready(watch->call);
 }
 
 /* A caller that has a part of a transaction cannot get the rest of it. */
@@ -238,7 +257,7 @@ static void watch_on_idle(struct watch_member *member)
 {
     struct watch *watch = watch_of(member);
     watch->owes_version = true;
-    grpc_stream_ready(watch->call);
+    watch_on_news(member);
 }
 
 /* ---- the start ---- */
@@ -369,7 +388,7 @@ static void watch_on_drain(void *user, struct grpc_call *call)
 static void watch_on_cancel(void *user, struct grpc_call *call)
 {
     (void)user;
-    watch_free(grpc_call_user(call));
+    watch_abandon(grpc_call_user(call));
 }
 
 const struct grpc_stream_method watch_method = {
