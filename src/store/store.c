@@ -174,6 +174,10 @@ bool store_change_sink(struct store *store,
     if (!lock_take(store, &set, true))
         return false;
     store->sink = choose(user, store->sink, atomic_load(&store->revision));
+    if (store->sink != NULL && atomic_load(&store->revision) == 0) {
+        atomic_store(&store->revision, store->sink->begin(store->sink));
+        store->sink->end(store->sink);
+    }
     lock_release(store, &set, true);
     return true;
 }

@@ -106,7 +106,6 @@ static bool watch_initial_follow(struct watch_initial *initial, bool *ended)
                                "there were many or the client reads too slowly (--watch-history)");
         return false;
     }
-    watch_pages_seal(&watch->writer, (struct watch_tail){0}, false);
     if (watch->writer.first != NULL || watch->position >= upto)
         return true;
     if (newest < upto)
@@ -181,7 +180,8 @@ static void watch_initial_show(struct watch_initial *initial)
         watch_initial_add_key(initial);
         arena_reset(&initial->changes);
     }
-    watch_pages_seal(writer, (struct watch_tail){.partial = initial->elements > 0}, false);
+    if (writer->out.len >= WATCH_PAGE)
+        watch_pages_seal(writer, (struct watch_tail){.partial = initial->elements > 0}, false);
     if (initial->shown < initial->step.count)
         return;
     initial->walk = initial->step.after;
@@ -218,8 +218,8 @@ static bool watch_initial_step(struct watch_initial *initial)
 static void watch_initial_end(struct watch_initial *initial)
 {
     struct watch *watch = initial->watch;
-    watch->writer.is_silent = false;
     watch_pages_commit(&watch->writer, watch->position);
+    watch->writer.is_silent = false;
     watch_pages_seal(&watch->writer,
                      (struct watch_tail){.version = watch->position, .initial_done = true}, true);
     watch->initial = NULL;
@@ -247,7 +247,8 @@ static bool watch_initial_advance(struct watch_initial *initial, bool *ended)
     return true;
 }
 
-bool watch_initial_produce(struct watch *watch, bool *ended)
+/* Looks for something to show, for a while. */
+static bool watch_initial_look(struct watch *watch, bool *ended)
 {
     struct watch_initial *initial = watch->initial;
     initial->watch = watch;
@@ -266,4 +267,13 @@ bool watch_initial_produce(struct watch *watch, bool *ended)
     }
     watch_yield(watch);
     return false;
+}
+
+/* A page has what several steps have shown. */
+bool watch_initial_produce(struct watch *watch, bool *ended)
+{
+    bool goes_on = watch_initial_look(watch, ended);
+    if (!*ended)
+        watch_pages_seal(&watch->writer, (struct watch_tail){0}, false);
+    return goes_on || (!*ended && watch->writer.first != NULL);
 }
