@@ -67,9 +67,9 @@ struct engine_watching {
     /* Reads the commits in memory after the revision `after` and up to `upto`. */
     enum engine_history (*read)(struct engine *engine, uint64_t after, uint64_t upto,
                                 const struct engine_reader *reader);
-    /* Reads what has left memory from elsewhere, beginning after that revision. NULL: there is none.
-     * It is to be read on a thread that may take its time, up to oldest() at most and not before
-     * newest() is as far; a part at a time. */
+    /* Reads what has left memory from elsewhere, beginning after that revision. NULL: there is
+     * none. It is to be read on a thread that may take its time, a part at a time, up to oldest()
+     * at most and not before newest() is as far. */
     struct past *(*past_open)(struct engine *engine, uint64_t after);
     enum engine_history (*past_read)(struct engine *engine, struct past *past, uint64_t upto,
                                      const struct engine_reader *reader);

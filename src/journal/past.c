@@ -23,9 +23,9 @@
 struct past {
     struct fs *fs;
     uint32_t databases;
-    uint64_t after;        /* everything up to here was read, or is not wanted */
-    uint64_t before;       /* the last record passed; 0 = none yet */
-    int64_t seq;           /* of the current file; 0 = none yet */
+    uint64_t after;  /* everything up to here was read, or is not wanted */
+    uint64_t before; /* the last record passed; 0 = none yet */
+    int64_t seq;     /* of the current file; 0 = none yet */
     struct fs_file *file;
     struct slice bytes;
     struct scan scan;

@@ -28,8 +28,8 @@ struct past_reader {
 /* Reads what comes after the revision. `fs` is borrowed. */
 struct past *past_open(struct fs *fs, uint64_t after, uint32_t databases);
 
-/* Reads on, up to the revision `upto`, a bounded number of commits. All commits up to there must have
- * been written to the logs. */
+/* Reads on, up to the revision `upto`, a bounded number of commits. All commits up to there must
+ * have been written to the logs. */
 enum past_answer past_read(struct past *past, uint64_t upto, const struct past_reader *reader);
 
 /* NULL is allowed. */

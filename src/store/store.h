@@ -29,8 +29,8 @@ void store_set_sink(struct store *store, struct change_sink *sink);
 
 /* The same while operations are carried out: between two commits. False, with nothing done, if a
  * long operation is under way; on_freed is called when it is over. `choose` returns the sink, given
- * the present one and the revision of the newest commit. If there is none yet, an empty one is made:
- * to watchers, revision 0 does not mean the beginning, but now. */
+ * the present one and the revision of the newest commit. If there is none yet, an empty one is
+ * made: to watchers, revision 0 does not mean the beginning, but now. */
 bool store_change_sink(struct store *store,
                        struct change_sink *(*choose)(void *user, struct change_sink *present,
                                                      uint64_t revision),

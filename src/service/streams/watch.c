@@ -69,6 +69,8 @@ void watch_fail_lost(struct watch *watch, const char *why)
     char text[300], oldest[24];
     struct engine *engine = watch->host->engine;
     uint64_t version = engine->watching->oldest(engine);
+    if (version == 0) /* which would mean now; the first commit has no changes */
+        version = 1;
     snprintf(oldest, sizeof oldest, "%" PRIu64, version);
     snprintf(text, sizeof text,
              "%s; the oldest start_version that is available is %" PRIu64
@@ -222,7 +224,8 @@ static void watch_on_room(void *user, struct grpc_call *call, size_t room)
             break;
         }
     }
-    if (!ended && !watch->is_offloaded && watch->owes_version && written == 0 && watch->initial == NULL)
+    if (!ended && !watch->is_offloaded && watch->owes_version && written == 0 &&
+        watch->initial == NULL)
         watch_write_version(watch, &written);
 }
 

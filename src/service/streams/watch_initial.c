@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 /* Steps without anything to show, and commits, before others have their turn. */
-#define TURN_STEPS   10
+#define TURN_STEPS   24
 #define TURN_COMMITS 200
 
 struct watch_initial {
@@ -21,6 +21,7 @@ struct watch_initial {
     struct arena changes; /* of a commit */
     bool has_step;        /* there is one that is not shown completely */
     bool has_begun;       /* and there was */
+    bool yields;          /* it goes on after others */
     bool is_stale;        /* a database of it was swapped since */
     size_t shown;         /* keys of the step that have been shown, */
     size_t elements;      /* and elements of the list that comes next */
@@ -254,6 +255,7 @@ static bool watch_initial_look(struct watch *watch, bool *ended)
     initial->watch = watch;
     initial->select = watch_feed_selection(&watch->member);
     initial->commits = 0;
+    initial->yields = false;
     watch->writer.is_silent = true;
     for (size_t i = 0; i < TURN_STEPS; i++) {
         if (!initial->has_step && initial->has_begun && store_walk_is_done(&initial->walk)) {
@@ -265,15 +267,17 @@ static bool watch_initial_look(struct watch *watch, bool *ended)
         if (watch->writer.first != NULL)
             return true;
     }
+    initial->yields = true;
     watch_yield(watch);
     return false;
 }
 
-/* A page has what several steps have shown. */
+/* A page has what several steps have shown; what there is is sent before it waits. */
 bool watch_initial_produce(struct watch *watch, bool *ended)
 {
     bool goes_on = watch_initial_look(watch, ended);
-    if (!*ended)
-        watch_pages_seal(&watch->writer, (struct watch_tail){0}, false);
-    return goes_on || (!*ended && watch->writer.first != NULL);
+    if (goes_on || *ended || watch->initial->yields)
+        return goes_on;
+    watch_pages_seal(&watch->writer, (struct watch_tail){0}, false);
+    return watch->writer.first != NULL;
 }
