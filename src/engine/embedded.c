@@ -8,8 +8,10 @@
 #include "engine/ready.h"
 #include "engine/save_requests.h"
 #include "engine/waiting.h"
+#include "engine/watching.h"
 #include "journal/durable.h"
 #include "journal/journal.h"
+#include "journal/past.h"
 #include "store/scan.h"
 #include "store/store.h"
 
@@ -54,6 +56,7 @@ struct embedded_worker {
 struct embedded {
     struct engine engine; /* first, so that a struct engine * is one of these */
     struct store *store;
+    struct watching *watching;
     struct durable *durable; /* NULL: nothing is kept on disk */
     struct journal *journal; /* NULL: there are no snapshots */
     atomic_bool loading;
@@ -367,6 +370,7 @@ static void embedded_on_progress(void *user)
     for (unsigned i = 0; i < embedded->worker_count; i++)
         if (atomic_load(&embedded->workers[i].waits))
             waker_wake(embedded->workers[i].waker);
+    watching_on_progress(embedded->watching);
 }
 
 /* While many keys have expired, their removal takes a fifth of the time, in slices too short to
@@ -380,6 +384,8 @@ static int64_t embedded_maintain(struct engine *engine, unsigned worker, unsigne
     struct store_swept total = {0};
     if (atomic_load_explicit(&embedded->loading, memory_order_acquire))
         return MAINTAIN_IDLE_MS;
+    if (worker == 0)
+        watching_maintain(embedded->watching, now_ms);
     /* Removals would wait for the disk, too. */
     if (embedded->durable != NULL && atomic_load(&embedded->durable->read_only_reason) != NULL)
         return MAINTAIN_IDLE_MS;
@@ -410,10 +416,111 @@ static void embedded_set_waker(struct engine *engine, unsigned worker, struct wa
     embedded->workers[worker].waker = waker;
 }
 
+/* ---- watchers ---- */
+
+static void embedded_wake(void *user, unsigned worker)
+{
+    const struct embedded *embedded = user;
+    waker_wake(embedded->workers[worker].waker);
+}
+
+/* Sets the flag first and tries then, as embedded_try_held(). */
+static enum engine_answer embedded_watch_open(struct engine *engine, unsigned worker, enum err *err,
+                                              const char **why)
+{
+    struct embedded *embedded = (struct embedded *)engine;
+    *err = ERR_NONE;
+    if (atomic_load_explicit(&embedded->loading, memory_order_acquire)) {
+        *err = ERR_LOADING;
+        *why = loading;
+        return ENGINE_DONE;
+    }
+    if (watching_open(embedded->watching))
+        return ENGINE_DONE;
+    atomic_exchange(&embedded->workers[worker].is_held, true);
+    return watching_open(embedded->watching) ? ENGINE_DONE : ENGINE_HELD;
+}
+
+static void embedded_watch_close(struct engine *engine)
+{
+    watching_close(((struct embedded *)engine)->watching);
+}
+
+static uint64_t embedded_watch_newest(struct engine *engine)
+{
+    return watching_newest(((struct embedded *)engine)->watching);
+}
+
+static uint64_t embedded_watch_oldest(struct engine *engine)
+{
+    return watching_oldest(((struct embedded *)engine)->watching);
+}
+
+static bool embedded_watch_listen(struct engine *engine, unsigned worker, uint64_t seen)
+{
+    return watching_listen(((struct embedded *)engine)->watching, worker, seen);
+}
+
+static enum engine_history embedded_watch_read(struct engine *engine, uint64_t after, uint64_t upto,
+                                               const struct engine_reader *reader)
+{
+    return watching_read(((struct embedded *)engine)->watching, after, upto, reader);
+}
+
+static struct past *embedded_past_open(struct engine *engine, uint64_t after)
+{
+    struct embedded *embedded = (struct embedded *)engine;
+    return embedded->journal != NULL ? journal_past(embedded->journal, after) : NULL;
+}
+
+static enum engine_history embedded_past_read(struct engine *engine, struct past *past,
+                                              uint64_t upto, const struct engine_reader *reader)
+{
+    static const enum engine_history answers[] = {[PAST_MORE] = ENGINE_HISTORY_MORE,
+                                                  [PAST_END] = ENGINE_HISTORY_READ,
+                                                  [PAST_LOST] = ENGINE_HISTORY_LOST};
+    struct past_reader own = {
+        .on_change = reader->on_change, .on_commit = reader->on_commit, .user = reader->user};
+    if (!journal_has_written(((struct embedded *)engine)->journal, upto))
+        return ENGINE_HISTORY_WAIT;
+    return answers[past_read(past, upto, &own)];
+}
+
+static enum engine_answer embedded_walk(struct engine *engine, unsigned worker,
+                                        const struct store_walk *walk,
+                                        const struct store_walk_filter *filter, struct arena *arena,
+                                        struct store_walk_step *step)
+{
+    struct embedded *embedded = (struct embedded *)engine;
+    if (store_walk_take(embedded->store, walk, filter, arena, step))
+        return ENGINE_DONE;
+    atomic_exchange(&embedded->workers[worker].is_held, true);
+    return store_walk_take(embedded->store, walk, filter, arena, step) ? ENGINE_DONE : ENGINE_HELD;
+}
+
+static bool embedded_has_passed(struct engine *engine, const struct store_walk *walk, uint32_t db,
+                                struct slice key)
+{
+    return store_walk_has_passed(((struct embedded *)engine)->store, walk, db, key);
+}
+
+static const struct engine_watching embedded_watching = {.open = embedded_watch_open,
+                                                         .close = embedded_watch_close,
+                                                         .newest = embedded_watch_newest,
+                                                         .oldest = embedded_watch_oldest,
+                                                         .listen = embedded_watch_listen,
+                                                         .read = embedded_watch_read,
+                                                         .past_open = embedded_past_open,
+                                                         .past_read = embedded_past_read,
+                                                         .past_close = past_close,
+                                                         .walk = embedded_walk,
+                                                         .has_passed = embedded_has_passed};
+
 struct engine *embedded_new(const struct store_options *options, unsigned workers)
 {
     struct embedded *embedded = mem_alloc(sizeof *embedded);
-    embedded->engine = (struct engine){.prepare = embedded_prepare,
+    embedded->engine = (struct engine){.watching = &embedded_watching,
+                                       .prepare = embedded_prepare,
                                        .submit = embedded_submit,
                                        .run = embedded_run,
                                        .settle = embedded_settle,
@@ -438,6 +545,8 @@ struct engine *embedded_new(const struct store_options *options, unsigned worker
     atomic_init(&embedded->loading, false);
     embedded->worker_count = workers;
     embedded->workers = mem_alloc_zero(workers * sizeof *embedded->workers);
+    embedded->watching =
+        watching_new(embedded->store, HISTORY_BYTES, workers, embedded_wake, embedded);
     return &embedded->engine;
 }
 
@@ -445,6 +554,7 @@ void embedded_set_durable(struct engine *engine, struct durable *durable)
 {
     struct embedded *embedded = (struct embedded *)engine;
     embedded->durable = durable;
+    watching_set_durable(embedded->watching, durable);
     durable->on_progress = embedded_on_progress;
     durable->user = embedded;
 }
@@ -458,6 +568,20 @@ void embedded_set_loading(struct engine *engine, bool is_loading)
 {
     struct embedded *embedded = (struct embedded *)engine;
     atomic_store_explicit(&embedded->loading, is_loading, memory_order_release);
+}
+
+void embedded_set_history(struct engine *engine, size_t limit)
+{
+    struct embedded *embedded = (struct embedded *)engine;
+    watching_free(embedded->watching);
+    embedded->watching =
+        watching_new(embedded->store, limit, embedded->worker_count, embedded_wake, embedded);
+    watching_set_durable(embedded->watching, embedded->durable);
+}
+
+size_t embedded_history_bytes(struct engine *engine)
+{
+    return watching_bytes(((struct embedded *)engine)->watching);
 }
 
 struct store *embedded_store(struct engine *engine)
@@ -475,6 +599,7 @@ void embedded_free(struct engine *engine)
         CHECK(embedded->workers[i].ready.first == NULL);
         save_requests_deinit(&embedded->workers[i].save_requests);
     }
+    watching_free(embedded->watching);
     store_free(embedded->store);
     free(embedded->workers);
     free(embedded);

@@ -24,6 +24,14 @@ void embedded_set_journal(struct engine *engine, struct journal *journal);
 /* While it is loading, every task is refused with ERR_LOADING. A new engine is not loading. */
 void embedded_set_loading(struct engine *engine, bool is_loading);
 
+/* The most bytes that the history for watchers may take; initially HISTORY_BYTES. To be set before
+ * the first watcher. */
+#define HISTORY_BYTES ((size_t)64 * 1024 * 1024)
+void embedded_set_history(struct engine *engine, size_t limit);
+
+/* Bytes that it takes; any thread may ask. */
+size_t embedded_history_bytes(struct engine *engine);
+
 /* The data, borrowed. */
 struct store *embedded_store(struct engine *engine);
 

@@ -7,6 +7,7 @@
 
 #include "base/waker.h"
 #include "store/op.h"
+#include "store/walk.h"
 
 #include <sys/types.h>
 
@@ -14,6 +15,7 @@ struct arena;
 struct engine;
 struct engine_snapshot;
 struct scan;
+struct past;
 
 enum engine_answer {
     ENGINE_DONE,    /* the result is set; on_done is not called */
@@ -53,7 +55,59 @@ struct engine_waiter {
     struct engine_waiter *previous, *next;
 };
 
+/* Who reads the history of changes. */
+struct engine_reader {
+    /* A change of the commit: an operation of the kinds that store/change.h names or, of what other
+     * servers have written, any that writes. Without keys: any key may have changed. */
+    void (*on_change)(void *user, uint64_t revision, const struct op *change);
+    /* The commit, which may have had no changes, is complete. False: no more for now. */
+    bool (*on_commit)(void *user, uint64_t revision);
+    void *user;
+};
+
+enum engine_history {
+    ENGINE_HISTORY_READ, /* up to `upto`, or as far as the reader wanted */
+    ENGINE_HISTORY_LOST, /* it does not reach back so far */
+    ENGINE_HISTORY_MORE, /* past_read(): there is more to read now... */
+    ENGINE_HISTORY_WAIT, /* ...or soon, when it has been written */
+};
+
+/*
+ * What watchers need. Revisions are those that answers show; what is not durable yet is not shown.
+ * To be called on the worker's thread, unless stated otherwise.
+ */
+struct engine_watching {
+    /* Has the history kept, from now on, until close(). ENGINE_HELD: to be called again after the
+     * next complete(). ENGINE_DONE with an error other than ERR_NONE: it is refused. */
+    enum engine_answer (*open)(struct engine *engine, unsigned worker, enum err *err,
+                               const char **why);
+    void (*close)(struct engine *engine);
+    /* The newest commit that may be shown, and the one after which all are in memory. */
+    uint64_t (*newest)(struct engine *engine);
+    uint64_t (*oldest)(struct engine *engine);
+    /* Has the worker woken once when newest() is above `seen`. False: it is already. */
+    bool (*listen)(struct engine *engine, unsigned worker, uint64_t seen);
+    /* Reads the commits in memory after the revision `after` and up to `upto`. */
+    enum engine_history (*read)(struct engine *engine, uint64_t after, uint64_t upto,
+                                const struct engine_reader *reader);
+    /* Reads what has left memory from elsewhere, beginning after that revision. NULL: there is
+     * none. It is to be read on a thread that may take its time, a part at a time, up to oldest()
+     * at most and not before newest() is as far. */
+    struct past *(*past_open)(struct engine *engine, uint64_t after);
+    enum engine_history (*past_read)(struct engine *engine, struct past *past, uint64_t upto,
+                                     const struct engine_reader *reader);
+    void (*past_close)(struct past *past);
+    /* As store_walk_take(); ENGINE_HELD as open(). */
+    enum engine_answer (*walk)(struct engine *engine, unsigned worker,
+                               const struct store_walk *walk,
+                               const struct store_walk_filter *filter, struct arena *arena,
+                               struct store_walk_step *step);
+    bool (*has_passed)(struct engine *engine, const struct store_walk *walk, uint32_t db,
+                       struct slice key);
+};
+
 struct engine {
+    const struct engine_watching *watching; /* NULL: there is no history */
     /* A hint: these tasks will be submitted next, in this order. Neither side has to support it. */
     void (*prepare)(struct engine *engine, struct engine_task **tasks, size_t count);
     enum engine_answer (*submit)(struct engine *engine, struct engine_task *task);

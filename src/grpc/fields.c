@@ -1,6 +1,8 @@
 /* What every reply says of itself, and an error in the words of gRPC. */
 #include "grpc/fields.h"
 
+#include "base/check.h"
+
 #include <stdio.h>
 
 /* Bytes of one error's trailers: bounds the message that is sent. */
@@ -19,6 +21,9 @@ void grpc_fields_init(struct grpc_fields *fields, const struct grpc_status *stat
     snprintf(fields->code, sizeof fields->code, "%d", (int)status->code);
     buf_init(&fields->message, MAX_STATUS_BYTES);
     buf_init(&fields->details, MAX_STATUS_BYTES);
+    buf_init(&fields->trailer, MAX_STATUS_BYTES);
+    bool fits = buf_append(&fields->trailer, status->trailer_value);
+    CHECK(fits);
     grpc_status_encode_message(status->message, &fields->message);
     grpc_status_encode_details(status, &fields->details);
     const struct http2_field all[GRPC_ERROR_FIELDS] = {
@@ -29,12 +34,15 @@ void grpc_fields_init(struct grpc_fields *fields, const struct grpc_status *stat
         {SLICE_LITERAL("keystore-reason"), slice_from_string(status->reason)},
         {SLICE_LITERAL("grpc-status-details-bin"), buf_slice(&fields->details)},
         {SLICE_LITERAL("grpc-accept-encoding"), SLICE_LITERAL("identity")},
+        {status->trailer_name, buf_slice(&fields->trailer)},
     };
     memcpy(fields->fields, all, sizeof all);
+    fields->count = GRPC_ERROR_FIELDS - (status->trailer_name.len == 0 ? 1 : 0);
 }
 
 void grpc_fields_deinit(struct grpc_fields *fields)
 {
     buf_deinit(&fields->message);
     buf_deinit(&fields->details);
+    buf_deinit(&fields->trailer);
 }

@@ -8,7 +8,8 @@
 
 #define GRPC_REPLY_FIELDS 2
 #define GRPC_OK_TRAILERS  1
-#define GRPC_ERROR_FIELDS 7 /* of a reply of header fields alone, GRPC_REPLY_FIELDS first */
+#define GRPC_ERROR_FIELDS                                                                          \
+    8 /* at most, of a reply of header fields alone, GRPC_REPLY_FIELDS first */
 
 /* Static memory. */
 extern const struct http2_field grpc_reply_fields[GRPC_REPLY_FIELDS];
@@ -17,11 +18,12 @@ extern const struct http2_field grpc_ok_trailers[GRPC_OK_TRAILERS];
 /* The fields that say how a call has failed. */
 struct grpc_fields {
     char code[4];
-    struct buf message, details;
+    struct buf message, details, trailer;
+    size_t count;
     struct http2_field fields[GRPC_ERROR_FIELDS]; /* which point into the above */
 };
 
-/* The status is copied but for its reason, which is static memory. */
+/* The status is copied but for its reason and the name of a trailer, which are static memory. */
 void grpc_fields_init(struct grpc_fields *fields, const struct grpc_status *status);
 void grpc_fields_deinit(struct grpc_fields *fields);
 

@@ -75,7 +75,7 @@ void grpc_call_fail(struct grpc_call *call, const struct grpc_status *status)
     struct grpc_connection *connection = server_mark_answered(call);
     struct grpc_fields fields;
     grpc_fields_init(&fields, status);
-    http2_answer_without_body(call_stream(call), fields.fields, GRPC_ERROR_FIELDS);
+    http2_answer_without_body(call_stream(call), fields.fields, fields.count);
     grpc_fields_deinit(&fields);
     call_tell_output(connection);
 }

@@ -30,6 +30,7 @@ struct grpc_status {
     enum grpc_code code;
     const char *reason;   /* for programs: ErrorInfo.reason and the trailer keystore-reason */
     struct slice message; /* for people: an error message in UTF-8 */
+    struct slice trailer_name, trailer_value; /* a further trailer of the method; empty: none */
 };
 
 /* Appends `message` percent-encoded for grpc-message (printable ASCII except '%' as is). */

@@ -232,9 +232,9 @@ static void stream_end_badly(struct grpc_call *call, const struct grpc_status *s
     state->has_error = true;
     if (state->begun)
         http2_reply_end(call_stream(call), state->error.fields + GRPC_REPLY_FIELDS,
-                        GRPC_ERROR_FIELDS - GRPC_REPLY_FIELDS);
+                        state->error.count - GRPC_REPLY_FIELDS);
     else
-        http2_answer_without_body(call_stream(call), state->error.fields, GRPC_ERROR_FIELDS);
+        http2_answer_without_body(call_stream(call), state->error.fields, state->error.count);
 }
 
 void grpc_stream_end(struct grpc_call *call, const struct grpc_status *status)

@@ -23,6 +23,7 @@
 #include "journal/journal_state.h"
 #include "journal/layout.h"
 #include "journal/log/wal_file.h"
+#include "journal/past.h"
 #include "journal/tidy.h"
 #include "store/restore.h"
 #include "store/store.h"
@@ -356,6 +357,18 @@ bool journal_start(struct journal *journal, char *why, size_t why_size)
 }
 
 /* ---- statistics ---- */
+
+struct past *journal_past(struct journal *journal, uint64_t after)
+{
+    if (journal->log == NULL)
+        return NULL;
+    return past_open(journal->fs, after, store_databases(journal->store));
+}
+
+bool journal_has_written(struct journal *journal, uint64_t revision)
+{
+    return wal_stats(journal->log).revision >= revision;
+}
 
 struct journal_stats journal_stats(struct journal *journal)
 {

@@ -209,6 +209,7 @@ static bool server_serve(struct server *server)
     server->engine = embedded_new(&config->store, config->threads);
     activity_init(&server->activity, MOST_BUSY_US);
     embedded_set_loading(server->engine, true);
+    embedded_set_history(server->engine, config->watch_history);
     if (!server_make_workers(server))
         return false;
     for (size_t i = 0; i < config->listen_count; i++) {

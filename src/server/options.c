@@ -77,6 +77,13 @@ static const struct setting settings[] = {
      0,
      (uint64_t)1 << 46,
      "a number of bytes"},
+    {{0, "watch-history", "BYTES",
+      "memory limit of the recent changes that are kept for watchers while there are any (64MiB)"},
+     TYPE_BYTES,
+     AT(watch_history),
+     64 << 10,
+     (uint64_t)1 << 46,
+     "a number of bytes"},
     {{0, "max-memory-policy", "POLICY",
       "what is evicted at max-memory: noeviction, allkeys-lru, volatile-lru, allkeys-random or "
       "volatile-ttl (noeviction)"},
@@ -247,6 +254,7 @@ void options_fill_defaults(struct config *config)
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     *config = (struct config){.threads = processors > 0 ? (uint32_t)processors : 1,
                               .max_value = (size_t)64 * 1024 * 1024,
+                              .watch_history = (size_t)64 * 1024 * 1024,
                               .store = {.databases = 16, .policy = STORE_NOEVICTION},
                               .dir = "./data",
                               .journal = {.durability = JOURNAL_ALWAYS,

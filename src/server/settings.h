@@ -29,6 +29,7 @@ struct config {
     int64_t request_timeout_ms; /* as in struct grpc_limits */
     int64_t idle_timeout_ms;    /* the same; 0 = never */
     size_t max_client_memory;   /* bytes for requests and answers, see base/account.h */
+    size_t watch_history;       /* bytes of recent changes that are kept for watchers */
     struct store_options store;
     char dir[CONFIG_MAX_PATH]; /* the data directory */
     struct journal_options journal;

@@ -7,6 +7,7 @@
 #include "service/streams/reflection.h"
 #include "service/streams/scan.h"
 #include "service/streams/stream_list.h"
+#include "service/streams/watch.h"
 
 #include <mini_redis.pb-c.h>
 
@@ -50,6 +51,10 @@ static const struct method streams[] = {
      .type = METHOD_STREAM,
      .kind = OP_COUNT,
      .stream = &stream_list_method},
+    {.name = SLICE_LITERAL("Watch"),
+     .type = METHOD_STREAM,
+     .kind = OP_COUNT,
+     .stream = &watch_method},
 };
 
 /* Under both names of the service. */

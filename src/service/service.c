@@ -535,6 +535,14 @@ void service_resume(struct service *service)
     stream_resume_all(&service->host);
 }
 
+void service_tick(struct service *service)
+{
+    if (service->host.due_ms > clock_monotonic_ms())
+        return;
+    service->host.due_ms = INT64_MAX;
+    waker_wake(service->host.waker);
+}
+
 /* Removes what was cancelled from the batch, for its message is gone. Returns what is left. */
 static size_t service_drop_cancelled(struct service *service)
 {

@@ -4,10 +4,12 @@
  * What one operation or transaction writes is a commit. It gets one revision and emits one or more
  * changes. Each change is an operation that has the same effect when it is replayed, in this order,
  * on the data as it was: with absolute deadlines, without conditions, and with deletes in place of
- * expiry and eviction. Kinds in use are those whose row in operations.def names how the log writes
- * them: SET (keep_ttl if the deadline stays), DELETE, INCR (by), APPEND, SET_RANGE, EXPIRE
- * (expire_at_ms, or persist), RENAME (within a database), COPY (replace), L_PUSH, R_PUSH, LIST_POP
- * (one key, count), L_MOVE, L_SET, L_INSERT, L_REM, L_TRIM, FLUSH_DB, SWAP_DB (db, target_db).
+ * expiry, eviction (removal.cause tells them apart) and the removal of a list's last element (but
+ * that L_MOVE takes: move.empties). Kinds in use are those whose row in operations.def names how
+ * the log writes them: SET (keep_ttl if the deadline stays), DELETE, INCR (by), APPEND, SET_RANGE,
+ * EXPIRE (expire_at_ms, or persist), RENAME (within a database), COPY (replace), L_PUSH, R_PUSH,
+ * LIST_POP (one key, count), L_MOVE, L_SET, L_INSERT, L_REM, L_TRIM, FLUSH_DB, SWAP_DB (db,
+ * target_db).
  *
  * Invariants:
  * 1. Commits have revisions 1, 2, 3 and so on, without gaps, and reach the sink in that order.

@@ -209,7 +209,7 @@ static void evict_entry(struct store *store, const struct candidate *victim)
     DCHECK(!store_policy_is_volatile(store->policy) || entry_expire_at_ms(victim->entry) != 0);
     if (store->note_visits)
         usage_remember(shard->usage, at.hash);
-    apply_drop(&ctx, &at);
+    apply_drop(&ctx, &at, OP_CAUSE_EVICTION);
     apply_commit(&ctx);
     shard->evicted_keys++;
     slab_report(&shard->slab); /* so that no more are evicted than necessary */

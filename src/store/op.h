@@ -169,6 +169,9 @@ enum op_end { OP_HEAD, OP_TAIL };
 /* Expire only if the key... */
 enum op_when { OP_ALWAYS, OP_NO_EXPIRY, OP_HAS_EXPIRY, OP_LATER, OP_SOONER };
 
+/* Why a key was removed. */
+enum op_cause { OP_CAUSE_REQUEST, OP_CAUSE_EXPIRY, OP_CAUSE_EVICTION };
+
 /*
  * Slices and arrays are borrowed and must outlive the operation. Zero is the default of every
  * field. The range of each single field is checked before the store sees the operation.
@@ -244,7 +247,11 @@ struct op {
             enum op_end end; /* LMove: of the key */
             enum op_end target_end;
             struct op_take *take; /* NULL: takes what is there, and as many as requested */
+            bool empties;         /* in the change stream: it has taken the last element */
         } move;                   /* LMove; ListPop without `target_end` */
+        struct {
+            enum op_cause cause; /* in the change stream */
+        } removal;               /* Delete */
         struct {
             struct slice pivot;
             bool after; /* the pivot; else before it */

@@ -166,6 +166,24 @@ void store_set_sink(struct store *store, struct change_sink *sink)
     store->sink = sink;
 }
 
+bool store_change_sink(struct store *store,
+                       struct change_sink *(*choose)(void *user, struct change_sink *present,
+                                                     uint64_t revision),
+                       void *user)
+{
+    struct op all = {.kind = OP_FLUSH_DB};
+    struct lock_set set = lock_shards_of(store, &all);
+    if (!lock_take(store, &set, true))
+        return false;
+    store->sink = choose(user, store->sink, atomic_load(&store->revision));
+    if (store->sink != NULL && atomic_load(&store->revision) == 0) {
+        atomic_store(&store->revision, store->sink->begin(store->sink));
+        store->sink->end(store->sink);
+    }
+    lock_release(store, &set, true);
+    return true;
+}
+
 static bool store_has_one_key(const struct op *op)
 {
     return op_info(op->kind)->keys == OP_KEYS_KEY;

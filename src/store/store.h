@@ -27,6 +27,15 @@ void store_free(struct store *store);
 /* From now on `sink` (borrowed; NULL for none) receives all commits and assigns the revisions. */
 void store_set_sink(struct store *store, struct change_sink *sink);
 
+/* The same while operations are carried out: between two commits. False, with nothing done, if a
+ * long operation is under way; on_freed is called when it is over. `choose` returns the sink, given
+ * the present one and the revision of the newest commit. If there is none yet, an empty one is
+ * made: to watchers, revision 0 does not mean the beginning, but now. */
+bool store_change_sink(struct store *store,
+                       struct change_sink *(*choose)(void *user, struct change_sink *present,
+                                                     uint64_t revision),
+                       void *user) __attribute__((warn_unused_result));
+
 uint32_t store_databases(const struct store *store);
 
 /* Keys in a database, summed over the shards, which are not read at the same instant. */

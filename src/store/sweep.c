@@ -53,7 +53,7 @@ static void sweep_remove_due(struct store *store, struct shard *shard, uint32_t 
                             .hash = store_hash(store, key),
                             .db = db};
         DCHECK(apply_is_due(&ctx, entry_expire_at_ms(at.entry)));
-        apply_drop(&ctx, &at);
+        apply_drop(&ctx, &at, OP_CAUSE_EXPIRY);
         shard->expired_keys++;
         apply_commit(&ctx);
     }

@@ -339,6 +339,13 @@ static enum scan_verdict scan_next_outside_batch(struct scan *scan, struct scan_
     return scan_judge_garbage(scan);
 }
 
+void scan_extend(struct scan *scan, struct slice log)
+{
+    DCHECK(log.len >= scan->log.len);
+    scan->log = log;
+    scan->end = SCAN_RECORD;
+}
+
 enum scan_verdict scan_next(struct scan *scan, struct scan_record *record)
 {
     bool found = false;

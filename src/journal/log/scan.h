@@ -71,6 +71,10 @@ void scan_init(struct scan *scan, struct slice log, uint64_t next);
 
 void scan_deinit(struct scan *scan);
 
+/* The file has got longer, and is now mapped here: the scan, if it has ended, goes on where it did.
+ * For a reader beside the writer; what is bad at the end may be complete then. */
+void scan_extend(struct scan *scan, struct slice log);
+
 /* SCAN_RECORD: the next record, valid until the next call. Any other verdict is the end of the
  * file, and is final. */
 enum scan_verdict scan_next(struct scan *scan, struct scan_record *record)

@@ -3,6 +3,7 @@
 #define KEYSTORE_SERVICE_STREAMS_HOST_H
 
 #include "base/activity.h"
+#include "base/clock.h"
 #include "base/timers.h"
 #include "base/waker.h"
 #include "engine/engine.h"
@@ -12,6 +13,7 @@ struct protoset;
 #include <stdatomic.h>
 
 struct offload;
+struct watch_feed;
 
 /* Something that goes on when service_resume() is called the next time: once per stream_wait(). */
 struct stream_waiter {
@@ -34,6 +36,8 @@ struct stream_host {
     atomic_uint_fast64_t blocked;        /* calls that wait for a list; any thread may read it */
     struct stream_waiter *first, **last; /* in order of their coming, */
     size_t count;                        /* so many */
+    int64_t due_ms; /* monotonic: when they go on in any case; INT64_MAX: then never */
+    struct watch_feed *watch_feed; /* NULL: nobody watches */
 };
 
 /* An empty list. */
@@ -42,6 +46,7 @@ static inline void stream_host_init(struct stream_host *host)
     host->first = NULL;
     host->last = &host->first;
     host->count = 0;
+    host->due_ms = INT64_MAX;
 }
 
 /* The host of the service whose grpc_service.user that is. */
@@ -77,6 +82,15 @@ static inline void stream_leave(struct stream_host *host, struct stream_waiter *
         host->last = waiter->link;
     waiter->link = NULL;
     host->count--;
+}
+
+/* Those who wait go on after that time, give or take a tenth of a second, even if nothing
+ * happens. */
+static inline void stream_resume_after(struct stream_host *host, int64_t after_ms)
+{
+    int64_t due_ms = clock_monotonic_ms() + after_ms;
+    if (due_ms < host->due_ms)
+        host->due_ms = due_ms;
 }
 
 /* Lets those go on that wait now; who waits again has its turn the next time. */

@@ -83,7 +83,8 @@ static enum pages_answer stream_list_fill(struct pages *pages)
     case ENGINE_HELD:
         return PAGES_HELD;
     case ENGINE_DONE:
-    case ENGINE_COSTLY: /* does not happen: pinning takes some microseconds */
+    case ENGINE_COSTLY:  /* does not happen: pinning takes some microseconds, */
+    case ENGINE_WAITING: /* and waits for no list */
         break;
     }
     return PAGES_READY;

@@ -200,7 +200,7 @@ void apply_fetch_ops(const struct op_context *ctx, const struct op *ops, size_t 
 static void apply_drop_expired(struct op_context *ctx, struct lookup *at)
 {
     bool wrote = ctx->wrote;
-    apply_drop(ctx, at);
+    apply_drop(ctx, at, OP_CAUSE_EXPIRY);
     ctx->wrote = wrote;
     ctx->expired_keys++;
     ctx->expired_in = at->shard;
@@ -407,10 +407,21 @@ void apply_remove(struct op_context *ctx, struct lookup *at)
     at->entry = NULL;
 }
 
-void apply_drop(struct op_context *ctx, struct lookup *at)
+static void apply_change_removal(struct op_context *ctx, const struct lookup *at,
+                                 enum op_cause cause)
+{
+    if (ctx->sink != NULL)
+        apply_change(ctx, &(struct op){.kind = OP_DELETE,
+                                       .db = at->db,
+                                       .key = at->key,
+                                       .hash = at->hash,
+                                       .removal.cause = cause});
+}
+
+void apply_drop(struct op_context *ctx, struct lookup *at, enum op_cause cause)
 {
     apply_revision(ctx);
-    apply_change_delete(ctx, at); /* before the removal: at->key may lie in the entry */
+    apply_change_removal(ctx, at, cause); /* before the removal: at->key may lie in the entry */
     apply_remove(ctx, at);
 }
 
@@ -422,9 +433,15 @@ void apply_change(struct op_context *ctx, const struct op *change)
 
 void apply_change_delete(struct op_context *ctx, const struct lookup *at)
 {
-    if (ctx->sink != NULL)
-        apply_change(
-            ctx, &(struct op){.kind = OP_DELETE, .db = at->db, .key = at->key, .hash = at->hash});
+    apply_change_removal(ctx, at, OP_CAUSE_REQUEST);
+}
+
+void apply_change_list(struct op_context *ctx, const struct lookup *at, const struct op *change)
+{
+    if (at->entry == NULL)
+        apply_change_delete(ctx, at);
+    else
+        apply_change(ctx, change);
 }
 
 /* ---- answers ---- */

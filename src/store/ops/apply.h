@@ -160,8 +160,8 @@ void apply_set_stamp(struct op_context *ctx, struct lookup *at, int64_t expire_a
 /* Removes the entry. */
 void apply_remove(struct op_context *ctx, struct lookup *at);
 
-/* Removes an entry that no operation asked to remove (expiry, eviction), and emits a delete. */
-void apply_drop(struct op_context *ctx, struct lookup *at);
+/* Removes an entry that no operation asked to remove, and emits a delete with that cause. */
+void apply_drop(struct op_context *ctx, struct lookup *at, enum op_cause cause);
 
 /* True if this commit has created the string, so that a rollback will not need it: the undo log has
  * what was there before. */
@@ -178,6 +178,9 @@ void apply_change(struct op_context *ctx, const struct op *change);
 
 /* Emits the deletion of the key. */
 void apply_change_delete(struct op_context *ctx, const struct lookup *at);
+
+/* Emits what was done to the list: `change`, or the deletion of the key if no element is left. */
+void apply_change_list(struct op_context *ctx, const struct lookup *at, const struct op *change);
 
 /* ---- answers ---- */
 

@@ -193,7 +193,7 @@ void apply_l_rem(struct op_context *ctx, const struct op *op, struct op_result *
     struct edit edit = edit_begin(ctx, &at);
     result->count = (int64_t)list_items_remove_equal(&edit, &cursor, towards, &needle, most);
     edit_end(&edit, 0);
-    apply_change(ctx, op);
+    apply_change_list(ctx, &at, op);
     list_answer_key(&at, result);
 }
 

@@ -76,7 +76,8 @@ static void push_pop_take(struct op_context *ctx, struct lookup *at, enum op_end
     list_answer_key(at, result);
     struct op_key key = {.bytes = at->key, .hash = at->hash};
     if (ctx->sink != NULL)
-        apply_change(ctx, &(struct op){.kind = OP_LIST_POP,
+        apply_change_list(ctx, at,
+                          &(struct op){.kind = OP_LIST_POP,
                                        .db = at->db,
                                        .keys = &key,
                                        .key_count = 1,
@@ -289,14 +290,13 @@ static bool push_pop_move_waits(struct op_context *ctx, const struct op *op,
 }
 
 /* What replays the move, without what it waited for. */
-static void push_pop_emit_move(struct op_context *ctx, const struct op *op)
+static void push_pop_emit_move(struct op_context *ctx, const struct op *op, bool empties)
 {
-    if (op->move.take == NULL) {
-        apply_change(ctx, op);
+    if (ctx->sink == NULL)
         return;
-    }
     struct op change = *op;
     change.move.take = NULL;
+    change.move.empties = empties;
     apply_change(ctx, &change);
 }
 
@@ -322,5 +322,5 @@ void apply_l_move(struct op_context *ctx, const struct op *op, struct op_result 
     bool is_same = target.entry == source.entry;
     push_pop_move(ctx, is_same ? &target : &source, &target, op, &result->value);
     list_answer_key(&target, result);
-    push_pop_emit_move(ctx, op);
+    push_pop_emit_move(ctx, op, !is_same && source.entry == NULL);
 }

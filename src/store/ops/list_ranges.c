@@ -69,7 +69,7 @@ void apply_l_trim(struct op_context *ctx, const struct op *op, struct op_result 
         struct edit edit = edit_begin(ctx, &at);
         edit_trim(&edit, part.first, part.count);
         edit_end(&edit, 0);
-        apply_change(ctx, op);
+        apply_change_list(ctx, &at, op);
     }
     result->count = (int64_t)part.count;
     list_answer_key(&at, result);

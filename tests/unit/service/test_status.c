@@ -27,6 +27,7 @@ static void test_every_error_has_its_status(void **state)
         {ERR_LOADING, GRPC_UNAVAILABLE, "ERROR_REASON_LOADING"},
         {ERR_READ_ONLY, GRPC_FAILED_PRECONDITION, "ERROR_REASON_READ_ONLY"},
         {ERR_NOT_DURABLE, GRPC_UNAVAILABLE, "ERROR_REASON_NOT_DURABLE"},
+        {ERR_HISTORY_LOST, GRPC_OUT_OF_RANGE, "ERROR_REASON_HISTORY_LOST"},
         {ERR_STOPPING, GRPC_UNAVAILABLE, "ERROR_REASON_STOPPING"},
     };
     assert_int_equal(ERR_COUNT - 1, sizeof expected / sizeof expected[0]);

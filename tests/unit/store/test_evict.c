@@ -2,6 +2,8 @@
  */
 #include "store/evict.h"
 
+#include "store/change.h"
+
 #include "store/data/shard.h"
 #include "store/op.h"
 
@@ -482,9 +484,48 @@ static void test_of_few_keys_the_nearest_deadline_goes(void **state)
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, limited_setup, limited_teardown)
 
+/* ---- the change stream ---- */
+
+struct cause_sink {
+    struct change_sink sink;
+    uint64_t revision;
+    size_t evicted;
+};
+
+static uint64_t cause_begin(struct change_sink *sink)
+{
+    return ++((struct cause_sink *)sink)->revision;
+}
+
+static void cause_change(struct change_sink *sink, const struct op *op)
+{
+    ((struct cause_sink *)sink)->evicted +=
+        op->kind == OP_DELETE && op->removal.cause == OP_CAUSE_EVICTION;
+}
+
+static void cause_end(struct change_sink *sink)
+{
+    (void)sink;
+}
+
+static void test_an_eviction_is_a_delete_with_its_cause(void **state)
+{
+    struct limited_fixture *fixture = *state;
+    struct cause_sink sink = {
+        .sink = {
+            .begin = cause_begin, .change = cause_change, .end = cause_end, .abort = cause_end}};
+    limited_open(fixture, 1, (size_t)64 * 1024 * 1024, STORE_ALLKEYS_RANDOM);
+    store_set_sink(fixture->store, &sink.sink);
+    assert_int_equal(set(fixture, 1, 0), ERR_NONE);
+    assert_true(evict_one(fixture->store, &any));
+    assert_int_equal(sink.evicted, 1);
+    store_set_sink(fixture->store, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_an_eviction_is_a_delete_with_its_cause),
         TEST(test_noeviction_refuses_and_loses_nothing),
         TEST(test_a_value_that_can_never_fit_evicts_nothing),
         TEST(test_lru_keeps_what_is_read),

@@ -17,7 +17,7 @@
 
 #define NOW_MS 1700000000000
 
-/* Counts the deletes that it is told. */
+/* Counts the deletes for expiry that it is told. */
 struct counting_sink {
     struct change_sink sink;
     uint64_t revision;
@@ -31,7 +31,8 @@ static uint64_t begin(struct change_sink *sink)
 
 static void change(struct change_sink *sink, const struct op *op)
 {
-    ((struct counting_sink *)sink)->deletes += op->kind == OP_DELETE;
+    ((struct counting_sink *)sink)->deletes +=
+        op->kind == OP_DELETE && op->removal.cause == OP_CAUSE_EXPIRY;
 }
 
 static void end(struct change_sink *sink)

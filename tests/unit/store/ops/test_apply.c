@@ -412,6 +412,25 @@ static void test_nothing_is_removed_that_the_client_does_not_accept(void **state
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, keyspace_setup, keyspace_teardown)
 
+static void test_an_expired_key_that_is_written_is_reported_as_expired(void **state)
+{
+    struct keyspace_fixture *fixture = *state;
+    struct op set = {.kind = OP_SET,
+                     .key = SLICE_LITERAL("key"),
+                     .value = SLICE_LITERAL("1"),
+                     .expire_at_ms = KEYSPACE_NOW_MS + 1};
+    keyspace_apply(fixture, set);
+    fixture->now_ms = KEYSPACE_NOW_MS + 1;
+    set.expire_at_ms = 0;
+    keyspace_apply(fixture, set);
+    assert_int_equal(fixture->change_count, 3);
+    assert_int_equal(fixture->changes[1].op.kind, OP_DELETE);
+    assert_int_equal(fixture->changes[1].op.removal.cause, OP_CAUSE_EXPIRY);
+    assert_int_equal(fixture->changes[2].op.kind, OP_SET);
+    keyspace_apply(fixture, (struct op){.kind = OP_DELETE, .key = set.key});
+    assert_int_equal(fixture->changes[3].op.removal.cause, OP_CAUSE_REQUEST);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -425,6 +444,7 @@ int main(void)
         TEST(test_mutators_update_everything),
         TEST(test_every_combination_of_a_condition),
         TEST(test_a_value_is_matched_in_full),
+        TEST(test_an_expired_key_that_is_written_is_reported_as_expired),
         TEST(test_a_returned_long_string_is_shared),
         TEST(test_nothing_is_removed_that_the_client_does_not_accept),
     };

@@ -221,7 +221,7 @@ static void test_pops_take_their_end_and_remove_an_empty_list(void **state)
     assert_int_equal(fixture->revision, revision + 3);
     assert_null(keyspace_find(fixture, "list"));
     assert_int_equal(keyspace_count(fixture), 0);
-    assert_emitted(fixture, emitted, "ListPop ListPop ListPop");
+    assert_emitted(fixture, emitted, "ListPop ListPop Delete");
 
     apply(fixture, OP_L_POP, "list");
     assert_unwritten(fixture, revision + 3);
@@ -294,9 +294,9 @@ static void test_list_pop_takes_from_the_first_list_there_is(void **state)
     assert_null(keyspace_find(fixture, "b"));
     pop_of(fixture, "b a", (struct op){.count = INT64_MAX});
     assert_list_popped(fixture, "a", "3", 1);
-    assert_emitted(fixture, emitted, "ListPop ListPop ListPop ListPop ListPop");
-    assert_int_equal(fixture->changes[emitted + 3].op.count, 1);
-    assert_int_equal(fixture->changes[emitted + 3].op.key_count, 1);
+    assert_emitted(fixture, emitted, "ListPop ListPop ListPop Delete Delete");
+    assert_int_equal(fixture->changes[emitted + 2].op.count, 2);
+    assert_int_equal(fixture->changes[emitted + 2].op.key_count, 1);
     pop_of(fixture, "b a", (struct op){0});
     assert_unwritten(fixture, revision + 5);
     assert_int_equal(fixture->result.value_count, 0);
@@ -533,6 +533,25 @@ static void test_long_elements(void **state)
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, keyspace_setup, keyspace_teardown)
 
+/* The change stream says that the key is gone. */
+static void test_taking_the_last_element_is_a_delete(void **state)
+{
+    struct keyspace_fixture *fixture = *state;
+    push(fixture, "list", "1 2");
+    apply(fixture, OP_L_POP, "list");
+    assert_int_equal(fixture->changes[1].op.kind, OP_LIST_POP);
+    apply(fixture, OP_R_POP, "list");
+    assert_int_equal(fixture->changes[2].op.kind, OP_DELETE);
+    assert_int_equal(fixture->changes[2].op.removal.cause, OP_CAUSE_REQUEST);
+    push(fixture, "list", "1 2");
+    for (unsigned i = 0; i < 2; i++) {
+        keyspace_apply(fixture, (struct op){.kind = OP_L_MOVE,
+                                            .key = SLICE_LITERAL("list"),
+                                            .target.bytes = SLICE_LITERAL("other")});
+        assert_int_equal(fixture->changes[4 + i].op.move.empties, i == 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -560,6 +579,7 @@ int main(void)
         TEST(test_a_moved_long_element_stays_one_blob),
         TEST(test_a_string_is_the_wrong_type_for_each),
         TEST(test_long_elements),
+        TEST(test_taking_the_last_element_is_a_delete),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

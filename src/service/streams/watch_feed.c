@@ -1,0 +1,500 @@
+/*
+ * A run reads what is new, a bounded part at a time, and hands out the pages at its end. Members
+ * and groups may vanish while it does: lists are walked by taking members off, and groups without
+ * members are freed when it is over.
+ */
+#include "service/streams/watch_feed.h"
+
+#include "base/arena.h"
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "service/streams/host.h"
+
+#include <stdlib.h>
+
+/* Changes of a run, some hundred microseconds. */
+#define RUN_CHANGES 500
+/* A watcher hears something that often. */
+#define IDLE_MS 10000
+/* Lists in the table of keys; a power of two. */
+#define KEY_LISTS ((size_t)1024)
+
+/* A selector of a group: one of a key is in the list of its hash, others are in one list. */
+struct watch_target {
+    struct watch_target *next, **link;
+    struct watch_group *group;
+    const struct watch_selector *selector;
+};
+
+struct watch_group {
+    struct watch_group *next, **link;
+    struct watch_select *select;
+    struct watch_target *targets; /* one for each selector */
+    struct watch_writer writer;   /* its pages are those that members wait for */
+    size_t members;               /* all of it */
+    struct watch_member *live;
+    struct watch_group *next_touched;
+    bool is_touched; /* in this run, before which the newest page was: */
+    struct watch_page *before;
+    uint64_t matched; /* the number of the last event that it wanted */
+};
+
+struct watch_feed {
+    struct stream_waiter waiter; /* first: it is found by it */
+    struct stream_host *host;
+    struct watch_group *groups, *touched;
+    struct watch_target *keys[KEY_LISTS], *others;
+    struct watch_member *waiting;           /* for news */
+    struct watch_member *idle, **idle_last; /* the one that has sent nothing for longest first */
+    size_t members;
+    uint64_t position;
+    uint64_t event; /* number of the current event */
+    size_t changes; /* of this run */
+    bool is_running;
+    struct arena arena;
+};
+
+static const struct engine_watching *watch_feed_engine(const struct watch_feed *feed)
+{
+    return feed->host->engine->watching;
+}
+
+/* ---- lists ---- */
+
+static void watch_feed_put(struct watch_member **list, struct watch_member *member)
+{
+    member->next = *list;
+    member->link = list;
+    if (*list != NULL)
+        (*list)->link = &member->next;
+    *list = member;
+}
+
+static void watch_feed_take_off(struct watch_member *member)
+{
+    if (member->link == NULL)
+        return;
+    *member->link = member->next;
+    if (member->next != NULL)
+        member->next->link = member->link;
+    member->link = NULL;
+}
+
+/* Moves all members to another list, which is empty. */
+static void watch_feed_move_all(struct watch_member **from, struct watch_member **to)
+{
+    *to = *from;
+    if (*to != NULL)
+        (*to)->link = to;
+    *from = NULL;
+}
+
+static void watch_feed_leave_idle(struct watch_member *member)
+{
+    if (member->idle_link == NULL)
+        return;
+    *member->idle_link = member->idle_next;
+    if (member->idle_next != NULL)
+        member->idle_next->idle_link = member->idle_link;
+    else
+        member->feed->idle_last = member->idle_link;
+    member->idle_link = NULL;
+}
+
+void watch_feed_note_sent(struct watch_member *member)
+{
+    struct watch_feed *feed = member->feed;
+    watch_feed_leave_idle(member);
+    member->sent_ms = clock_monotonic_ms();
+    member->idle_next = NULL;
+    member->idle_link = feed->idle_last;
+    *feed->idle_last = member;
+    feed->idle_last = &member->idle_next;
+    stream_resume_after(feed->host, IDLE_MS);
+}
+
+/* ---- groups ---- */
+
+static uint64_t watch_feed_hash(uint32_t db, struct slice key)
+{
+    uint64_t hash = 14695981039346656037u ^ db;
+    for (size_t i = 0; i < key.len; i++)
+        hash = (hash ^ key.data[i]) * 1099511628211u;
+    return hash ^ hash >> 32;
+}
+
+static struct watch_target **watch_feed_list_of(struct watch_feed *feed,
+                                                const struct watch_selector *selector)
+{
+    if (selector->kind != WATCH_KEY)
+        return &feed->others;
+    return &feed->keys[watch_feed_hash(selector->db, selector->text) & (KEY_LISTS - 1)];
+}
+
+static struct watch_group *watch_feed_new_group(struct watch_feed *feed,
+                                                const struct watch_select *select)
+{
+    struct watch_group *group = mem_alloc_zero(sizeof *group);
+    group->select = watch_select_copy(select);
+    group->targets = mem_alloc(select->count * sizeof *group->targets);
+    for (size_t i = 0; i < select->count; i++) {
+        const struct watch_selector *selector = &group->select->selectors[i];
+        struct watch_target **list = watch_feed_list_of(feed, selector);
+        struct watch_target *target = &group->targets[i];
+        *target = (struct watch_target){
+            .next = *list, .link = list, .group = group, .selector = selector};
+        if (*list != NULL)
+            (*list)->link = &target->next;
+        *list = target;
+    }
+    watch_pages_commit(&group->writer, feed->position);
+    group->next = feed->groups;
+    group->link = &feed->groups;
+    if (feed->groups != NULL)
+        feed->groups->link = &group->next;
+    feed->groups = group;
+    return group;
+}
+
+static void watch_feed_free_group(struct watch_group *group)
+{
+    DCHECK(group->members == 0 && group->live == NULL);
+    for (size_t i = 0; i < group->select->count; i++) {
+        struct watch_target *target = &group->targets[i];
+        *target->link = target->next;
+        if (target->next != NULL)
+            target->next->link = target->link;
+    }
+    *group->link = group->next;
+    if (group->next != NULL)
+        group->next->link = group->link;
+    watch_pages_deinit(&group->writer);
+    free(group->targets);
+    free(group->select);
+    free(group);
+}
+
+/* Members come in great numbers with few selections, or with many that are cheap to compare. */
+static struct watch_group *watch_feed_find_group(struct watch_feed *feed,
+                                                 const struct watch_select *select)
+{
+    struct watch_target *target = *watch_feed_list_of(feed, &select->selectors[0]);
+    for (; target != NULL; target = target->next)
+        if (watch_select_equal(target->group->select, select))
+            return target->group;
+    return watch_feed_new_group(feed, select);
+}
+
+/* Frees the pages that nobody waits for. */
+static void watch_feed_trim(struct watch_group *group)
+{
+    while (group->writer.first != NULL && group->writer.first->readers == 0)
+        watch_pages_free(watch_pages_take(&group->writer));
+}
+
+/* ---- reading ---- */
+
+static void watch_feed_offer(struct watch_feed *feed, struct watch_group *group,
+                             const struct watch_event *event)
+{
+    if (group->matched == feed->event || !watch_select_wants_type(group->select, event))
+        return;
+    group->matched = feed->event;
+    if (!group->is_touched) {
+        group->is_touched = true;
+        group->next_touched = feed->touched;
+        feed->touched = group;
+        group->before = group->writer.first != NULL ? group->writer.newest : NULL;
+        watch_pages_commit(&group->writer, feed->position);
+    }
+    watch_pages_add(&group->writer, event, group->select->with_changes, &feed->arena);
+}
+
+static void watch_feed_on_flush(struct watch_feed *feed, const struct watch_event *event)
+{
+    for (struct watch_group *group = feed->groups; group != NULL; group = group->next)
+        watch_feed_offer(feed, group, event);
+}
+
+static void watch_feed_on_event(void *user, const struct watch_event *event)
+{
+    struct watch_feed *feed = user;
+    feed->event++;
+    if (event->type == WATCH_FLUSH) {
+        watch_feed_on_flush(feed, event);
+        return;
+    }
+    uint64_t hash = watch_feed_hash(event->db, event->key);
+    struct watch_target *target = feed->keys[hash & (KEY_LISTS - 1)];
+    for (; target != NULL; target = target->next)
+        if (watch_select_matches(target->selector, event->db, event->key))
+            watch_feed_offer(feed, target->group, event);
+    for (target = feed->others; target != NULL; target = target->next)
+        if (target->group->matched != feed->event &&
+            watch_select_matches(target->selector, event->db, event->key))
+            watch_feed_offer(feed, target->group, event);
+}
+
+static void watch_feed_on_change(void *user, uint64_t revision, const struct op *change)
+{
+    struct watch_feed *feed = user;
+    feed->changes++;
+    watch_events_each(change, revision, watch_feed_on_event, feed);
+}
+
+static bool watch_feed_on_commit(void *user, uint64_t revision)
+{
+    struct watch_feed *feed = user;
+    feed->position = revision;
+    bool is_full = ++feed->changes >= RUN_CHANGES;
+    for (struct watch_group *group = feed->touched; group != NULL; group = group->next_touched) {
+        watch_pages_commit(&group->writer, revision);
+        is_full = is_full || group->writer.bytes > WATCH_FEED_MOST / 2;
+    }
+    arena_reset(&feed->arena);
+    return !is_full;
+}
+
+/* ---- handing out ---- */
+
+/* Members that wait for the group's oldest page. */
+static void watch_feed_leave_behind(struct watch_group *group)
+{
+    struct watch_page *page = group->writer.first;
+    struct watch_member *member, *all = NULL;
+    uint64_t after = page->after;
+    bool is_within = page->is_continued;
+    watch_feed_move_all(&group->live, &all);
+    while ((member = all) != NULL) {
+        watch_feed_take_off(member);
+        if (member->page != page) {
+            watch_feed_put(&group->live, member);
+            continue;
+        }
+        page->readers--;
+        member->page = NULL;
+        member->is_live = false;
+        member->on_behind(member, after, is_within);
+    }
+}
+
+/* Those who had all now wait for the first of the new pages. */
+static void watch_feed_end_group(struct watch_group *group, uint64_t position)
+{
+    watch_pages_commit(&group->writer, position);
+    watch_pages_seal(&group->writer, (struct watch_tail){.version = position}, false);
+    struct watch_page *page = group->before != NULL ? group->before->next : group->writer.first;
+    if (page == NULL)
+        return;
+    for (struct watch_member *member = group->live; member != NULL; member = member->next) {
+        if (member->page == NULL) {
+            member->page = page;
+            page->readers++;
+        }
+    }
+}
+
+static void watch_feed_tell(struct watch_member **list)
+{
+    struct watch_member *member, *all = NULL;
+    watch_feed_move_all(list, &all);
+    while ((member = all) != NULL) {
+        watch_feed_take_off(member);
+        if (member->is_live)
+            watch_feed_put(list, member);
+        if (!member->is_live || member->page != NULL)
+            member->on_news(member);
+    }
+}
+
+static void watch_feed_hand_out(struct watch_feed *feed)
+{
+    for (struct watch_group *group = feed->touched; group != NULL; group = group->next_touched)
+        watch_feed_end_group(group, feed->position);
+    while (feed->touched != NULL) {
+        struct watch_group *group = feed->touched;
+        feed->touched = group->next_touched;
+        group->is_touched = false;
+        watch_feed_tell(&group->live);
+        watch_feed_trim(group);
+        while (group->writer.bytes > WATCH_FEED_MOST &&
+               group->writer.first != group->writer.newest) {
+            watch_feed_leave_behind(group);
+            watch_feed_trim(group);
+        }
+    }
+    watch_feed_tell(&feed->waiting);
+}
+
+/* The feed has not been able to follow. */
+static void watch_feed_lose(struct watch_feed *feed)
+{
+    uint64_t after = feed->position;
+    feed->position = watch_feed_engine(feed)->newest(feed->host->engine);
+    for (struct watch_group *group = feed->groups; group != NULL; group = group->next) {
+        struct watch_member *member, *all = NULL;
+        watch_feed_move_all(&group->live, &all);
+        while ((member = all) != NULL) {
+            watch_feed_take_off(member);
+            if (member->page != NULL) {
+                watch_feed_put(&group->live, member);
+                member->on_news(member);
+                continue;
+            }
+            member->is_live = false;
+            member->on_behind(member, after, false);
+        }
+    }
+}
+
+static void watch_feed_tell_idle(struct watch_feed *feed)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    while (feed->idle != NULL && now_ms - feed->idle->sent_ms >= IDLE_MS) {
+        struct watch_member *member = feed->idle;
+        watch_feed_note_sent(member);
+        member->on_idle(member);
+    }
+    if (feed->idle != NULL)
+        stream_resume_after(feed->host, IDLE_MS - (now_ms - feed->idle->sent_ms));
+}
+
+/* Groups without members, and the feed itself if there are none. */
+static void watch_feed_sweep(struct watch_feed *feed)
+{
+    for (struct watch_group *group = feed->groups, *next; group != NULL; group = next) {
+        next = group->next;
+        if (group->members == 0)
+            watch_feed_free_group(group);
+    }
+    if (feed->members > 0)
+        return;
+    stream_leave(feed->host, &feed->waiter);
+    watch_feed_engine(feed)->close(feed->host->engine);
+    feed->host->watch_feed = NULL;
+    arena_deinit(&feed->arena);
+    free(feed);
+}
+
+static void watch_feed_read(struct watch_feed *feed)
+{
+    struct engine *engine = feed->host->engine;
+    struct engine_reader reader = {
+        .on_change = watch_feed_on_change, .on_commit = watch_feed_on_commit, .user = feed};
+    uint64_t before = feed->position;
+    feed->changes = 0;
+    if (watch_feed_engine(feed)->read(engine, before, UINT64_MAX, &reader) == ENGINE_HISTORY_LOST)
+        watch_feed_lose(feed);
+    else if (feed->position > before)
+        watch_feed_hand_out(feed);
+    if (!watch_feed_engine(feed)->listen(engine, feed->host->worker, feed->position))
+        waker_wake(feed->host->waker);
+}
+
+static void watch_feed_run(struct stream_waiter *waiter)
+{
+    struct watch_feed *feed = (struct watch_feed *)waiter;
+    stream_wait(feed->host, waiter); /* it runs whenever the worker is woken */
+    feed->is_running = true;
+    watch_feed_read(feed);
+    watch_feed_tell_idle(feed);
+    feed->is_running = false;
+    watch_feed_sweep(feed);
+}
+
+/* ---- members ---- */
+
+/* NULL: refused, or to be tried again. */
+static struct watch_feed *watch_feed_open(struct stream_host *host, enum err *err, const char **why)
+{
+    const struct engine_watching *watching = host->engine->watching;
+    if (host->watch_feed != NULL)
+        return host->watch_feed;
+    if (watching->open(host->engine, host->worker, err, why) != ENGINE_DONE || *err != ERR_NONE)
+        return NULL;
+    struct watch_feed *feed = mem_alloc_zero(sizeof *feed);
+    feed->waiter.resume = watch_feed_run;
+    feed->host = host;
+    feed->idle_last = &feed->idle;
+    feed->position = watching->newest(host->engine);
+    arena_init(&feed->arena);
+    host->watch_feed = feed;
+    stream_wait(host, &feed->waiter);
+    if (!watching->listen(host->engine, host->worker, feed->position))
+        waker_wake(host->waker);
+    return feed;
+}
+
+bool watch_feed_join(struct stream_host *host, const struct watch_select *select,
+                     struct watch_member *member, enum err *err, const char **why)
+{
+    *err = ERR_NONE;
+    struct watch_feed *feed = watch_feed_open(host, err, why);
+    if (feed == NULL)
+        return false;
+    member->feed = feed;
+    member->group = watch_feed_find_group(feed, select);
+    member->group->members++;
+    feed->members++;
+    watch_feed_note_sent(member);
+    return true;
+}
+
+void watch_feed_leave(struct watch_member *member)
+{
+    struct watch_feed *feed = member->feed;
+    if (feed == NULL)
+        return;
+    watch_feed_take_off(member);
+    watch_feed_leave_idle(member);
+    if (member->page != NULL)
+        member->page->readers--;
+    feed->members--;
+    member->group->members--;
+    member->feed = NULL;
+    if (feed->is_running)
+        return;
+    watch_feed_trim(member->group);
+    if (member->group->members == 0)
+        watch_feed_free_group(member->group);
+    if (feed->members == 0)
+        watch_feed_sweep(feed);
+}
+
+const struct watch_select *watch_feed_selection(const struct watch_member *member)
+{
+    return member->group->select;
+}
+
+uint64_t watch_feed_position(const struct watch_member *member)
+{
+    return member->feed->position;
+}
+
+void watch_feed_go_live(struct watch_member *member)
+{
+    DCHECK(!member->is_live && member->page == NULL);
+    watch_feed_take_off(member);
+    watch_feed_put(&member->group->live, member);
+    member->is_live = true;
+}
+
+void watch_feed_await(struct watch_member *member)
+{
+    DCHECK(!member->is_live);
+    if (member->link == NULL)
+        watch_feed_put(&member->feed->waiting, member);
+}
+
+void watch_feed_advance(struct watch_member *member)
+{
+    struct watch_page *page = member->page;
+    CHECK(page != NULL && page->readers > 0);
+    page->readers--;
+    member->page = page->next;
+    if (member->page != NULL)
+        member->page->readers++;
+    if (!member->feed->is_running)
+        watch_feed_trim(member->group);
+}

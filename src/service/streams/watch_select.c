@@ -1,0 +1,156 @@
+/* Decodes and compares selectors. How many watchers are found by an event is watch_feed.c's. */
+#include "service/streams/watch_select.h"
+
+#include "base/arena.h"
+#include "base/glob.h"
+#include "base/mem.h"
+#include "service/check.h"
+#include "service/error_text.h"
+#include "service/field.h"
+
+static enum err watch_select_fill(const Keystore__V1__WatchRequest__Selector *message,
+                                  struct arena *arena, struct watch_selector *selector,
+                                  const char **why)
+{
+    selector->db = message->db;
+    switch ((int)message->selector_case) {
+    case KEYSTORE__V1__WATCH_REQUEST__SELECTOR__SELECTOR_KEY:
+        selector->kind = WATCH_KEY;
+        selector->text = field_slice(message->key);
+        if (selector->text.len == 0)
+            return field_refuse("a selector's key is empty; a prefix that is empty selects all",
+                                why);
+        break;
+    case KEYSTORE__V1__WATCH_REQUEST__SELECTOR__SELECTOR_PREFIX:
+        selector->kind = WATCH_PREFIX;
+        selector->text = field_slice(message->prefix);
+        break;
+    case KEYSTORE__V1__WATCH_REQUEST__SELECTOR__SELECTOR_PATTERN:
+        selector->kind = WATCH_PATTERN;
+        selector->text = field_slice(message->pattern);
+        break;
+    default:
+        return field_refuse("a selector has neither key nor prefix nor pattern", why);
+    }
+    size_t most = selector->kind == WATCH_PATTERN ? WATCH_MAX_PATTERN : OP_MAX_KEY;
+    if (selector->text.len <= most)
+        return ERR_NONE;
+    *why = error_text_format(arena, "a selector has %zu bytes; it may have %zu", selector->text.len,
+                             most);
+    return ERR_TOO_LARGE;
+}
+
+static enum err watch_select_add(const Keystore__V1__WatchRequest__Selector *message,
+                                 const struct check_limits *limits, struct arena *arena,
+                                 struct watch_select *select, const char **why)
+{
+    struct watch_selector *selector = &select->selectors[select->count++];
+    enum err err = watch_select_fill(message, arena, selector, why);
+    if (err != ERR_NONE)
+        return err;
+    uint32_t databases = limits->databases < 32 ? limits->databases : 32;
+    if (selector->db >= databases) {
+        *why = error_text_format(arena, "database %u of a selector cannot be watched; 0 to %u can",
+                                 selector->db, databases - 1);
+        return ERR_BAD_ARGUMENT;
+    }
+    select->databases |= (uint32_t)1 << selector->db;
+    return ERR_NONE;
+}
+
+static enum err watch_select_decode_types(const Keystore__V1__WatchRequest *request,
+                                          struct watch_select *select, const char **why)
+{
+    select->types = request->n_types == 0 ? WATCH_ALL_TYPES : 0;
+    for (size_t i = 0; i < request->n_types; i++) {
+        int type = (int)request->types[i];
+        if (type < WATCH_WRITE || type > WATCH_FLUSH)
+            return field_refuse("types has an unknown value; they are 1 (write) to 5 (flush)", why);
+        select->types |= 1u << type;
+    }
+    return ERR_NONE;
+}
+
+enum err watch_select_decode(const Keystore__V1__WatchRequest *request,
+                             const struct check_limits *limits, struct arena *arena,
+                             struct watch_select *select, const char **why)
+{
+    *select = (struct watch_select){.with_changes = request->with_changes};
+    if (request->n_selectors == 0)
+        return field_refuse("there is no selector; an empty prefix selects all keys", why);
+    if (request->n_selectors > WATCH_MAX_SELECTORS) {
+        *why = error_text_format(arena, "there are %zu selectors; there may be %zu",
+                                 request->n_selectors, WATCH_MAX_SELECTORS);
+        return ERR_TOO_LARGE;
+    }
+    select->selectors = arena_unfold(arena, request->n_selectors * sizeof *select->selectors);
+    if (select->selectors == NULL)
+        return field_refuse_memory(arena, why);
+    for (size_t i = 0; i < request->n_selectors; i++) {
+        enum err err = watch_select_add(request->selectors[i], limits, arena, select, why);
+        if (err != ERR_NONE)
+            return err;
+    }
+    return watch_select_decode_types(request, select, why);
+}
+
+struct watch_select *watch_select_copy(const struct watch_select *select)
+{
+    size_t size = sizeof *select + select->count * sizeof *select->selectors;
+    for (size_t i = 0; i < select->count; i++)
+        size += select->selectors[i].text.len;
+    struct watch_select *copy = mem_alloc(size);
+    *copy = *select;
+    copy->selectors = (struct watch_selector *)(void *)(copy + 1);
+    uint8_t *text = (uint8_t *)(copy->selectors + select->count);
+    for (size_t i = 0; i < select->count; i++) {
+        struct watch_selector *selector = &copy->selectors[i];
+        *selector = select->selectors[i];
+        slice_write(text, select->selectors[i].text);
+        selector->text.data = text;
+        text += selector->text.len;
+    }
+    return copy;
+}
+
+bool watch_select_equal(const struct watch_select *one, const struct watch_select *other)
+{
+    if (one->count != other->count || one->types != other->types ||
+        one->with_changes != other->with_changes)
+        return false;
+    for (size_t i = 0; i < one->count; i++) {
+        const struct watch_selector *a = &one->selectors[i], *b = &other->selectors[i];
+        if (a->kind != b->kind || a->db != b->db || !slice_equal(a->text, b->text))
+            return false;
+    }
+    return true;
+}
+
+bool watch_select_matches(const struct watch_selector *selector, uint32_t db, struct slice key)
+{
+    if (selector->db != db)
+        return false;
+    switch (selector->kind) {
+    case WATCH_KEY:
+        return slice_equal(selector->text, key);
+    case WATCH_PREFIX:
+        return slice_starts_with(key, selector->text);
+    case WATCH_PATTERN:
+        return glob_match(selector->text, key);
+    }
+    return false;
+}
+
+bool watch_select_wants_key(const struct watch_select *select, uint32_t db, struct slice key)
+{
+    for (size_t i = 0; i < select->count; i++)
+        if (watch_select_matches(&select->selectors[i], db, key))
+            return true;
+    return false;
+}
+
+bool watch_select_wants(const struct watch_select *select, const struct watch_event *event)
+{
+    return watch_select_wants_type(select, event) &&
+           (event->type == WATCH_FLUSH || watch_select_wants_key(select, event->db, event->key));
+}

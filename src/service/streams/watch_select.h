@@ -1,0 +1,55 @@
+/* What a watcher wants to be told: the selectors of a WatchRequest. */
+#ifndef KEYSTORE_SERVICE_STREAMS_WATCH_SELECT_H
+#define KEYSTORE_SERVICE_STREAMS_WATCH_SELECT_H
+
+#include "base/err.h"
+#include "service/streams/watch_events.h"
+
+#include <mini_redis.pb-c.h>
+
+struct arena;
+struct check_limits;
+
+/* The most selectors of a watch, and bytes of a glob: each bounds the work per event. */
+#define WATCH_MAX_SELECTORS ((size_t)10000)
+#define WATCH_MAX_PATTERN   ((size_t)1024)
+
+struct watch_selector {
+    enum { WATCH_KEY, WATCH_PREFIX, WATCH_PATTERN } kind;
+    uint32_t db;
+    struct slice text;
+};
+
+struct watch_select {
+    struct watch_selector *selectors;
+    size_t count;
+    unsigned types;     /* a bit for each enum watch_event_type */
+    uint32_t databases; /* that are selected, a bit each */
+    bool with_changes;
+};
+
+/* From the request, whose bytes it points to; its array is in the arena. Else the error, with its
+ * message in *why. */
+enum err watch_select_decode(const Keystore__V1__WatchRequest *request,
+                             const struct check_limits *limits, struct arena *arena,
+                             struct watch_select *select, const char **why);
+
+/* A copy of its own in one block, to be freed with free(). */
+struct watch_select *watch_select_copy(const struct watch_select *select);
+
+bool watch_select_equal(const struct watch_select *one, const struct watch_select *other);
+
+/* True if the selector selects the key. */
+bool watch_select_matches(const struct watch_selector *selector, uint32_t db, struct slice key);
+
+/* True if the watcher wants the key; or events of the type, or the event. */
+bool watch_select_wants_key(const struct watch_select *select, uint32_t db, struct slice key);
+static inline bool watch_select_wants_type(const struct watch_select *select,
+                                           const struct watch_event *event)
+{
+    return (select->types >> event->type & 1) != 0 && event->db < 32 &&
+           (select->databases >> event->db & 1) != 0;
+}
+bool watch_select_wants(const struct watch_select *select, const struct watch_event *event);
+
+#endif

@@ -1,0 +1,199 @@
+/* Steps through the dictionaries of one shard after the other. A step is under one lock, so the
+ * revision of the newest commit is one that all changes of its keys so far precede. */
+#include "store/walk.h"
+
+#include "base/arena.h"
+#include "base/blob.h"
+#include "base/check.h"
+#include "store/data/entry.h"
+#include "store/data/shard.h"
+#include "store/list/list.h"
+
+/* What a step visits at most, give or take a bucket. */
+#define STEP_ENTRIES 200
+#define STEP_BUCKETS 64
+#define STEP_BYTES   ((size_t)16 * 1024)
+/* Elements of a list that are taken at once. */
+#define ELEMENTS ((size_t)4096)
+/* Keys of one bucket; there are rarely more than thirty. */
+#define FIRST_KEYS 64
+
+struct walk_step {
+    struct store *store;
+    const struct store_walk_filter *filter;
+    struct arena *arena;
+    struct store_walk_step *step;
+    const struct database *database;
+    uint64_t cursor; /* where the step began */
+    size_t capacity, visited, bytes;
+};
+
+void store_walk_init(struct store_walk *walk, uint32_t databases)
+{
+    *walk = (struct store_walk){.wanted = databases};
+    walk->db = databases != 0 ? (uint32_t)__builtin_ctz(databases) : 32;
+}
+
+static struct store_walked *walk_add(struct walk_step *self)
+{
+    struct store_walk_step *step = self->step;
+    if (step->count == self->capacity) {
+        self->capacity = self->capacity > 0 ? 2 * self->capacity : FIRST_KEYS;
+        struct store_walked *keys = arena_alloc(self->arena, self->capacity * sizeof *keys);
+        if (step->count > 0)
+            memcpy(keys, step->keys, step->count * sizeof *keys);
+        step->keys = keys;
+    }
+    struct store_walked *walked = &step->keys[step->count++];
+    *walked = (struct store_walked){0};
+    return walked;
+}
+
+static void walk_take_value(struct walk_step *self, const struct entry *entry,
+                            struct store_walked *walked)
+{
+    if (walked->is_list) {
+        walked->list = list_copy(entry_list(entry));
+        return;
+    }
+    walked->value = entry_string(entry);
+    walked->blob = entry_blob(entry);
+    if (walked->blob != NULL)
+        blob_retain(walked->blob);
+    else
+        walked->value = arena_copy(self->arena, walked->value);
+    self->bytes += walked->blob != NULL ? 0 : walked->value.len;
+}
+
+/* A merge of buckets makes a scan report entries again. */
+static void walk_visit(void *context, struct entry *entry)
+{
+    struct walk_step *self = context;
+    const struct store_walk_filter *filter = self->filter;
+    struct slice key = entry_key(entry);
+    int64_t expire_at_ms = entry_expire_at_ms(entry);
+    self->visited++;
+    if (expire_at_ms != 0 && expire_at_ms <= filter->now_ms)
+        return;
+    if (!filter->wants(filter->user, self->step->after.db, key) ||
+        dict_scan_position(store_hash(self->store, key)) < self->cursor)
+        return;
+    struct store_walked *walked = walk_add(self);
+    walked->db = self->step->after.db;
+    walked->key = arena_copy(self->arena, key);
+    walked->version = database_version(self->database, entry);
+    walked->expire_at_ms = expire_at_ms;
+    walked->is_list = entry_type(entry) == ENTRY_LIST;
+    if (filter->with_values)
+        walk_take_value(self, entry, walked);
+    self->bytes += key.len;
+}
+
+static void walk_next_database(struct store_walk *walk)
+{
+    uint32_t left = walk->wanted & ~walk->done;
+    walk->db = left != 0 ? (uint32_t)__builtin_ctz(left) : 32;
+    walk->shard = 0;
+    walk->cursor = 0;
+}
+
+static void walk_next_shard(const struct store *store, struct store_walk *walk)
+{
+    walk->cursor = 0;
+    if (++walk->shard < store->shard_count)
+        return;
+    walk->done |= (uint32_t)1 << walk->db;
+    walk_next_database(walk);
+}
+
+/* The shard is locked. Positions that a step has passed are those below its new cursor, so what it
+ * reports twice itself is found by comparing with the cursor before each bucket. */
+static void walk_shard(struct walk_step *self)
+{
+    struct store_walk *walk = &self->step->after;
+    const struct dict *dict = &self->database->dict;
+    for (size_t i = 0; i < STEP_BUCKETS && self->visited < STEP_ENTRIES && self->bytes < STEP_BYTES;
+         i++) {
+        self->cursor = walk->cursor;
+        walk->cursor = dict_scan(dict, walk->cursor, walk_visit, self);
+        if (walk->cursor == 0) {
+            walk_next_shard(self->store, walk);
+            return;
+        }
+    }
+}
+
+bool store_walk_take(struct store *store, const struct store_walk *walk,
+                     const struct store_walk_filter *filter, struct arena *arena,
+                     struct store_walk_step *step)
+{
+    CHECK(!store_walk_is_done(walk) && walk->db < store->databases);
+    struct shard *shard = &store->shards[walk->shard];
+    struct walk_step self = {.store = store,
+                             .filter = filter,
+                             .arena = arena,
+                             .step = step,
+                             .database = &shard->databases[walk->db]};
+    *step = (struct store_walk_step){.after = *walk};
+    if (!mutex_lock_brief(&shard->lock))
+        return false;
+    step->revision = atomic_load(&store->revision);
+    walk_shard(&self);
+    mutex_unlock(&shard->lock);
+    return true;
+}
+
+bool store_walk_elements(const struct store_walked *walked, size_t first, size_t bytes,
+                         struct arena *arena, const struct slice **values, size_t *count)
+{
+    struct list_cursor cursor;
+    size_t length = list_length(walked->list), most = length - first, taken = 0, found = 0;
+    if (most > ELEMENTS)
+        most = ELEMENTS;
+    struct slice *copies = arena_alloc(arena, most * sizeof *copies);
+    bool on = list_seek(walked->list, &cursor, first);
+    for (; on && found < most && taken < bytes; on = list_next(&cursor)) {
+        copies[found] = arena_copy(arena, list_cursor_value(&cursor));
+        taken += copies[found++].len;
+    }
+    *values = copies;
+    *count = found;
+    return first + found == length;
+}
+
+void store_walk_release(struct store_walk_step *step)
+{
+    for (size_t i = 0; i < step->count; i++) {
+        blob_release(step->keys[i].blob);
+        list_free(step->keys[i].list);
+    }
+    step->count = 0;
+}
+
+bool store_walk_has_passed(const struct store *store, const struct store_walk *walk, uint32_t db,
+                           struct slice key)
+{
+    if (db >= 32 || (walk->done >> db & 1) != 0)
+        return db < 32;
+    if (db != walk->db)
+        return false;
+    uint64_t hash = store_hash(store, key);
+    size_t shard = shard_number(store, hash);
+    if (shard != walk->shard)
+        return shard < walk->shard;
+    return dict_scan_position(hash) < walk->cursor;
+}
+
+static uint32_t walk_bit(uint32_t db)
+{
+    return db < 32 ? (uint32_t)1 << db : 0;
+}
+
+void store_walk_restart(struct store_walk *walk, uint32_t one, uint32_t other)
+{
+    uint32_t both = walk_bit(one) | walk_bit(other);
+    bool is_current = walk->db < 32 && (both >> walk->db & 1) != 0;
+    walk->done &= ~both;
+    if (is_current || store_walk_is_done(walk))
+        walk_next_database(walk);
+}
