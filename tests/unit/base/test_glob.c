@@ -1,0 +1,133 @@
+/* Tests of base/glob.c. tests/redis/test_glob.c asks redis-server about random patterns. */
+#include "base/glob.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "store/seeded.h"
+
+static bool matches(const char *pattern, const char *text)
+{
+    return glob_match(slice_from_string(pattern), slice_from_string(text));
+}
+
+/* What redis-server 7.0 answers. */
+static void test_table(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *pattern, *text;
+        bool matches;
+    } rows[] = {
+        {"a", "a", true},         {"a", "b", false},
+        {"a", "aa", false},       {"aa", "a", false},
+        {"*", "abc", true},       {"**", "abc", true},
+        {"a*", "a", true},        {"a**", "a", true},
+        {"*a", "ba", true},       {"*a", "ab", false},
+        {"*a*", "bab", true},     {"a*b*c", "a1b2b3c", true},
+        {"a*b*c", "acb", false},  {"*ab", "aab", true},
+        {"?", "a", true},         {"?", "ab", false},
+        {"a?", "a", false},       {"*?", "a", true},
+        {"[abc]", "b", true},     {"[abc]", "d", false},
+        {"[a-c]", "b", true},     {"[c-a]", "b", true},
+        {"[a-c]", "d", false},    {"[^a-c]", "d", true},
+        {"[^a-c]", "b", false},   {"[a^]", "^", true},
+        {"[!a]", "b", false},     {"[]", "a", false},
+        {"[]a]", "a", false},     {"[^]", "a", true},
+        {"[^]a]", "xa]", true},   {"[", "[", false},
+        {"[", "a", false},        {"[^", "a", true},
+        {"[a", "a", true},        {"[ab", "b", true},
+        {"[a-", "-", true},       {"[a-", "a", true},
+        {"[-a]", "-", true},      {"[a-]", "a", true},
+        {"[a-]", "_", true},      {"[a-]b", "b", true},
+        {"[a-]", "b", false},     {"[\\]]", "]", true},
+        {"[\\^a]", "^", true},    {"[\\a-c]", "b", false},
+        {"[\\a-c]", "-", true},   {"[\\", "\\", true},
+        {"[a\\-c]", "b", false},  {"\\*", "*", true},
+        {"\\*", "a", false},      {"\\a", "a", true},
+        {"\\", "\\", true},       {"\\\\", "\\", true},
+        {"a\\", "a\\", true},     {"*\\", "a\\", true},
+        {"\\[a]", "[a]", true},   {"a[bc]*", "acd", true},
+        {"*[0-9]", "key1", true}, {"*[0-9]", "key", false},
+        {"", "a", false},         {"", "", true},
+        {"a", "", false},         {"user:?:*", "user:1:", true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (matches(rows[i].pattern, rows[i].text) != rows[i].matches)
+            fail_msg("%s on %s", rows[i].pattern, rows[i].text);
+}
+
+/* Zero bytes and bytes that are no ASCII are bytes like others. */
+static void test_any_bytes(void **state)
+{
+    (void)state;
+    assert_true(glob_match(SLICE_LITERAL("a\0*"), SLICE_LITERAL("a\0b")));
+    assert_false(glob_match(SLICE_LITERAL("a\0b"), SLICE_LITERAL("a\0c")));
+    assert_true(glob_match(SLICE_LITERAL("[\x80-\xff]?"), SLICE_LITERAL("\xc3\xa4")));
+    assert_true(glob_match(SLICE_LITERAL("[z-\x80]"), SLICE_LITERAL("\x7f")));
+    assert_false(glob_match(SLICE_LITERAL("[z-\x80]"), SLICE_LITERAL("a")));
+}
+
+/* A pattern that takes exponential time where each '*' tries every length. */
+static void test_many_stars(void **state)
+{
+    (void)state;
+    char text[4001], pattern[2002];
+    for (size_t i = 0; i < sizeof text - 1; i++)
+        text[i] = 'a';
+    text[sizeof text - 1] = '\0';
+    for (size_t i = 0; i < sizeof pattern - 2; i += 2) {
+        pattern[i] = 'a';
+        pattern[i + 1] = '*';
+    }
+    pattern[sizeof pattern - 2] = 'b';
+    pattern[sizeof pattern - 1] = '\0';
+    assert_false(matches(pattern, text));
+    pattern[sizeof pattern - 2] = 'a';
+    assert_true(matches(pattern, text));
+}
+
+/* The plain recursive definition, for patterns of letters, '?' and '*'. */
+static bool by_definition(const char *pattern, const char *text)
+{
+    if (*pattern == '\0')
+        return *text == '\0';
+    if (*pattern == '*')
+        return by_definition(pattern + 1, text) ||
+               (*text != '\0' && by_definition(pattern, text + 1));
+    return *text != '\0' && (*pattern == '?' || *pattern == *text) &&
+           by_definition(pattern + 1, text + 1);
+}
+
+static void test_random_stars(void **state)
+{
+    (void)state;
+    uint64_t random = seeded_start();
+    int matching = 0;
+    for (int i = 0; i < 200000; i++) {
+        char pattern[9] = {0}, text[11] = {0};
+        for (uint64_t j = seeded_below(&random, sizeof pattern); j > 0; j--)
+            pattern[j - 1] = "ab?**"[seeded_below(&random, 5)];
+        for (uint64_t j = seeded_below(&random, sizeof text); j > 0; j--)
+            text[j - 1] = "ab"[seeded_below(&random, 2)];
+        bool expected = by_definition(pattern, text);
+        if (matches(pattern, text) != expected)
+            fail_msg("%s on %s", pattern, text);
+        matching += expected;
+    }
+    assert_true(matching > 10000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_any_bytes),
+        cmocka_unit_test(test_many_stars),
+        cmocka_unit_test(test_random_stars),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
