@@ -44,7 +44,7 @@ struct grpc_server {
     struct http2_context *http2;
     const struct grpc_service *service;
     struct grpc_limits limits;
-    atomic_uint_fast64_t slow_requests, idle_connections, not_grpc;
+    atomic_uint_fast64_t slow_requests, idle_connections, not_grpc, streams_open;
 };
 
 /* The parsed form of a header block that is likely to repeat, of a valid request. */

@@ -541,6 +541,7 @@ struct grpc_counts grpc_server_counts(const struct grpc_server *server)
     return (struct grpc_counts){.slow_requests = atomic_load(&server->slow_requests),
                                 .idle_connections = atomic_load(&server->idle_connections),
                                 .not_grpc = atomic_load(&server->not_grpc),
+                                .streams_open = atomic_load(&server->streams_open),
                                 .streams = http2_context_reset_counts(server->http2)};
 }
 

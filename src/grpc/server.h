@@ -82,6 +82,7 @@ struct grpc_counts {
     uint64_t slow_requests;    /* that did not arrive in time */
     uint64_t idle_connections; /* that were drained because they had no calls */
     uint64_t not_grpc;         /* requests answered by plain HTTP */
+    uint64_t streams_open;     /* streaming calls whose streams exist, now */
     struct http2_reset_counts streams;
 };
 struct grpc_counts grpc_server_counts(const struct grpc_server *server);

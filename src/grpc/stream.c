@@ -26,6 +26,7 @@ void call_stream_open(struct grpc_call *call)
 {
     call->state = CALL_STREAMING;
     call->streaming = mem_alloc_zero(sizeof *call->streaming);
+    atomic_fetch_add_explicit(&call->connection->server->streams_open, 1, memory_order_relaxed);
     call->stream->on_open(stream_service(call), call);
 }
 
@@ -39,6 +40,7 @@ void call_stream_close(struct grpc_call *call)
         grpc_fields_deinit(&call->streaming->error);
     free(call->streaming);
     call->streaming = NULL;
+    atomic_fetch_sub_explicit(&call->connection->server->streams_open, 1, memory_order_relaxed);
 }
 
 /* ---- the caller's messages ---- */

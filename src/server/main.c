@@ -20,6 +20,7 @@
 #include "server/worker.h"
 #include "service/offload.h"
 #include "service/status.h"
+#include "service/streams/channels.h"
 #include "store/store.h"
 
 #include <errno.h>
@@ -41,6 +42,7 @@ struct server {
     struct activity activity;
     struct net_admission *admission;
     struct offload *offload;
+    struct channels *channels;
     struct worker **workers;
     struct report report;
     struct data data;
@@ -118,17 +120,20 @@ static bool server_make_workers(struct server *server)
     server->offload = offload_new(config->threads, config->threads);
     if (server->offload == NULL)
         return server_print_refusal("a thread");
+    server->channels = channels_new(config->threads);
     report_init(&server->report);
     server->report.config = config;
     server->report.store = embedded_store(server->engine);
     server->report.admission = server->admission;
     server->report.offload = server->offload;
+    server->report.channels = server->channels;
     server->report.data = &server->data;
     struct worker_options options = {.config = config,
                                      .engine = server->engine,
                                      .activity = &server->activity,
                                      .admission = server->admission,
                                      .offload = server->offload,
+                                     .channels = server->channels,
                                      .info = &server->report.info};
     for (unsigned i = 0; i < config->threads; i++) {
         server->workers[i] = worker_new(&options, i);
@@ -276,6 +281,7 @@ static bool server_stop(struct server *server)
         worker_free(server->workers[i]);
     free(server->workers);
     offload_free(server->offload);
+    channels_free(server->channels);
     net_admission_free(server->admission);
     for (size_t i = 0; i < server->listening; i++)
         listener_unlink(&server->config.listen[i]);

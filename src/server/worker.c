@@ -10,6 +10,7 @@
 #include "net/loop.h"
 #include "service/offload.h"
 #include "service/service.h"
+#include "service/streams/channels.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -121,7 +122,7 @@ static int64_t worker_tick(void *user)
     return engine_maintain(worker->engine, worker->index, worker->count, clock_unix_ms());
 }
 
-/* Something has become durable, or another thread has finished a job. */
+/* Something has become durable, another thread has finished a job, or a message was published. */
 static void worker_on_wake(void *user)
 {
     struct worker *worker = user;
@@ -195,6 +196,7 @@ struct worker *worker_new(const struct worker_options *options, unsigned index)
                                                             .waker = waker,
                                                             .info = options->info,
                                                             .offload = options->offload,
+                                                            .channels = options->channels,
                                                             .max_value = config->max_value,
                                                             .max_answer = limits.max_message});
     worker->grpc = grpc_server_new(&limits, service_grpc(worker->service));
@@ -208,6 +210,8 @@ struct worker *worker_new(const struct worker_options *options, unsigned index)
     engine_set_waker(options->engine, index, waker);
     if (options->offload != NULL)
         offload_set_waker(options->offload, index, waker);
+    if (options->channels != NULL)
+        channels_set_waker(options->channels, index, waker);
     return worker;
 }
 

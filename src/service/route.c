@@ -2,6 +2,7 @@
 #include "service/route.h"
 
 #include "service/streams/pipeline.h"
+#include "service/streams/subscribe.h"
 
 #include <mini_redis.pb-c.h>
 
@@ -24,11 +25,20 @@ static const struct method others[] = {
      .encoder = &encode_status},
 };
 
+/* Streams, and what belongs to them. */
 static const struct method streams[] = {
     {.name = SLICE_LITERAL("Pipeline"),
      .type = METHOD_STREAM,
      .kind = OP_COUNT,
      .stream = &pipeline_method},
+    {.name = SLICE_LITERAL("Publish"),
+     .type = METHOD_PUBLISH,
+     .kind = OP_COUNT,
+     .encoder = &encode_status},
+    {.name = SLICE_LITERAL("Subscribe"),
+     .type = METHOD_STREAM,
+     .kind = OP_COUNT,
+     .stream = &subscribe_method},
 };
 
 static const struct method *route_find_name(struct slice name, bool admin)

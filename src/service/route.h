@@ -1,4 +1,4 @@
-/* Paths to methods: the operation table as RPCs, Info and Save. */
+/* Paths to methods: the operation table as RPCs, and the methods beside it. */
 #ifndef KEYSTORE_SERVICE_ROUTE_H
 #define KEYSTORE_SERVICE_ROUTE_H
 
@@ -6,10 +6,11 @@
 #include "service/encode.h"
 
 enum method_type {
-    METHOD_OP,     /* an operation */
-    METHOD_INFO,   /* about the server, not its data; has no codec */
-    METHOD_SAVE,   /* a snapshot by the engine; has no decoder */
-    METHOD_STREAM, /* a call with streams of messages; has no codec */
+    METHOD_OP,      /* an operation */
+    METHOD_INFO,    /* about the server, not its data; has no codec */
+    METHOD_SAVE,    /* a snapshot by the engine; has no decoder */
+    METHOD_PUBLISH, /* a message, which is not stored; has no decoder */
+    METHOD_STREAM,  /* a call with streams of messages; has no codec */
 };
 
 struct method {

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 struct activity_worker;
+struct channels;
 struct engine;
 struct grpc_service;
 struct info_source;
@@ -25,6 +26,7 @@ struct service_options {
     const struct info_source *info;   /* Info answers from it */
     struct waker waker;               /* has service_resume() called on the worker's thread */
     struct offload *offload;          /* for requests that take long; NULL: they run here */
+    struct channels *channels;        /* NULL: Publish and Subscribe are not served */
     size_t max_value;                 /* of one value, in bytes */
     size_t max_answer;                /* that the elements of one answer may take, in bytes */
 };
@@ -38,8 +40,8 @@ void service_free(struct service *service);
 /* Sets the wall clock (Unix time) for the requests that follow. */
 void service_set_time(struct service *service, int64_t now_ms);
 
-/* Continues with requests that were held or offloaded. To be called after engine_complete(), and
- * when offload has woken the worker. */
+/* Continues with requests that were held or offloaded, and with messages that were published. To be
+ * called after engine_complete(), and when offload or channels have woken the worker. */
 void service_resume(struct service *service);
 
 /* Requests received so far, good or bad. Any thread may ask. */

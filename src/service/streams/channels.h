@@ -1,0 +1,87 @@
+/*
+ * Who subscribes to which channels and patterns, of all workers, and the way of a message from its
+ * publisher to them. A message is queued once for each worker that has subscriptions to it; the
+ * worker is woken, and passes it on to each of them.
+ *
+ * Invariants:
+ *  1. All subscriptions get the messages of a channel in the order of their sequence numbers, and
+ *     those of one publisher in its order.
+ *  2. A subscription gets a message once, however many of its channels and patterns select it, and
+ *     no message that was published before it or after its end.
+ *  3. A publisher never waits for a subscriber: a worker that cannot keep up loses its oldest
+ *     messages (CHANNELS_QUEUE), which its subscriptions are told.
+ */
+#ifndef KEYSTORE_SERVICE_STREAMS_CHANNELS_H
+#define KEYSTORE_SERVICE_STREAMS_CHANNELS_H
+
+#include "base/slice.h"
+#include "base/waker.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The most messages that wait for a worker to take them. */
+#define CHANNELS_QUEUE ((size_t)4096)
+
+struct channels;
+struct channels_link;
+struct channels_selector; /* a channel or pattern that somebody subscribes to */
+struct published;
+struct published_delivery;
+
+/* A subscription, owned by a worker. */
+struct channels_subscription {
+    /* A message has come: keeps it, adding to delivery->holders, or not. True if that is something
+     * to write where there was nothing. Must not subscribe or unsubscribe. */
+    bool (*receive)(struct channels_subscription *subscription,
+                    struct published_delivery *delivery);
+    atomic_uint_fast64_t lost;   /* messages that did not reach the worker */
+    unsigned worker;             /* set by the owner, like receive */
+    uint64_t seen;               /* the number of the worker's newest message that it got */
+    uint64_t counted;            /* the number of the operation that counted it last */
+    struct channels_link *links; /* NULL: it has not begun */
+    size_t link_count;
+};
+
+/* For workers with the numbers from 0 to workers - 1. */
+struct channels *channels_new(unsigned workers);
+
+/* All subscriptions must have ended; what waits for a worker is dropped. NULL is allowed. */
+void channels_free(struct channels *channels);
+
+/* How a worker is woken, so that it calls channels_deliver(). To be set before its first
+ * subscription. */
+void channels_set_waker(struct channels *channels, unsigned worker, struct waker waker);
+
+size_t channels_workers(const struct channels *channels);
+
+/* True if somebody subscribes to something: else a message need not be made. Any thread may ask. */
+bool channels_has_subscriptions(const struct channels *channels);
+
+/* Subscribes to the channels and patterns, which are copied; duplicates count once. On the worker's
+ * thread, as all that follows. */
+void channels_subscribe(struct channels *channels, struct channels_subscription *subscription,
+                        const struct slice *names, size_t name_count, const struct slice *patterns,
+                        size_t pattern_count);
+
+/* Ends it, if it has begun. */
+void channels_unsubscribe(struct channels *channels, struct channels_subscription *subscription);
+
+/* Publishes the message, which the caller still holds. Returns how many subscriptions select it.
+ * Any thread. */
+uint64_t channels_publish(struct channels *channels, struct published *message);
+
+/* Passes on what waits for the worker, for about a millisecond; if more is left, wakes the worker.
+ * To be called whenever it was woken. */
+void channels_deliver(struct channels *channels, unsigned worker);
+
+/* For the message that retains it. */
+void channels_selector_release(struct channels_selector *selector);
+
+struct channels_counts {
+    size_t channels, patterns, subscriptions;
+};
+struct channels_counts channels_count(struct channels *channels);
+
+#endif
