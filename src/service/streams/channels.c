@@ -15,6 +15,7 @@
 #include "base/mutex.h"
 #include "base/random.h"
 #include "service/streams/published.h"
+#include "service/streams/selector.h"
 
 #include <stdlib.h>
 #include <xxhash.h>
@@ -34,31 +35,6 @@
 #define FIRST_BUCKETS 16
 #define MAX_SEGMENTS  40
 
-/* A subscription's place in the list of a selector. */
-struct channels_link {
-    struct channels_link *next, **link;
-    struct channels_selector *selector;
-    struct channels_subscription *subscription;
-    uint64_t since; /* the number of the worker's newest message when it was added */
-};
-
-struct channels_list {
-    struct channels_link *first, **last;
-    size_t count;
-};
-
-struct channels_selector {
-    struct channels_selector *next; /* in its bucket */
-    struct channels_selector *next_pattern, **pattern_link;
-    atomic_size_t holders; /* the table, and each message that it selects */
-    uint64_t hash;
-    uint64_t sequence; /* of a channel: of its newest message */
-    size_t count;      /* of all lists */
-    struct slice name;
-    bool is_pattern;
-    struct channels_list lists[]; /* one for each worker */
-};
-
 struct channels_worker {
     /* Under the lock. */
     struct published_delivery *first, **last;
@@ -69,7 +45,7 @@ struct channels_worker {
     /* The worker's own: */
     struct published_delivery *taken; /* what it is to pass on; the first one goes */
     size_t at;                        /* to this one of its selectors, */
-    struct channels_link *cursor;     /* and there to this one next */
+    struct selector_link *cursor;     /* and there to this one next */
     bool amid;                        /* the two are set */
 };
 
@@ -77,11 +53,11 @@ struct channels {
     struct mutex mutex;
     unsigned worker_count;
     XXH64_hash_t secret;
-    struct channels_selector **segments[MAX_SEGMENTS];
+    struct selector **segments[MAX_SEGMENTS];
     size_t buckets; /* in use; a table grows by one at a time (linear hashing) */
     size_t selectors, patterns;
-    struct channels_selector *first_pattern;
-    struct channels_selector **matched; /* of the message being published */
+    struct selector *first_pattern;
+    struct selector **matched; /* of the message being published */
     size_t matched_capacity;
     uint64_t published;  /* messages that had a subscription */
     uint64_t operations; /* that have counted subscriptions */
@@ -91,7 +67,7 @@ struct channels {
 
 /* ---- the table ---- */
 
-static struct channels_selector **channels_bucket(struct channels *channels, size_t index)
+static struct selector **channels_bucket(struct channels *channels, size_t index)
 {
     size_t segment = 0, start = 0, size = FIRST_BUCKETS;
     if (index >= FIRST_BUCKETS) {
@@ -99,7 +75,7 @@ static struct channels_selector **channels_bucket(struct channels *channels, siz
         start = size = (size_t)FIRST_BUCKETS << (segment - 1);
     }
     if (channels->segments[segment] == NULL)
-        channels->segments[segment] = mem_alloc_zero(size * sizeof(struct channels_selector *));
+        channels->segments[segment] = mem_alloc_zero(size * sizeof(struct selector *));
     return &channels->segments[segment][index - start];
 }
 
@@ -116,11 +92,10 @@ static uint64_t channels_hash(const struct channels *channels, struct slice name
     return XXH3_64bits_withSeed(name.data, name.len, channels->secret + is_pattern);
 }
 
-static struct channels_selector *channels_find(struct channels *channels, uint64_t hash,
-                                               struct slice name, bool is_pattern)
+static struct selector *channels_find(struct channels *channels, uint64_t hash, struct slice name,
+                                      bool is_pattern)
 {
-    struct channels_selector *at =
-        *channels_bucket(channels, channels_index(hash, channels->buckets));
+    struct selector *at = *channels_bucket(channels, channels_index(hash, channels->buckets));
     while (at != NULL &&
            (at->hash != hash || at->is_pattern != is_pattern || !slice_equal(at->name, name)))
         at = at->next;
@@ -131,13 +106,13 @@ static struct channels_selector *channels_find(struct channels *channels, uint64
 static void channels_grow(struct channels *channels)
 {
     size_t added = channels->buckets++;
-    struct channels_selector *at, *next;
+    struct selector *at, *next;
     size_t half = (size_t)1 << (63 - __builtin_clzll(added));
-    struct channels_selector **from = channels_bucket(channels, added - half);
+    struct selector **from = channels_bucket(channels, added - half);
     at = *from;
     *from = NULL;
     for (; at != NULL; at = next) {
-        struct channels_selector **bucket =
+        struct selector **bucket =
             channels_bucket(channels, channels_index(at->hash, channels->buckets));
         next = at->next;
         at->next = *bucket;
@@ -145,7 +120,7 @@ static void channels_grow(struct channels *channels)
     }
 }
 
-static void channels_list_pattern(struct channels *channels, struct channels_selector *pattern)
+static void channels_list_pattern(struct channels *channels, struct selector *pattern)
 {
     pattern->next_pattern = channels->first_pattern;
     pattern->pattern_link = &channels->first_pattern;
@@ -155,11 +130,11 @@ static void channels_list_pattern(struct channels *channels, struct channels_sel
     channels->patterns++;
 }
 
-static struct channels_selector *channels_add(struct channels *channels, uint64_t hash,
-                                              struct slice name, bool is_pattern)
+static struct selector *channels_add(struct channels *channels, uint64_t hash, struct slice name,
+                                     bool is_pattern)
 {
-    size_t lists = channels->worker_count * sizeof(struct channels_list);
-    struct channels_selector *selector = mem_alloc_zero(sizeof *selector + lists + name.len);
+    size_t lists = channels->worker_count * sizeof(struct selector_list);
+    struct selector *selector = mem_alloc_zero(sizeof *selector + lists + name.len);
     uint8_t *copy = (uint8_t *)selector + sizeof *selector + lists;
     if (channels->selectors >= channels->buckets)
         channels_grow(channels);
@@ -171,8 +146,7 @@ static struct channels_selector *channels_add(struct channels *channels, uint64_
     selector->sequence = channels->published;
     for (unsigned i = 0; i < channels->worker_count; i++)
         selector->lists[i].last = &selector->lists[i].first;
-    struct channels_selector **bucket =
-        channels_bucket(channels, channels_index(hash, channels->buckets));
+    struct selector **bucket = channels_bucket(channels, channels_index(hash, channels->buckets));
     selector->next = *bucket;
     *bucket = selector;
     channels->selectors++;
@@ -181,15 +155,9 @@ static struct channels_selector *channels_add(struct channels *channels, uint64_
     return selector;
 }
 
-void channels_selector_release(struct channels_selector *selector)
+static void channels_remove(struct channels *channels, struct selector *selector)
 {
-    if (atomic_fetch_sub_explicit(&selector->holders, 1, memory_order_acq_rel) == 1)
-        free(selector);
-}
-
-static void channels_remove(struct channels *channels, struct channels_selector *selector)
-{
-    struct channels_selector **at =
+    struct selector **at =
         channels_bucket(channels, channels_index(selector->hash, channels->buckets));
     while (*at != selector)
         at = &(*at)->next;
@@ -201,20 +169,20 @@ static void channels_remove(struct channels *channels, struct channels_selector 
             selector->next_pattern->pattern_link = selector->pattern_link;
         channels->patterns--;
     }
-    channels_selector_release(selector);
+    selector_release(selector);
 }
 
 /* ---- subscriptions ---- */
 
 /* A duplicate is the last one in the list, for nobody else adds to it meanwhile. */
-static bool channels_is_linked(const struct channels_list *list,
+static bool channels_is_linked(const struct selector_list *list,
                                const struct channels_subscription *subscription)
 {
     if (list->first == NULL)
         return false;
-    const struct channels_link *last =
-        (const struct channels_link *)(const void *)((const char *)list->last -
-                                                     offsetof(struct channels_link, next));
+    const struct selector_link *last =
+        (const struct selector_link *)(const void *)((const char *)list->last -
+                                                     offsetof(struct selector_link, next));
     return last->subscription == subscription;
 }
 
@@ -222,14 +190,14 @@ static void channels_link(struct channels *channels, struct channels_subscriptio
                           struct slice name, bool is_pattern)
 {
     uint64_t hash = channels_hash(channels, name, is_pattern);
-    struct channels_selector *selector = channels_find(channels, hash, name, is_pattern);
+    struct selector *selector = channels_find(channels, hash, name, is_pattern);
     if (selector == NULL)
         selector = channels_add(channels, hash, name, is_pattern);
-    struct channels_list *list = &selector->lists[subscription->worker];
+    struct selector_list *list = &selector->lists[subscription->worker];
     if (channels_is_linked(list, subscription))
         return;
-    struct channels_link *link = &subscription->links[subscription->link_count++];
-    *link = (struct channels_link){.link = list->last,
+    struct selector_link *link = &subscription->links[subscription->link_count++];
+    *link = (struct selector_link){.link = list->last,
                                    .selector = selector,
                                    .subscription = subscription,
                                    .since = channels->workers[subscription->worker].newest};
@@ -260,11 +228,11 @@ void channels_subscribe(struct channels *channels, struct channels_subscription 
     atomic_fetch_add(&channels->subscriptions, 1);
 }
 
-static void channels_unlink(struct channels *channels, struct channels_link *link)
+static void channels_unlink(struct channels *channels, struct selector_link *link)
 {
-    struct channels_selector *selector = link->selector;
+    struct selector *selector = link->selector;
     struct channels_worker *worker = &channels->workers[link->subscription->worker];
-    struct channels_list *list = &selector->lists[link->subscription->worker];
+    struct selector_list *list = &selector->lists[link->subscription->worker];
     if (worker->cursor == link)
         worker->cursor = link->next;
     *link->link = link->next;
@@ -297,13 +265,12 @@ void channels_unsubscribe(struct channels *channels, struct channels_subscriptio
 
 /* ---- publishing ---- */
 
-static void channels_note_match(struct channels *channels, struct channels_selector *selector,
-                                size_t *count)
+static void channels_note_match(struct channels *channels, struct selector *selector, size_t *count)
 {
     if (*count == channels->matched_capacity) {
         channels->matched_capacity = *count > 0 ? *count * 2 : 8;
-        channels->matched = mem_realloc(channels->matched, channels->matched_capacity *
-                                                               sizeof(struct channels_selector *));
+        channels->matched =
+            mem_realloc(channels->matched, channels->matched_capacity * sizeof(struct selector *));
     }
     channels->matched[(*count)++] = selector;
 }
@@ -312,24 +279,24 @@ static void channels_note_match(struct channels *channels, struct channels_selec
 static size_t channels_match(struct channels *channels, struct slice name)
 {
     size_t count = 0;
-    struct channels_selector *channel =
+    struct selector *channel =
         channels_find(channels, channels_hash(channels, name, false), name, false);
     if (channel != NULL)
         channels_note_match(channels, channel, &count);
-    for (struct channels_selector *at = channels->first_pattern; at != NULL; at = at->next_pattern)
+    for (struct selector *at = channels->first_pattern; at != NULL; at = at->next_pattern)
         if (glob_match(at->name, name))
             channels_note_match(channels, at, &count);
     return count;
 }
 
 /* Counts the subscriptions of the worker in the lists; if they lose that message, each is told. */
-static size_t channels_visit(struct channels *channels, struct channels_selector *const *selectors,
+static size_t channels_visit(struct channels *channels, struct selector *const *selectors,
                              size_t count, unsigned worker, const struct published_delivery *lost)
 {
     size_t visited = 0;
     uint64_t number = ++channels->operations;
     for (size_t i = 0; i < count; i++) {
-        struct channels_link *at = selectors[i]->lists[worker].first;
+        struct selector_link *at = selectors[i]->lists[worker].first;
         for (; at != NULL; at = at->next) {
             if (at->subscription->counted == number || (lost != NULL && at->since >= lost->number))
                 continue;
@@ -383,14 +350,14 @@ static struct published *channels_queue(struct channels *channels, unsigned numb
 /* Numbers the message and lets it know what selects it. */
 static void channels_stamp(struct channels *channels, struct published *message, size_t count)
 {
-    struct channels_selector *channel = channels->matched[0];
+    struct selector *channel = channels->matched[0];
     channels->published++;
     message->sequence = channel->is_pattern ? channels->published : ++channel->sequence;
-    message->selectors = mem_alloc(count * sizeof(struct channels_selector *));
+    message->selectors = mem_alloc(count * sizeof(struct selector *));
     message->selector_count = count;
     for (size_t i = 0; i < count; i++) {
         message->selectors[i] = channels->matched[i];
-        atomic_fetch_add_explicit(&channels->matched[i]->holders, 1, memory_order_relaxed);
+        selector_retain(channels->matched[i]);
     }
 }
 
@@ -448,7 +415,7 @@ static bool channels_pass_on(struct channels_worker *worker, unsigned number, si
         while (worker->cursor != NULL) {
             if (*left == 0)
                 return false;
-            const struct channels_link *link = worker->cursor;
+            const struct selector_link *link = worker->cursor;
             struct channels_subscription *subscription = link->subscription;
             worker->cursor = link->next;
             size_t cost = 1;

@@ -25,10 +25,9 @@
 #define CHANNELS_QUEUE ((size_t)4096)
 
 struct channels;
-struct channels_link;
-struct channels_selector; /* a channel or pattern that somebody subscribes to */
 struct published;
 struct published_delivery;
+struct selector_link;
 
 /* A subscription, owned by a worker. */
 struct channels_subscription {
@@ -40,7 +39,7 @@ struct channels_subscription {
     unsigned worker;             /* set by the owner, like receive */
     uint64_t seen;               /* the number of the worker's newest message that it got */
     uint64_t counted;            /* the number of the operation that counted it last */
-    struct channels_link *links; /* NULL: it has not begun */
+    struct selector_link *links; /* NULL: it has not begun */
     size_t link_count;
 };
 
@@ -75,9 +74,6 @@ uint64_t channels_publish(struct channels *channels, struct published *message);
 /* Passes on what waits for the worker, for about a millisecond; if more is left, wakes the worker.
  * To be called whenever it was woken. */
 void channels_deliver(struct channels *channels, unsigned worker);
-
-/* For the message that retains it. */
-void channels_selector_release(struct channels_selector *selector);
 
 struct channels_counts {
     size_t channels, patterns, subscriptions;

@@ -8,7 +8,7 @@
 #include "base/chain.h"
 #include "base/check.h"
 #include "base/mem.h"
-#include "service/streams/channels.h"
+#include "service/streams/selector.h"
 #include "service/wire.h"
 
 #include <stdlib.h>
@@ -87,7 +87,7 @@ void published_release(struct published *message)
     if (atomic_fetch_sub_explicit(&message->holders, 1, memory_order_acq_rel) > 1)
         return;
     for (size_t i = 0; i < message->selector_count; i++)
-        channels_selector_release(message->selectors[i]);
+        selector_release(message->selectors[i]);
     free(message->selectors);
     blob_release(message->blob);
     account_count(ACCOUNT_CLIENTS, -(ptrdiff_t)message->memory);

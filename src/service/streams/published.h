@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 struct chain;
-struct channels_selector;
+struct selector;
 
 /* The fields of Message. */
 enum { MESSAGE_CHANNEL = 1, MESSAGE_PAYLOAD = 2, MESSAGE_SEQUENCE = 3, MESSAGE_MISSED = 4 };
@@ -25,10 +25,10 @@ struct published_delivery {
 };
 
 struct published {
-    atomic_size_t holders; /* the publisher, and each worker that it is for */
-    size_t memory;         /* bytes, as counted in the clients' account */
-    uint64_t sequence;     /* in the channel; set by channels_publish(), which also sets */
-    struct channels_selector **selectors; /* what selects it, each retained */
+    atomic_size_t holders;       /* the publisher, and each worker that it is for */
+    size_t memory;               /* bytes, as counted in the clients' account */
+    uint64_t sequence;           /* in the channel; set by channels_publish(), which also sets */
+    struct selector **selectors; /* what selects it, each retained */
     size_t selector_count;
     struct slice channel;
     struct slice payload; /* of `encoded` or, if it is large, of */

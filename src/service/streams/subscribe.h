@@ -3,7 +3,7 @@
  *
  * Invariants:
  *  1. What waits for a caller who does not read is at most SUBSCRIBE_WAITING bytes, or one message
- *     if that is larger; while clients hold much (base/account.h), one message. The oldest go first.
+ *     if that is larger; while clients hold much (base/account.h), one message. The oldest go.
  *  2. The next message that the caller gets says how many are missing before it.
  */
 #ifndef KEYSTORE_SERVICE_STREAMS_SUBSCRIBE_H
