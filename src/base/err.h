@@ -17,6 +17,7 @@ enum err {
     ERR_READ_ONLY,     /* the disk fails or is full: writes are refused */
     ERR_NOT_DURABLE,   /* applied, or read, but the disk failed: a restart may lose it */
     ERR_STOPPING,      /* the server is shutting down */
+    ERR_NOT_READ,      /* the caller did not read a stream's replies in time */
     ERR_COUNT,
 };
 

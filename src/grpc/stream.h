@@ -41,6 +41,10 @@ struct grpc_stream_method {
     void (*on_cancel)(void *user, struct grpc_call *call);
 };
 
+/* Sends the headers of the reply, if they are not sent, so that the caller knows that the call is in
+ * effect. */
+void grpc_stream_begin(struct grpc_call *call);
+
 /* There are replies to write. */
 void grpc_stream_ready(struct grpc_call *call);
 

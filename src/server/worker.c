@@ -81,6 +81,11 @@ static size_t worker_queued(const void *session)
     return grpc_connection_queued(session);
 }
 
+static size_t worker_owed(const void *session)
+{
+    return grpc_connection_owed(session);
+}
+
 static uint64_t worker_sent(const void *session)
 {
     return grpc_connection_sent(session);
@@ -153,6 +158,7 @@ static struct net_protocol worker_protocol(struct worker *worker)
         .feed_placed = worker_feed_placed,
         .pull = worker_pull,
         .queued = worker_queued,
+        .owed = worker_owed,
         .sent = worker_sent,
         .finished = worker_finished,
         .has_unanswered = worker->engine->waits_for_disk_only ? worker_has_unanswered : NULL,
@@ -174,6 +180,7 @@ static struct grpc_limits worker_grpc_limits(const struct config *config)
     struct grpc_limits limits = grpc_limits_for(config->max_value, &http2);
     limits.request_timeout_ms = config->request_timeout_ms;
     limits.min_progress = config->net.min_progress;
+    limits.write_timeout_ms = config->net.write_timeout_ms;
     limits.idle_timeout_ms = config->idle_timeout_ms;
     return limits;
 }

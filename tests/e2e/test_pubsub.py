@@ -265,6 +265,32 @@ def test_who_does_not_read_misses_messages(server, key):
         assert sum(len(message.payload) for message in messages) < 1_400_000
 
 
+def test_a_stream_that_is_not_read_ends_alone(fresh_server):
+    """Its connection and the connection's other calls go on."""
+    server = fresh_server("--write-timeout", "1")
+    with open_channel(server.address) as channel, H2Conn(server.address, credit=False) as slow:
+        stub, admin = Stub(channel), admin_stub(channel)
+        request = pb.SubscribeRequest(channels=[b"c"]).SerializeToString()
+        unread = slow.start("/keystore.v1.KeyStore/Subscribe", request)
+        slow.grant(0, 10_000_000)
+        idle = slow.start("/keystore.v1.KeyStore/Subscribe",
+                          pb.SubscribeRequest(channels=[b"quiet"]).SerializeToString())
+        slow.receive_until(lambda: slow.answers[unread].blocks and slow.answers[idle].blocks)
+        for _ in range(100):
+            publish(stub, b"c", b"x" * 1000)
+        answer = slow.wait(unread)
+        assert answer.grpc_status == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
+        assert answer.trailers["keystore-reason"] == "ERROR_REASON_NOT_READ"
+        assert "--write-timeout" in answer.sentence
+        fields_until(admin, {"streams_open": 1, "pubsub_clients": 1})
+        assert slow.call("/keystore.v1.KeyStore/Get", pb.Key(key=b"k").SerializeToString()).grpc_status == 0
+        publish(stub, b"quiet", b"hello")
+        slow.receive_until(lambda: slow.answers[idle].body)
+        fields = admin.Info(pb.InfoRequest()).fields
+        assert fields["unread_streams_ended"] == "1"
+        assert fields["connections_closed_write_timeout"] == "0"
+
+
 def read_all(connection, stream_id, is_complete):
     """Opens the windows until what has come is complete."""
     stream = connection.answers[stream_id]

@@ -233,7 +233,7 @@ static void subscribe_on_message(void *user, struct grpc_call *call, struct slic
         err = subscribe_start(subscribe, message, &arena, &why);
     subscribe->has_request = true;
     if (err == ERR_NONE)
-        grpc_stream_ready(call); /* which sends the headers */
+        grpc_stream_begin(call);
     else
         subscribe_end(call, err, why);
     arena_deinit(&arena);

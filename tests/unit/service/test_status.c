@@ -28,6 +28,7 @@ static void test_every_error_has_its_status(void **state)
         {ERR_READ_ONLY, GRPC_FAILED_PRECONDITION, "ERROR_REASON_READ_ONLY"},
         {ERR_NOT_DURABLE, GRPC_UNAVAILABLE, "ERROR_REASON_NOT_DURABLE"},
         {ERR_STOPPING, GRPC_UNAVAILABLE, "ERROR_REASON_STOPPING"},
+        {ERR_NOT_READ, GRPC_RESOURCE_EXHAUSTED, "ERROR_REASON_NOT_READ"},
     };
     assert_int_equal(ERR_COUNT - 1, sizeof expected / sizeof expected[0]);
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
