@@ -153,7 +153,7 @@ struct stream_search {
     const char *why;
 };
 
-/* True if the caller takes too little of its replies (grpc_limits.write_timeout_ms), while it is not
+/* True if the caller takes too little of its replies (grpc_limits.write_timeout_ms), and it is not
  * the connection that holds them up. */
 static bool stream_is_unread(struct grpc_call *call, int64_t now_ms)
 {
@@ -268,10 +268,16 @@ void call_stream_on_room(void *user, struct http2_stream *stream, struct chain *
     call->streaming->body = NULL;
 }
 
-struct chain *grpc_stream_write(struct grpc_call *call, size_t size)
+struct chain *grpc_stream_continue(struct grpc_call *call)
 {
     struct chain *body = call->streaming->body;
     CHECK(body != NULL && call->state == CALL_STREAMING);
+    return body;
+}
+
+struct chain *grpc_stream_write(struct grpc_call *call, size_t size)
+{
+    struct chain *body = grpc_stream_continue(call);
     grpc_message_write_prefix(chain_append(body, GRPC_PREFIX_SIZE), size);
     return body;
 }
