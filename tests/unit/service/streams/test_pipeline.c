@@ -268,7 +268,7 @@ static void test_what_takes_long_is_done_elsewhere(void **state)
     assert_answered(call, 3);
 }
 
-/* A bulky batch is decoded by another thread, and its replies are encoded as the client takes them. */
+/* By another thread; its replies are encoded as the client takes them. */
 static void test_a_bulky_batch_is_decoded_elsewhere(void **state)
 {
     struct link *link = *state;
