@@ -196,7 +196,7 @@ static uint8_t reply_byte(const struct request *request, size_t at)
     return at < request->body.len ? request->body.data[at] : (uint8_t)(at * 7 + at / 251);
 }
 
-/* Appends a part of what there is: in random amounts, for the room depends on the session anyway. */
+/* Appends a part of what there is, in random amounts: the room depends on the session anyway. */
 static void on_room(void *user, struct http2_stream *stream, struct chain *body, size_t room)
 {
     struct run *run = user;
@@ -490,6 +490,16 @@ static size_t room(const struct run *run)
     return end - run->fed;
 }
 
+/* True if a reply has a rest that the session has not asked for, for lack of windows. */
+static bool has_more(const struct run *run)
+{
+    for (size_t i = 0; i < run->request_count; i++)
+        if (run->requests[i].stream != NULL &&
+            run->requests[i].appended < run->requests[i].answer_size && run->requests[i].streamed)
+            return true;
+    return false;
+}
+
 size_t run_feed(struct run *run, size_t size)
 {
     const struct conversation *conversation = run->conversation;
@@ -513,6 +523,6 @@ size_t run_feed(struct run *run, size_t size)
     run->side->pull(run->session, &out, 0);
     take_output(run, &out);
     chain_deinit(&out);
-    run->waited = run->waited || run->side->queued(run->session) > 0;
+    run->waited = run->waited || run->side->queued(run->session) > 0 || has_more(run);
     return size;
 }

@@ -1,10 +1,10 @@
 /*
  * A batch is decoded when it arrives, with a copy of its message, a bulky one by another thread. It
  * is carried out in pieces that the engine can fetch ahead. Normally all of its operations are done
- * at once, and the reply leaves with the same feed. Some are answered later, when the disk has them;
- * one that is held up by a long operation stops the stream until that is over; and a long one is
- * carried out by another thread meanwhile. After a turn of many operations other calls of the thread
- * have theirs.
+ * at once, and the reply leaves with the same feed. Some are answered later, when the disk has
+ * them; one that is held up by a long operation stops the stream until that is over; and a long one
+ * is carried out by another thread meanwhile. After a turn of many operations other calls of the
+ * thread have theirs.
  */
 #include "service/streams/pipeline.h"
 
