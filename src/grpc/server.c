@@ -111,6 +111,11 @@ void *grpc_call_user(const struct grpc_call *call)
     return call->user;
 }
 
+const void *grpc_call_connection(const struct grpc_call *call)
+{
+    return call->connection;
+}
+
 uint64_t grpc_call_max_reply(const struct grpc_call *call)
 {
     return call->max_reply;

@@ -99,6 +99,9 @@ void grpc_connection_drain(struct grpc_connection *connection);
 void grpc_call_set_user(struct grpc_call *call, void *user);
 void *grpc_call_user(const struct grpc_call *call);
 
+/* Identifies the connection of the call, to compare with those of others. */
+const void *grpc_call_connection(const struct grpc_call *call);
+
 /* The largest reply message that the client accepts, in bytes (keystore-max-reply-bytes). */
 uint64_t grpc_call_max_reply(const struct grpc_call *call);
 

@@ -20,12 +20,14 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
-/* A turn of a worker, about a millisecond: so many messages passed on, where one that is to be
- * written, for nothing else is, counts as many... */
-#define TURN_COST  ((size_t)25600)
-#define WRITE_COST ((size_t)100)
-/* ...or so many bytes of messages, so that connections are written before too much waits. */
-#define TURN_BYTES   ((size_t)128 * 1024)
+/* A turn of a worker, about a millisecond: so many messages passed on, counted once for each
+ * subscription, or so many bytes of messages, counted once for all; and of the subscriptions that
+ * have some, so many flushed, or so many connections written. Meanwhile more messages may come for
+ * the others, which are then written together. */
+#define TURN_PASSES  ((size_t)20000)
+#define TURN_BYTES   ((size_t)256 * 1024)
+#define TURN_FLUSHES ((size_t)4000)
+#define TURN_WRITES  ((size_t)128)
 #define MESSAGE_COST ((size_t)64)
 
 /* Selectors that are added or removed while the lock is held. */
@@ -47,6 +49,7 @@ struct channels_worker {
     size_t at;                        /* to this one of its selectors, */
     struct selector_link *cursor;     /* and there to this one next */
     bool amid;                        /* the two are set */
+    struct channels_subscription *ready, **last_ready; /* to be flushed, in this order */
 };
 
 struct channels {
@@ -172,6 +175,32 @@ static void channels_remove(struct channels *channels, struct selector *selector
     selector_release(selector);
 }
 
+/* ---- subscriptions to flush ---- */
+
+static void channels_note_ready(struct channels_worker *worker,
+                                struct channels_subscription *subscription)
+{
+    if (subscription->link != NULL)
+        return;
+    subscription->next = NULL;
+    subscription->link = worker->last_ready;
+    *worker->last_ready = subscription;
+    worker->last_ready = &subscription->next;
+}
+
+static void channels_forget_ready(struct channels_worker *worker,
+                                  struct channels_subscription *subscription)
+{
+    if (subscription->link == NULL)
+        return;
+    *subscription->link = subscription->next;
+    if (subscription->next != NULL)
+        subscription->next->link = subscription->link;
+    else
+        worker->last_ready = subscription->link;
+    subscription->link = NULL;
+}
+
 /* ---- subscriptions ---- */
 
 /* A duplicate is the last one in the list, for nobody else adds to it meanwhile. */
@@ -249,6 +278,7 @@ void channels_unsubscribe(struct channels *channels, struct channels_subscriptio
 {
     if (subscription->links == NULL)
         return;
+    channels_forget_ready(&channels->workers[subscription->worker], subscription);
     atomic_fetch_sub(&channels->subscriptions, 1);
     mutex_lock(&channels->mutex);
     for (size_t i = 0; i < subscription->link_count; i++) {
@@ -418,12 +448,12 @@ static bool channels_pass_on(struct channels_worker *worker, unsigned number, si
             const struct selector_link *link = worker->cursor;
             struct channels_subscription *subscription = link->subscription;
             worker->cursor = link->next;
-            size_t cost = 1;
-            if (link->since < delivery->number && subscription->seen < delivery->number) {
-                subscription->seen = delivery->number;
-                cost += subscription->receive(subscription, delivery) ? WRITE_COST : 0;
-            }
-            *left -= cost < *left ? cost : *left;
+            --*left;
+            if (link->since >= delivery->number || subscription->seen >= delivery->number)
+                continue;
+            subscription->seen = delivery->number;
+            if (subscription->receive(subscription, delivery))
+                channels_note_ready(worker, subscription);
         }
         if (++worker->at == message->selector_count)
             break;
@@ -433,28 +463,59 @@ static bool channels_pass_on(struct channels_worker *worker, unsigned number, si
     return true;
 }
 
-void channels_deliver(struct channels *channels, unsigned number)
+/* Passes on what is queued, within a turn. False if some is left. */
+static bool channels_pass_turn(struct channels *channels, unsigned number)
 {
     struct channels_worker *worker = &channels->workers[number];
-    size_t left = TURN_COST, bytes = 0;
-    if (!atomic_load_explicit(&worker->woken, memory_order_relaxed))
-        return;
+    size_t left = TURN_PASSES, bytes = 0;
     for (;;) {
         if (worker->taken == NULL)
             channels_take_queue(channels, worker);
         struct published_delivery *delivery = worker->taken;
         if (delivery == NULL)
-            return;
+            return true;
         if (bytes >= TURN_BYTES || !channels_pass_on(worker, number, &left))
-            break;
+            return false;
         bytes += published_size(delivery->message, 0) + MESSAGE_COST;
         worker->taken = delivery->next;
         published_leave(delivery);
     }
-    waker_wake(worker->waker);
+}
+
+/* Flushes subscriptions that have messages, within a turn. False if some are left. */
+static bool channels_flush_turn(struct channels_worker *worker)
+{
+    const void *connection = NULL;
+    size_t writes = 0;
+    for (size_t flushes = 0; worker->ready != NULL; flushes++) {
+        struct channels_subscription *subscription = worker->ready;
+        writes += subscription->connection != connection;
+        if (flushes == TURN_FLUSHES || writes > TURN_WRITES)
+            return false;
+        connection = subscription->connection;
+        channels_forget_ready(worker, subscription);
+        subscription->flush(subscription);
+    }
+    return true;
+}
+
+void channels_deliver(struct channels *channels, unsigned number)
+{
+    struct channels_worker *worker = &channels->workers[number];
+    bool done = true;
+    if (atomic_load_explicit(&worker->woken, memory_order_relaxed))
+        done = channels_pass_turn(channels, number);
+    if (!channels_flush_turn(worker) || !done)
+        waker_wake(worker->waker);
 }
 
 /* ---- life ---- */
+
+static void channels_worker_init(struct channels_worker *worker)
+{
+    worker->last = &worker->first;
+    worker->last_ready = &worker->ready;
+}
 
 struct channels *channels_new(unsigned workers)
 {
@@ -464,7 +525,7 @@ struct channels *channels_new(unsigned workers)
     channels->buckets = FIRST_BUCKETS;
     random_fill(&channels->secret, sizeof channels->secret);
     for (unsigned i = 0; i < workers; i++)
-        channels->workers[i].last = &channels->workers[i].first;
+        channels_worker_init(&channels->workers[i]);
     return channels;
 }
 

@@ -31,16 +31,20 @@ struct selector_link;
 
 /* A subscription, owned by a worker. */
 struct channels_subscription {
-    /* A message has come: keeps it, adding to delivery->holders, or not. True if that is something
-     * to write where there was nothing. Must not subscribe or unsubscribe. */
+    /* A message has come: keeps it, adding to delivery->holders, or not. True if flush() is to be
+     * called, because there was nothing to write before. Must not subscribe or unsubscribe. */
     bool (*receive)(struct channels_subscription *subscription,
                     struct published_delivery *delivery);
-    atomic_uint_fast64_t lost;   /* messages that did not reach the worker */
-    unsigned worker;             /* set by the owner, like receive */
-    uint64_t seen;               /* the number of the worker's newest message that it got */
-    uint64_t counted;            /* the number of the operation that counted it last */
+    /* Writes what has come since. The same restriction. */
+    void (*flush)(struct channels_subscription *subscription);
+    const void *connection;    /* what its messages are written to, together with those of others */
+    atomic_uint_fast64_t lost; /* messages that did not reach the worker */
+    unsigned worker;           /* set by the owner, like receive */
+    uint64_t seen;             /* the number of the worker's newest message that it got */
+    uint64_t counted;          /* the number of the operation that counted it last */
     struct selector_link *links; /* NULL: it has not begun */
     size_t link_count;
+    struct channels_subscription *next, **link; /* to be flushed; `link` is NULL if it is not */
 };
 
 /* For workers with the numbers from 0 to workers - 1. */

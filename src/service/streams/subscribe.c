@@ -107,9 +107,12 @@ static bool subscribe_receive(struct channels_subscription *subscription,
     subscribe->count++;
     subscribe->bytes += weight;
     delivery->holders++;
-    if (is_first)
-        grpc_stream_ready(subscribe->call);
     return is_first;
+}
+
+static void subscribe_flush(struct channels_subscription *subscription)
+{
+    grpc_stream_ready(((struct subscribe *)subscription)->call);
 }
 
 static void subscribe_on_room(void *user, struct grpc_call *call, size_t room)
@@ -215,6 +218,8 @@ static void subscribe_on_open(void *user, struct grpc_call *call)
     subscribe->ring = subscribe->own;
     subscribe->capacity = OWN_CAPACITY;
     subscribe->subscription.receive = subscribe_receive;
+    subscribe->subscription.flush = subscribe_flush;
+    subscribe->subscription.connection = grpc_call_connection(call);
     subscribe->subscription.worker = subscribe->host->worker;
     grpc_call_set_user(call, subscribe);
 }

@@ -30,8 +30,8 @@ struct fixture {
 struct subscriber {
     struct channels_subscription subscription; /* first */
     uint64_t got[MOST], sequences[MOST];
-    size_t count;
-    bool says_first;
+    size_t count, flushed; /* messages, and how many had come when it was flushed */
+    unsigned flushes;
 };
 
 static void wake(void *user)
@@ -69,8 +69,22 @@ static bool receive(struct channels_subscription *subscription, struct published
     assert_int_equal(delivery->message->payload.len, 8);
     memcpy(&subscriber->got[subscriber->count], delivery->message->payload.data, 8);
     subscriber->sequences[subscriber->count] = delivery->message->sequence;
-    subscriber->count++;
-    return subscriber->says_first;
+    return subscriber->count++ == subscriber->flushed;
+}
+
+static bool ignore(struct channels_subscription *subscription, struct published_delivery *delivery)
+{
+    (void)subscription;
+    (void)delivery;
+    return false;
+}
+
+static void flush(struct channels_subscription *subscription)
+{
+    struct subscriber *subscriber = (struct subscriber *)subscription;
+    assert_true(subscriber->flushed < subscriber->count);
+    subscriber->flushed = subscriber->count;
+    subscriber->flushes++;
 }
 
 /* Subscribes to names and patterns, which are separated by spaces; a pattern has a *. */
@@ -89,6 +103,8 @@ static struct subscriber *subscribe(struct fixture *fixture, unsigned worker, co
         text += len + (text[len] == ' ');
     }
     subscriber->subscription.receive = receive;
+    subscriber->subscription.flush = flush;
+    subscriber->subscription.connection = subscriber;
     subscriber->subscription.worker = worker;
     channels_subscribe(fixture->channels, &subscriber->subscription, names, name_count, patterns,
                        pattern_count);
@@ -126,6 +142,7 @@ static void deliver_all(struct fixture *fixture)
 static void assert_got(const struct subscriber *subscriber, size_t count, const uint64_t *numbers)
 {
     assert_int_equal(subscriber->count, count);
+    assert_int_equal(subscriber->flushed, count);
     for (size_t i = 0; i < count; i++)
         assert_int_equal(subscriber->got[i], numbers[i]);
 }
@@ -205,22 +222,21 @@ static void test_who_comes_and_goes_amid_messages(void **state)
     unsubscribe(fixture, later);
 }
 
-/* A message with many subscriptions takes several turns, between which they may end. */
-static void test_a_message_takes_several_turns(void **state)
+/* So many connections are written in a turn; what comes for the others is written together. */
+static void test_connections_are_written_in_turns(void **state)
 {
     struct fixture *fixture = *state;
     struct subscriber *all[1000];
-    for (size_t i = 0; i < 1000; i++) {
+    for (size_t i = 0; i < 1000; i++)
         all[i] = subscribe(fixture, 0, "c");
-        all[i]->says_first = true; /* each costs a write */
-    }
     assert_int_equal(publish(fixture->channels, "c", 7), 1000);
     channels_deliver(fixture->channels, 0);
     size_t reached = 0;
-    while (reached < 1000 && all[reached]->count == 1)
+    while (reached < 1000 && all[reached]->flushes == 1)
         reached++;
-    assert_in_range(reached, 100, 900);
+    assert_in_range(reached, 50, 500);
     assert_int_equal(fixture->wakes[0], 2);
+    publish(fixture->channels, "c", 8);
     unsubscribe(fixture, all[reached]); /* the next one */
     unsubscribe(fixture, all[reached - 1]);
     unsubscribe(fixture, all[999]);
@@ -228,9 +244,55 @@ static void test_a_message_takes_several_turns(void **state)
     for (size_t i = 0; i < 999; i++) {
         if (i == reached || i == reached - 1)
             continue;
-        assert_int_equal(all[i]->count, 1);
+        assert_int_equal(all[i]->flushed, 2);
+        assert_int_equal(all[i]->flushes, i < reached ? 2 : 1);
         unsubscribe(fixture, all[i]);
     }
+}
+
+static void test_a_connection_is_written_once(void **state)
+{
+    struct fixture *fixture = *state;
+    struct subscriber *all[1000];
+    for (size_t i = 0; i < 1000; i++) {
+        all[i] = subscribe(fixture, 0, "c");
+        all[i]->subscription.connection = all[i - i % 100];
+    }
+    publish(fixture->channels, "c", 7);
+    channels_deliver(fixture->channels, 0);
+    assert_int_equal(fixture->wakes[0], 1);
+    for (size_t i = 0; i < 1000; i++) {
+        assert_int_equal(all[i]->flushes, 1);
+        unsubscribe(fixture, all[i]);
+    }
+}
+
+/* A message with many subscriptions is passed on in several turns, between which they may end. */
+static void test_a_message_takes_several_turns(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { COUNT = 50000 };
+    struct channels_subscription *all = calloc(COUNT, sizeof *all);
+    struct slice name = SLICE_LITERAL("c");
+    size_t seen = 0;
+    for (size_t i = 0; i < COUNT; i++) {
+        all[i].receive = ignore;
+        channels_subscribe(fixture->channels, &all[i], &name, 1, NULL, 0);
+    }
+    assert_int_equal(publish(fixture->channels, "c", 7), COUNT);
+    channels_deliver(fixture->channels, 0);
+    while (seen < COUNT && all[seen].seen == 1)
+        seen++;
+    assert_in_range(seen, 1000, COUNT - 1000);
+    channels_unsubscribe(fixture->channels, &all[seen]); /* the next one */
+    channels_unsubscribe(fixture->channels, &all[seen - 1]);
+    channels_unsubscribe(fixture->channels, &all[COUNT - 1]);
+    deliver_all(fixture);
+    for (size_t i = 0; i < COUNT - 1; i++) {
+        assert_int_equal(all[i].seen, i != seen);
+        channels_unsubscribe(fixture->channels, &all[i]);
+    }
+    free(all);
 }
 
 static void test_sequence_numbers(void **state)
@@ -374,6 +436,8 @@ int main(void)
         TEST(test_who_gets_what),
         TEST(test_wakes),
         TEST(test_who_comes_and_goes_amid_messages),
+        TEST(test_connections_are_written_in_turns),
+        TEST(test_a_connection_is_written_once),
         TEST(test_a_message_takes_several_turns),
         TEST(test_sequence_numbers),
         TEST(test_a_queue_has_a_limit),
