@@ -236,11 +236,26 @@ static void channels_link(struct channels *channels, struct channels_subscriptio
     selector->count++;
 }
 
-void channels_subscribe(struct channels *channels, struct channels_subscription *subscription,
+size_t channels_memory(const struct channels *channels, const struct slice *names, size_t count)
+{
+    size_t each = sizeof(struct selector) + sizeof(struct selector_link) +
+                  channels->worker_count * sizeof(struct selector_list);
+    size_t memory = count * each;
+    for (size_t i = 0; i < count; i++)
+        memory += names[i].len;
+    return memory;
+}
+
+bool channels_subscribe(struct channels *channels, struct channels_subscription *subscription,
                         const struct slice *names, size_t name_count, const struct slice *patterns,
                         size_t pattern_count)
 {
     DCHECK(subscription->links == NULL && name_count + pattern_count > 0);
+    mutex_lock(&channels->mutex);
+    bool fits = pattern_count == 0 || channels->patterns + pattern_count <= CHANNELS_PATTERNS;
+    mutex_unlock(&channels->mutex);
+    if (!fits)
+        return false;
     subscription->links = mem_alloc((name_count + pattern_count) * sizeof *subscription->links);
     subscription->link_count = 0;
     mutex_lock(&channels->mutex);
@@ -255,6 +270,7 @@ void channels_subscribe(struct channels *channels, struct channels_subscription 
     }
     mutex_unlock(&channels->mutex);
     atomic_fetch_add(&channels->subscriptions, 1);
+    return true;
 }
 
 static void channels_unlink(struct channels *channels, struct selector_link *link)

@@ -24,6 +24,9 @@
 /* The most messages that wait for a worker to take them. */
 #define CHANNELS_QUEUE ((size_t)4096)
 
+/* The most patterns, each counted once: every message is compared with all of them. */
+#define CHANNELS_PATTERNS ((size_t)10000)
+
 struct channels;
 struct published;
 struct published_delivery;
@@ -63,10 +66,13 @@ size_t channels_workers(const struct channels *channels);
 bool channels_has_subscriptions(const struct channels *channels);
 
 /* Subscribes to the channels and patterns, which are copied; duplicates count once. On the worker's
- * thread, as all that follows. */
-void channels_subscribe(struct channels *channels, struct channels_subscription *subscription,
+ * thread, as all that follows. False, with nothing done, if there would be too many patterns. */
+bool channels_subscribe(struct channels *channels, struct channels_subscription *subscription,
                         const struct slice *names, size_t name_count, const struct slice *patterns,
                         size_t pattern_count);
+
+/* The most memory that the subscription takes, in bytes. */
+size_t channels_memory(const struct channels *channels, const struct slice *names, size_t count);
 
 /* Ends it, if it has begun. */
 void channels_unsubscribe(struct channels *channels, struct channels_subscription *subscription);

@@ -35,9 +35,7 @@ static enum err publish_send(struct channels *channels, const Keystore__V1__Mess
     struct slice channel = field_slice(message->channel), payload = field_slice(message->payload);
     size_t workers = channels_workers(channels);
     size_t memory = published_memory(channel, payload, holder, workers);
-    if (memory < ACCOUNT_LEAST)
-        account_count(ACCOUNT_CLIENTS, (ptrdiff_t)memory);
-    else if (!account_reserve(memory, holder != NULL ? blob_memory(holder) : 0)) {
+    if (!account_reserve(memory, holder != NULL ? blob_memory(holder) : 0)) {
         *why = account_full;
         return ERR_OUT_OF_MEMORY;
     }

@@ -32,6 +32,7 @@ struct subscribe {
     size_t capacity, first, count; /* of the ring; the capacity is a power of two */
     size_t bytes;                  /* that wait */
     uint64_t missed;               /* messages before the first one that waits */
+    size_t counted;                /* bytes of the account, for channels and patterns */
     bool has_request;
 };
 
@@ -135,6 +136,7 @@ static void subscribe_on_room(void *user, struct grpc_call *call, size_t room)
 static void subscribe_free(struct subscribe *subscribe)
 {
     channels_unsubscribe(subscribe->host->channels, &subscribe->subscription);
+    account_count(ACCOUNT_CLIENTS, -(ptrdiff_t)subscribe->counted);
     while (subscribe->count > 0)
         published_leave(subscribe_pop(subscribe));
     free(subscribe);
@@ -188,6 +190,28 @@ static enum err subscribe_check_all(const struct slice *channels, size_t channel
                                              pattern_count, SUBSCRIBE_MAX_PATTERN, arena, why);
 }
 
+static enum err subscribe_to(struct subscribe *subscribe, const struct slice *names,
+                             size_t name_count, const struct slice *patterns, size_t pattern_count,
+                             struct arena *arena, const char **why)
+{
+    struct channels *channels = subscribe->host->channels;
+    size_t memory = channels_memory(channels, names, name_count) +
+                    channels_memory(channels, patterns, pattern_count);
+    if (!account_reserve(memory, 0)) {
+        *why = account_full;
+        return ERR_OUT_OF_MEMORY;
+    }
+    subscribe->counted = memory;
+    if (channels_subscribe(channels, &subscribe->subscription, names, name_count, patterns,
+                           pattern_count))
+        return ERR_NONE;
+    *why = error_text_format(arena,
+                             "the server's clients subscribe to so many patterns that there would "
+                             "be more than %zu with these; subscribe to channels by name",
+                             CHANNELS_PATTERNS);
+    return ERR_TOO_LARGE;
+}
+
 /* Subscribes to what the message says. */
 static enum err subscribe_start(struct subscribe *subscribe, struct slice bytes,
                                 struct arena *arena, const char **why)
@@ -204,10 +228,10 @@ static enum err subscribe_start(struct subscribe *subscribe, struct slice bytes,
         return field_refuse_memory(arena, why);
     err = subscribe_check_all(channels, request->n_channels, patterns, request->n_patterns, arena,
                               why);
-    if (err == ERR_NONE)
-        channels_subscribe(subscribe->host->channels, &subscribe->subscription, channels,
-                           request->n_channels, patterns, request->n_patterns);
-    return err;
+    if (err != ERR_NONE)
+        return err;
+    return subscribe_to(subscribe, channels, request->n_channels, patterns, request->n_patterns,
+                        arena, why);
 }
 
 static void subscribe_on_open(void *user, struct grpc_call *call)

@@ -106,8 +106,8 @@ static struct subscriber *subscribe(struct fixture *fixture, unsigned worker, co
     subscriber->subscription.flush = flush;
     subscriber->subscription.connection = subscriber;
     subscriber->subscription.worker = worker;
-    channels_subscribe(fixture->channels, &subscriber->subscription, names, name_count, patterns,
-                       pattern_count);
+    assert_true(channels_subscribe(fixture->channels, &subscriber->subscription, names, name_count,
+                                   patterns, pattern_count));
     return subscriber;
 }
 
@@ -377,6 +377,29 @@ static void test_many_channels(void **state)
     free(all);
 }
 
+static void test_patterns_have_a_limit(void **state)
+{
+    struct fixture *fixture = *state;
+    struct channels_subscription most = {.receive = ignore}, one = most;
+    struct slice *patterns = calloc(CHANNELS_PATTERNS, sizeof *patterns);
+    uint16_t *texts = calloc(CHANNELS_PATTERNS, sizeof *texts);
+    for (size_t i = 0; i < CHANNELS_PATTERNS; i++) {
+        texts[i] = (uint16_t)i;
+        patterns[i] = slice_make(&texts[i], sizeof texts[i]);
+    }
+    assert_true(channels_memory(fixture->channels, patterns, CHANNELS_PATTERNS) >
+                CHANNELS_PATTERNS * 100);
+    assert_true(channels_subscribe(fixture->channels, &most, NULL, 0, patterns, CHANNELS_PATTERNS));
+    assert_false(channels_subscribe(fixture->channels, &one, NULL, 0, patterns, 1));
+    assert_true(channels_subscribe(fixture->channels, &one, patterns, 1, NULL, 0));
+    channels_unsubscribe(fixture->channels, &one);
+    channels_unsubscribe(fixture->channels, &most);
+    assert_true(channels_subscribe(fixture->channels, &one, NULL, 0, patterns, 1));
+    channels_unsubscribe(fixture->channels, &one);
+    free(patterns);
+    free(texts);
+}
+
 /* ---- publishers on other threads ---- */
 
 #define PUBLISHERS 3
@@ -442,6 +465,7 @@ int main(void)
         TEST(test_sequence_numbers),
         TEST(test_a_queue_has_a_limit),
         TEST(test_many_channels),
+        TEST(test_patterns_have_a_limit),
         TEST(test_publishers_on_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -187,6 +187,31 @@ static void test_what_is_refused(void **state)
     assert_int_equal(channels_count(link_channels).subscriptions, 0);
 }
 
+/* What a subscription takes counts against --max-client-memory. */
+static void test_channels_are_counted(void **state)
+{
+    struct link *link = *state;
+    static char text[3 * 1000 + 1];
+    for (size_t i = 0; i < 1000; i++)
+        memcpy(text + 3 * i, "\x0a\x01z", 3);
+    size_t before = account_used();
+    struct ng_stream *call = ng_call(link->client, SUBSCRIBE, slice_make(text, 3000));
+    link_exchange(link);
+    assert_true(account_used() > before + 100000);
+    ng_client_reset(link->client, call);
+    link_exchange(link);
+    assert_int_equal(account_used(), before);
+    account_set_limit(before + 20000);
+    account_count(ACCOUNT_CLIENTS, 15000); /* others' */
+    call = ng_call(link->client, SUBSCRIBE, slice_make(text, 3000));
+    link_exchange(link);
+    account_count(ACCOUNT_CLIENTS, -15000);
+    account_set_limit(SIZE_MAX);
+    ng_call_assert_failed(call, GRPC_RESOURCE_EXHAUSTED, "ERROR_REASON_OUT_OF_MEMORY",
+                          "--max-client-memory");
+    assert_int_equal(account_used(), before);
+}
+
 /* A request of that many messages for channel "c". */
 static struct ng_stream *call_with(struct link *link, size_t messages)
 {
@@ -298,6 +323,7 @@ int main(void)
         TEST(test_headers_say_that_it_is_in_effect),
         TEST(test_ends),
         TEST(test_what_is_refused),
+        TEST(test_channels_are_counted),
         TEST(test_exactly_one_message),
         TEST_MANUAL(test_who_does_not_read),
         TEST_MANUAL(test_memory_is_tight),
