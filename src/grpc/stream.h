@@ -7,7 +7,9 @@
  *     callback comes after that.
  *  2. Replies are pulled: on_room is asked when the caller takes more, so that about a page
  *     (HTTP2_REPLY_PAGE) waits in the call, however much there is to say.
- *  3. Requests are held back by flow control while the method says so (grpc_stream_hold()); then at
+ *  3. Replies that wait because the caller does not open the stream's window end the call in time
+ *     (grpc_limits.write_timeout_ms), with on_cancel; a call without replies is never slow.
+ *  4. Requests are held back by flow control while the method says so (grpc_stream_hold()); then at
  *     most the stream's window arrives.
  */
 #ifndef KEYSTORE_GRPC_STREAM_H
