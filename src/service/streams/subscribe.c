@@ -24,14 +24,20 @@
 
 static const char stopping[] = "the server is shutting down; connect again and subscribe again";
 
+/* A message that waits. */
+struct subscribe_entry {
+    struct published_delivery *delivery;
+    uint64_t missed; /* messages before it, after the one before in the ring */
+};
+
 struct subscribe {
     struct channels_subscription subscription; /* first: it is found by it */
     struct stream_host *host;
     struct grpc_call *call;
-    struct published_delivery *own[OWN_CAPACITY], **ring; /* `own`, or a larger one */
+    struct subscribe_entry own[OWN_CAPACITY], *ring; /* `own`, or a larger one */
     size_t capacity, first, count; /* of the ring; the capacity is a power of two */
     size_t bytes;                  /* that wait */
-    uint64_t missed;               /* messages before the first one that waits */
+    uint64_t missed;               /* messages after the last one in the ring */
     size_t counted;                /* bytes of the account, for channels and patterns */
     bool has_request;
 };
@@ -41,6 +47,11 @@ struct subscribe {
 static size_t subscribe_weight(const struct published_delivery *delivery)
 {
     return published_size(delivery->message, 0) + SUBSCRIBE_OVERHEAD;
+}
+
+static struct subscribe_entry *subscribe_at(struct subscribe *subscribe, size_t index)
+{
+    return &subscribe->ring[(subscribe->first + index) & (subscribe->capacity - 1)];
 }
 
 /* The ring is empty, or was copied. */
@@ -53,25 +64,34 @@ static void subscribe_reset_ring(struct subscribe *subscribe)
     subscribe->first = 0;
 }
 
-/* Removes the first message from the ring, for the caller to leave. */
-static struct published_delivery *subscribe_pop(struct subscribe *subscribe)
+/* Removes the first message from the ring; the caller leaves it. */
+static struct subscribe_entry subscribe_pop(struct subscribe *subscribe)
 {
     DCHECK(subscribe->count > 0);
-    struct published_delivery *delivery = subscribe->ring[subscribe->first];
+    struct subscribe_entry entry = *subscribe_at(subscribe, 0);
     subscribe->first = (subscribe->first + 1) & (subscribe->capacity - 1);
     subscribe->count--;
-    subscribe->bytes -= subscribe_weight(delivery);
+    subscribe->bytes -= subscribe_weight(entry.delivery);
     if (subscribe->count == 0)
         subscribe_reset_ring(subscribe);
-    return delivery;
+    return entry;
+}
+
+static void subscribe_drop(struct subscribe *subscribe)
+{
+    struct subscribe_entry entry = subscribe_pop(subscribe);
+    uint64_t *missed =
+        subscribe->count > 0 ? &subscribe_at(subscribe, 0)->missed : &subscribe->missed;
+    *missed += entry.missed + 1;
+    published_leave(entry.delivery);
 }
 
 static void subscribe_grow(struct subscribe *subscribe)
 {
     size_t capacity = 2 * subscribe->capacity;
-    struct published_delivery **ring = mem_alloc(capacity * sizeof(struct published_delivery *));
+    struct subscribe_entry *ring = mem_alloc(capacity * sizeof *ring);
     for (size_t i = 0; i < subscribe->count; i++)
-        ring[i] = subscribe->ring[(subscribe->first + i) & (subscribe->capacity - 1)];
+        ring[i] = *subscribe_at(subscribe, i);
     subscribe_reset_ring(subscribe);
     subscribe->ring = ring;
     subscribe->capacity = capacity;
@@ -81,10 +101,8 @@ static void subscribe_grow(struct subscribe *subscribe)
 static void subscribe_make_room(struct subscribe *subscribe, size_t weight)
 {
     size_t most = account_is_tight() ? 0 : SUBSCRIBE_WAITING;
-    while (subscribe->count > 0 && subscribe->bytes + weight > most) {
-        published_leave(subscribe_pop(subscribe));
-        subscribe->missed++;
-    }
+    while (subscribe->count > 0 && subscribe->bytes + weight > most)
+        subscribe_drop(subscribe);
 }
 
 static bool subscribe_receive(struct channels_subscription *subscription,
@@ -92,20 +110,16 @@ static bool subscribe_receive(struct channels_subscription *subscription,
 {
     struct subscribe *subscribe = (struct subscribe *)subscription;
     size_t weight = subscribe_weight(delivery);
-    if (atomic_load_explicit(&subscription->lost, memory_order_relaxed) > 0) {
-        while (subscribe->count > 0) { /* so that the number stands where they are missing */
-            published_leave(subscribe_pop(subscribe));
-            subscribe->missed++;
-        }
-        subscribe->missed += atomic_exchange(&subscription->lost, 0);
-    }
     bool is_first = subscribe->count == 0;
+    if (atomic_load_explicit(&subscription->lost, memory_order_relaxed) > 0)
+        subscribe->missed += atomic_exchange(&subscription->lost, 0);
     if (!is_first)
         subscribe_make_room(subscribe, weight);
     if (subscribe->count == subscribe->capacity)
         subscribe_grow(subscribe);
-    subscribe->ring[(subscribe->first + subscribe->count) & (subscribe->capacity - 1)] = delivery;
-    subscribe->count++;
+    *subscribe_at(subscribe, subscribe->count++) =
+        (struct subscribe_entry){.delivery = delivery, .missed = subscribe->missed};
+    subscribe->missed = 0;
     subscribe->bytes += weight;
     delivery->holders++;
     return is_first;
@@ -121,12 +135,11 @@ static void subscribe_on_room(void *user, struct grpc_call *call, size_t room)
     struct subscribe *subscribe = grpc_call_user(call);
     (void)user;
     for (size_t written = 0; written < room && subscribe->count > 0;) {
-        struct published_delivery *delivery = subscribe_pop(subscribe);
-        const struct published *message = delivery->message;
-        size_t size = published_size(message, subscribe->missed);
-        published_write(message, subscribe->missed, grpc_stream_write(call, size));
-        published_leave(delivery);
-        subscribe->missed = 0;
+        struct subscribe_entry entry = subscribe_pop(subscribe);
+        const struct published *message = entry.delivery->message;
+        size_t size = published_size(message, entry.missed);
+        published_write(message, entry.missed, grpc_stream_write(call, size));
+        published_leave(entry.delivery);
         written += GRPC_PREFIX_SIZE + size;
     }
 }
@@ -138,7 +151,7 @@ static void subscribe_free(struct subscribe *subscribe)
     channels_unsubscribe(subscribe->host->channels, &subscribe->subscription);
     account_count(ACCOUNT_CLIENTS, -(ptrdiff_t)subscribe->counted);
     while (subscribe->count > 0)
-        published_leave(subscribe_pop(subscribe));
+        published_leave(subscribe_pop(subscribe).delivery);
     free(subscribe);
 }
 

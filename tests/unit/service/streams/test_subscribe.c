@@ -279,6 +279,27 @@ static void test_who_does_not_read(void **state)
     assert_next(&inbox, "again", 0);
 }
 
+/* A worker that does not take messages in time loses some, between those before and after. */
+static void test_messages_that_do_not_reach_the_worker(void **state)
+{
+    struct link *link = *state;
+    struct ng_stream *call = subscribe(link, "c");
+    struct inbox inbox = {.call = call};
+    for (int i = 0; i < 3; i++) { /* wait in the stream */
+        publish_bytes(link, "c", SLICE_LITERAL("early"), 1);
+        service_resume(link->service);
+    }
+    for (size_t i = 0; i < CHANNELS_QUEUE + 5; i++)
+        publish_bytes(link, "c", SLICE_LITERAL("late"), 1);
+    deliver(link);
+    for (int i = 0; i < 3; i++)
+        assert_next(&inbox, "early", 0);
+    assert_next(&inbox, "late", 5);
+    for (size_t i = 1; i < CHANNELS_QUEUE; i++)
+        assert_next(&inbox, "late", 0);
+    assert_null(inbox_next(&inbox));
+}
+
 /* Clients hold much, so the newest message is all that waits. */
 static void test_memory_is_tight(void **state)
 {
@@ -326,6 +347,7 @@ int main(void)
         TEST(test_channels_are_counted),
         TEST(test_exactly_one_message),
         TEST_MANUAL(test_who_does_not_read),
+        TEST(test_messages_that_do_not_reach_the_worker),
         TEST_MANUAL(test_memory_is_tight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
