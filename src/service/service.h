@@ -12,6 +12,7 @@
 
 struct activity_worker;
 struct channels;
+struct protoset;
 struct engine;
 struct grpc_service;
 struct info_source;
@@ -27,6 +28,7 @@ struct service_options {
     struct waker waker;               /* has service_resume() called on the worker's thread */
     struct offload *offload;          /* for requests that take long; NULL: they run here */
     struct channels *channels;        /* NULL: Publish and Subscribe are not served */
+    const struct protoset *protoset;  /* of the API, for reflection; NULL: it is off */
     size_t max_value;                 /* of one value, in bytes */
     size_t max_answer;                /* that the elements of one answer may take, in bytes */
 };

@@ -149,6 +149,7 @@ static struct offload *link_offload;
 static struct channels *link_channels;
 static struct ng_options link_client;
 static struct activity_worker *link_activity;
+static struct protoset *link_protoset;
 
 static inline void *link_new(struct engine *engine, const struct info_source *info)
 {
@@ -161,6 +162,7 @@ static inline void *link_new(struct engine *engine, const struct info_source *in
                                                           .info = info,
                                                           .offload = link_offload,
                                                           .channels = link_channels,
+                                                          .protoset = link_protoset,
                                                           .max_value = MAX_VALUE,
                                                           .max_answer = MAX_ANSWER});
     link->grpc = grpc_server_new(&limits, service_grpc(link->service));
