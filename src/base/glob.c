@@ -5,8 +5,8 @@
  */
 #include "base/glob.h"
 
-/* Where the class that starts at `at`, after its '[', ends: at its ']' or with the pattern. *matches
- * says if the byte matches. */
+/* Where the class that starts at `at`, after its '[', ends: at its ']' or with the pattern.
+ * *matches says if the byte matches. */
 static size_t glob_class(struct slice pattern, size_t at, uint8_t byte, bool *matches)
 {
     const uint8_t *in = pattern.data;

@@ -1,4 +1,4 @@
-/* Tests of base/glob.c. tests/redis/test_glob.c asks redis-server about random patterns. */
+/* Tests of base/glob.c. tests/e2e/test_scan.py compares random patterns with a redis-server. */
 #include "base/glob.h"
 
 #include <setjmp.h>
