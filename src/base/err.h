@@ -18,6 +18,7 @@ enum err {
     ERR_NOT_DURABLE,   /* applied, or read, but the disk failed: a restart may lose it */
     ERR_STOPPING,      /* the server is shutting down */
     ERR_HISTORY_LOST,  /* changes that were asked for are not available any longer */
+    ERR_NOT_READ,      /* the caller did not read a stream's replies in time */
     ERR_COUNT,
 };
 

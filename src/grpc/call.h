@@ -45,7 +45,7 @@ struct grpc_server {
     struct http2_context *http2;
     const struct grpc_service *service;
     struct grpc_limits limits;
-    atomic_uint_fast64_t slow_requests, idle_connections, not_grpc;
+    atomic_uint_fast64_t slow_requests, unread_streams, idle_connections, not_grpc, streams_open;
 };
 
 /* The parsed form of a header block that is likely to repeat, of a valid request. */
@@ -95,7 +95,8 @@ void call_stream_take_data(struct grpc_call *call, struct slice data);
 void call_stream_end_request(struct grpc_call *call);
 /* Notifies the connection's streams that have not been yet that the server is shutting down. */
 void call_stream_drain(struct grpc_connection *connection);
-/* Ends the connection's streams whose deadline has passed, or whose message does not arrive. */
+/* Ends the connection's streams whose deadline has passed, whose message does not arrive, or whose
+ * replies are not read. */
 void call_stream_check(struct grpc_connection *connection, int64_t now_ms);
 /* http2_handler's. */
 void call_stream_on_room(void *user, struct http2_stream *stream, struct chain *body, size_t room);

@@ -21,6 +21,7 @@ struct grpc_limits grpc_limits_for(size_t max_value, const struct http2_limits *
     struct grpc_limits limits = {.max_message = max_value + MESSAGE_OVERHEAD,
                                  .request_timeout_ms = GRPC_REQUEST_TIMEOUT_MS,
                                  .min_progress = GRPC_MIN_PROGRESS,
+                                 .write_timeout_ms = http2->stall_timeout_ms,
                                  .http2 = *http2};
     limits.max_unfinished = 2 * limits.max_message;
     /* Two of the largest answers may be queued before new requests are refused. */
@@ -136,6 +137,11 @@ bool grpc_call_is_waiting(const struct grpc_call *call)
 int64_t grpc_call_deadline_ms(const struct grpc_call *call)
 {
     return call->deadline_ms;
+}
+
+const void *grpc_call_connection(const struct grpc_call *call)
+{
+    return call->connection;
 }
 
 uint64_t grpc_call_max_reply(const struct grpc_call *call)
@@ -481,6 +487,11 @@ size_t grpc_connection_queued(const struct grpc_connection *connection)
     return http2_session_queued(connection->session);
 }
 
+size_t grpc_connection_owed(const struct grpc_connection *connection)
+{
+    return http2_session_owed(connection->session);
+}
+
 uint64_t grpc_connection_sent(const struct grpc_connection *connection)
 {
     return http2_session_sent(connection->session);
@@ -529,9 +540,9 @@ static void server_end_slow_requests(struct grpc_connection *connection, int64_t
     struct slow_search search = {.now_ms = now_ms};
     while (!http2_session_visit(connection->session, server_check_progress, &search)) {
         call_drop_message(search.found);
-        server_fail(
-            search.found, ERR_DEADLINE,
-            "the rest of the request did not arrive in time (--request-timeout, --min-progress)");
+        server_fail(search.found, ERR_DEADLINE,
+                    "the rest of the request did not arrive in time (--request-timeout, "
+                    "--min-progress)");
     }
 }
 
@@ -567,8 +578,10 @@ void grpc_connection_check(struct grpc_connection *connection, int64_t now_ms)
 struct grpc_counts grpc_server_counts(const struct grpc_server *server)
 {
     return (struct grpc_counts){.slow_requests = atomic_load(&server->slow_requests),
+                                .unread_streams = atomic_load(&server->unread_streams),
                                 .idle_connections = atomic_load(&server->idle_connections),
                                 .not_grpc = atomic_load(&server->not_grpc),
+                                .streams_open = atomic_load(&server->streams_open),
                                 .streams = http2_context_reset_counts(server->http2)};
 }
 

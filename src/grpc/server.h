@@ -54,6 +54,9 @@ void grpc_connection_pull(struct grpc_connection *connection, struct chain *out,
 /* Bytes of answers that wait to be pulled because the peer does not take them. */
 size_t grpc_connection_queued(const struct grpc_connection *connection);
 
+/* Of these, what the peer as a whole is slow to take (http2_session_owed()). */
+size_t grpc_connection_owed(const struct grpc_connection *connection);
+
 /* Bytes of answer bodies written to the output so far. */
 uint64_t grpc_connection_sent(const struct grpc_connection *connection);
 
@@ -80,8 +83,10 @@ void grpc_connection_check(struct grpc_connection *connection, int64_t now_ms);
  * Callable from any thread. */
 struct grpc_counts {
     uint64_t slow_requests;    /* that did not arrive in time */
+    uint64_t unread_streams;   /* ended because their replies were not read in time */
     uint64_t idle_connections; /* that were drained because they had no calls */
     uint64_t not_grpc;         /* requests answered by plain HTTP */
+    uint64_t streams_open;     /* streaming calls whose streams exist, now */
     struct http2_reset_counts streams;
 };
 struct grpc_counts grpc_server_counts(const struct grpc_server *server);
@@ -113,6 +118,8 @@ bool grpc_call_is_waiting(const struct grpc_call *call);
 
 /* Monotonic; GRPC_NO_TIMEOUT if there is none. */
 int64_t grpc_call_deadline_ms(const struct grpc_call *call);
+/* Identifies the connection of the call, to compare with those of others. */
+const void *grpc_call_connection(const struct grpc_call *call);
 
 /* The largest reply message that the client accepts, in bytes (keystore-max-reply-bytes). */
 uint64_t grpc_call_max_reply(const struct grpc_call *call);

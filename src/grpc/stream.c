@@ -13,6 +13,10 @@ struct stream_state {
     bool begun;         /* the reply's headers are sent */
     bool draining;      /* on_drain was called */
     struct chain *body; /* of the reply, within on_room */
+    int64_t unread_ms;  /* monotonic: since when replies wait for the stream's window; 0: they do
+                           not. Of that period: */
+    size_t unread;      /* bytes that waited at its start, */
+    uint64_t taken;     /* and that had been sent before */
     bool has_error;     /* the trailers are: */
     struct grpc_fields error;
 };
@@ -26,6 +30,7 @@ void call_stream_open(struct grpc_call *call)
 {
     call->state = CALL_STREAMING;
     call->streaming = mem_alloc_zero(sizeof *call->streaming);
+    atomic_fetch_add_explicit(&call->connection->server->streams_open, 1, memory_order_relaxed);
     call->stream->on_open(stream_service(call), call);
 }
 
@@ -39,16 +44,28 @@ void call_stream_close(struct grpc_call *call)
         grpc_fields_deinit(&call->streaming->error);
     free(call->streaming);
     call->streaming = NULL;
+    atomic_fetch_sub_explicit(&call->connection->server->streams_open, 1, memory_order_relaxed);
 }
 
 /* ---- the caller's messages ---- */
 
+static void stream_end_badly(struct grpc_call *call, const struct grpc_status *status);
+static void stream_break_off(struct grpc_call *call, const struct grpc_status *status);
+
+/* Ends a call, which the method may have ended already, without what waits for its window. */
 static void stream_fail(struct grpc_call *call, enum err err, const char *why)
 {
-    struct grpc_status status = call->connection->server->service->status_of(err, why);
-    void *user = stream_service(call);
-    call->stream->on_cancel(user, call);
-    grpc_stream_end(call, &status);
+    struct grpc_connection *connection = call->connection;
+    struct grpc_status status = connection->server->service->status_of(err, why);
+    uint64_t taken;
+    if (call->state == CALL_STREAMING)
+        call->stream->on_cancel(stream_service(call), call);
+    call->state = CALL_ANSWERED;
+    if (call->streaming->begun && http2_stream_parked(call_stream(call), &taken) > 0)
+        stream_break_off(call, &status);
+    else
+        stream_end_badly(call, &status);
+    call_tell_output(connection);
 }
 
 static void stream_drop_message(struct grpc_call *call)
@@ -132,17 +149,52 @@ void call_stream_end_request(struct grpc_call *call)
 struct stream_search {
     int64_t now_ms;
     struct grpc_call *found;
+    enum err err;
     const char *why;
 };
 
-/* Why the call has to end; NULL if it may go on. */
-static const char *stream_judge(struct grpc_call *call, int64_t now_ms)
+/* True if the caller takes too little of its replies (grpc_limits.write_timeout_ms), and it is not
+ * the connection that holds them up. */
+static bool stream_is_unread(struct grpc_call *call, int64_t now_ms)
 {
+    const struct grpc_limits *limits = &call->connection->server->limits;
+    struct stream_state *state = call->streaming;
+    uint64_t taken;
+    size_t waiting = http2_stream_parked(call_stream(call), &taken);
+    if (waiting == 0) {
+        state->unread_ms = 0;
+        return false;
+    }
+    if (state->unread_ms != 0) {
+        size_t enough = state->unread < limits->min_progress ? state->unread : limits->min_progress;
+        if (now_ms - state->unread_ms <= limits->write_timeout_ms)
+            return false;
+        if (taken - state->taken < enough)
+            return true;
+    }
+    state->unread_ms = now_ms;
+    state->unread = waiting;
+    state->taken = taken;
+    return false;
+}
+
+/* Why the call has to end; ERR_NONE if it may go on. */
+static enum err stream_judge(struct grpc_call *call, int64_t now_ms, const char **why)
+{
+    if (stream_is_unread(call, now_ms)) {
+        atomic_fetch_add(&call->connection->server->unread_streams, 1);
+        *why = "the stream's replies were not read in time (--write-timeout, --min-progress)";
+        return ERR_NOT_READ;
+    }
+    if (call->state != CALL_STREAMING)
+        return ERR_NONE;
     if (now_ms >= call->deadline_ms)
-        return "the call's deadline has passed";
-    if (call->message.prefix_len > 0 && call_stalls(call, now_ms))
-        return "the rest of a message did not arrive in time (--request-timeout, --min-progress)";
-    return NULL;
+        *why = "the call's deadline has passed";
+    else if (call->message.prefix_len > 0 && call_stalls(call, now_ms))
+        *why = "the rest of a message did not arrive in time (--request-timeout, --min-progress)";
+    else
+        return ERR_NONE;
+    return ERR_DEADLINE;
 }
 
 /* False, which ends the search, for a call that has to end. */
@@ -150,18 +202,18 @@ static bool stream_look_at(void *argument, struct http2_stream *stream)
 {
     struct stream_search *search = argument;
     struct grpc_call *call = http2_stream_user(stream);
-    if (call->state != CALL_STREAMING)
+    if (call->streaming == NULL)
         return true;
     search->found = call;
-    search->why = stream_judge(call, search->now_ms);
-    return search->why == NULL;
+    search->err = stream_judge(call, search->now_ms, &search->why);
+    return search->err == ERR_NONE;
 }
 
 void call_stream_check(struct grpc_connection *connection, int64_t now_ms)
 {
     struct stream_search search = {.now_ms = now_ms};
     while (!http2_session_visit(connection->session, stream_look_at, &search))
-        stream_fail(search.found, ERR_DEADLINE, search.why);
+        stream_fail(search.found, search.err, search.why);
 }
 
 /* False, which ends the search, for a call that has not been notified of the shutdown. */
@@ -195,8 +247,15 @@ void grpc_stream_ready(struct grpc_call *call)
     DCHECK(call->state == CALL_STREAMING);
     if (!call->streaming->begun)
         stream_begin_reply(call);
-    else
-        http2_reply_ready(call_stream(call));
+    http2_reply_ready(call_stream(call));
+    call_tell_output(call->connection);
+}
+
+void grpc_stream_begin(struct grpc_call *call)
+{
+    DCHECK(call->state == CALL_STREAMING);
+    if (!call->streaming->begun)
+        stream_begin_reply(call);
     call_tell_output(call->connection);
 }
 
@@ -209,12 +268,29 @@ void call_stream_on_room(void *user, struct http2_stream *stream, struct chain *
     call->streaming->body = NULL;
 }
 
-struct chain *grpc_stream_write(struct grpc_call *call, size_t size)
+struct chain *grpc_stream_continue(struct grpc_call *call)
 {
     struct chain *body = call->streaming->body;
     CHECK(body != NULL && call->state == CALL_STREAMING);
+    return body;
+}
+
+struct chain *grpc_stream_write(struct grpc_call *call, size_t size)
+{
+    struct chain *body = grpc_stream_continue(call);
     grpc_message_write_prefix(chain_append(body, GRPC_PREFIX_SIZE), size);
     return body;
+}
+
+static const struct http2_field *stream_error_trailers(struct grpc_call *call,
+                                                       const struct grpc_status *status)
+{
+    struct stream_state *state = call->streaming;
+    if (state->has_error)
+        grpc_fields_deinit(&state->error);
+    grpc_fields_init(&state->error, status);
+    state->has_error = true;
+    return state->error.fields + GRPC_REPLY_FIELDS;
 }
 
 /* The call is gone afterwards, unless it is within a callback. */
@@ -227,14 +303,19 @@ static void stream_end_well(struct grpc_call *call)
 
 static void stream_end_badly(struct grpc_call *call, const struct grpc_status *status)
 {
-    struct stream_state *state = call->streaming;
-    grpc_fields_init(&state->error, status);
-    state->has_error = true;
-    if (state->begun)
-        http2_reply_end(call_stream(call), state->error.fields + GRPC_REPLY_FIELDS,
-                        state->error.count - GRPC_REPLY_FIELDS);
+    const struct http2_field *trailers = stream_error_trailers(call, status);
+    size_t count = call->streaming->error.count;
+    if (call->streaming->begun)
+        http2_reply_end(call_stream(call), trailers, count - GRPC_REPLY_FIELDS);
     else
-        http2_answer_without_body(call_stream(call), state->error.fields, state->error.count);
+        http2_answer_without_body(call_stream(call), trailers - GRPC_REPLY_FIELDS, count);
+}
+
+static void stream_break_off(struct grpc_call *call, const struct grpc_status *status)
+{
+    const struct http2_field *trailers = stream_error_trailers(call, status);
+    http2_reply_abort(call_stream(call), trailers,
+                      call->streaming->error.count - GRPC_REPLY_FIELDS);
 }
 
 void grpc_stream_end(struct grpc_call *call, const struct grpc_status *status)

@@ -7,7 +7,9 @@
  *     callback comes after that.
  *  2. Replies are pulled: on_room is asked when the caller takes more, so that about a page
  *     (HTTP2_REPLY_PAGE) waits in the call, however much there is to say.
- *  3. Requests are held back by flow control while the method says so (grpc_stream_hold()); then at
+ *  3. Replies that wait because the caller does not open the stream's window end the call in time
+ *     (grpc_limits.write_timeout_ms), with on_cancel; a call without replies is never slow.
+ *  4. Requests are held back by flow control while the method says so (grpc_stream_hold()); then at
  *     most the stream's window arrives.
  */
 #ifndef KEYSTORE_GRPC_STREAM_H
@@ -41,11 +43,17 @@ struct grpc_stream_method {
     void (*on_cancel)(void *user, struct grpc_call *call);
 };
 
+/* Sends the headers of the reply, if they are not sent: so the caller knows that the call is in
+ * effect. */
+void grpc_stream_begin(struct grpc_call *call);
+
 /* There are replies to write. */
 void grpc_stream_ready(struct grpc_call *call);
 
-/* A reply of `size` bytes, which the caller appends to the chain. Within on_room only. */
+/* A reply of `size` bytes, which the caller appends to the chain: now, or the rest of them in later
+ * calls of on_room, to what grpc_stream_continue() returns. Within on_room only. */
 struct chain *grpc_stream_write(struct grpc_call *call, size_t size);
+struct chain *grpc_stream_continue(struct grpc_call *call);
 
 /* Ends the call after what was written: with an error, or with NULL well. The call must not be used
  * after this, but by the callback that it is called in. */

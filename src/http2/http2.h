@@ -168,6 +168,10 @@ void http2_session_pull(struct http2_session *session, struct chain *out, int64_
  * bring more because the last one has reached max_output. */
 size_t http2_session_queued(const struct http2_session *session);
 
+/* Of these, the bytes that wait for the peer as a whole: without those of incremental replies whose
+ * own window is used up, for which only the reader of that stream is slow. */
+size_t http2_session_owed(const struct http2_session *session);
+
 /* True when nothing is left to be read or sent: the connection can be closed. */
 bool http2_session_finished(const struct http2_session *session);
 
@@ -238,6 +242,17 @@ void http2_reply_ready(struct http2_stream *stream);
  * the stream must not be used after this.
  */
 void http2_reply_end(struct http2_stream *stream, const struct http2_field *trailers, size_t count);
+
+/* Ends the reply with these trailers now, instead of those that http2_reply_end() may have set, and
+ * without what was appended and not sent. Not within on_room(). The stream must not be used after
+ * this. */
+void http2_reply_abort(struct http2_stream *stream, const struct http2_field *trailers,
+                       size_t count);
+
+/* Bytes of an incremental reply that wait because the stream's own window is used up, 1 if they are
+ * still the application's (http2_reply_ready()), 0 if there are none; *taken is how many of its
+ * bytes were sent so far. */
+size_t http2_stream_parked(const struct http2_stream *stream, uint64_t *taken);
 
 /* With `hold`, no WINDOW_UPDATE is sent for the request's body, which stops the peer within
  * stream_window bytes (backpressure). Initially WINDOW_UPDATE is sent. */

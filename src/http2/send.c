@@ -204,6 +204,24 @@ static void send_enqueue(struct http2_stream *stream)
     session->queue_tail = stream;
 }
 
+/* Others do not wait for it: its application, not the connection, is slow to read. */
+static void send_park(struct http2_stream *stream)
+{
+    if (!stream->streaming || stream->parked || stream->body_left == 0 || stream->send_window > 0)
+        return;
+    stream->parked = true;
+    stream->session->parked += stream->body_left;
+}
+
+static void send_unpark(struct http2_stream *stream)
+{
+    if (!stream->parked)
+        return;
+    DCHECK(stream->session->parked >= stream->body_left);
+    stream->parked = false;
+    stream->session->parked -= stream->body_left;
+}
+
 static void send_dequeue(struct http2_session *session)
 {
     CHECK(session->queue_head != NULL && session->queue_head->queued);
@@ -272,13 +290,15 @@ void http2_reply_begin(struct http2_stream *stream, const struct http2_field *fi
     stream->streaming = true;
     if (!stream->ended)
         stream->ended_ms = stream->session->now_ms;
-    http2_reply_ready(stream);
+    stream->ready = true;
+    send_resume(stream);
 }
 
 void http2_reply_ready(struct http2_stream *stream)
 {
     DCHECK(stream->streaming);
     stream->ready = true;
+    stream->told = true;
     if (!stream->asking)
         send_resume(stream);
 }
@@ -298,6 +318,39 @@ void http2_reply_end(struct http2_stream *stream, const struct http2_field *trai
     send_complete(stream);
 }
 
+void send_drop_body(struct http2_stream *stream)
+{
+    struct http2_session *session = stream->session;
+    send_unpark(stream);
+    send_remove(stream);
+    DCHECK(session->queued >= stream->body_left);
+    session->queued -= stream->body_left;
+    stream->body_left = 0;
+}
+
+void http2_reply_abort(struct http2_stream *stream, const struct http2_field *trailers,
+                       size_t count)
+{
+    CHECK(stream->streaming && !stream->asking && !stream->sent);
+    send_drop_body(stream);
+    chain_clear(&stream->body, KEPT_PAGE);
+    stream->body_sent = (struct chain_cursor){0};
+    if (!stream->answered) {
+        http2_reply_end(stream, trailers, count);
+        return;
+    }
+    send_append_headers(stream, trailers, count, false, true);
+    send_complete(stream);
+}
+
+size_t http2_stream_parked(const struct http2_stream *stream, uint64_t *taken)
+{
+    *taken = stream->taken;
+    if (stream->parked)
+        return stream->body_left;
+    return stream->told && !stream->answered && stream->send_window <= 0;
+}
+
 void http2_request_hold(struct http2_stream *stream, bool hold)
 {
     stream->window_held = hold;
@@ -313,6 +366,7 @@ static void send_ask(struct http2_stream *stream)
     DCHECK(room > 0 && stream->body_left == 0);
     chain_clear(&stream->body, KEPT_PAGE);
     stream->body_sent = (struct chain_cursor){0};
+    stream->told = false;
     stream->ready = false; /* unless http2_reply_ready() is called meanwhile */
     stream->asking = true;
     session->context->handler->on_room(session->user, stream, &stream->body, room);
@@ -339,6 +393,7 @@ static void send_body_frame(struct http2_stream *stream, size_t size)
     stream->body_left -= size;
     session->queued -= size;
     session->sent += size;
+    stream->taken += size;
     session->progress_ms = session->now_ms;
 }
 
@@ -347,8 +402,10 @@ static void send_next_frame(struct http2_session *session)
 {
     struct http2_stream *stream = session->queue_head;
     send_dequeue(session);
-    if (stream->send_window <= 0)
+    if (stream->send_window <= 0) {
+        send_park(stream);
         return; /* SETTINGS have since reduced its window; send_resume() requeues it */
+    }
     if (stream->streaming && stream->body_left == 0)
         send_ask(stream);
     size_t size = send_min(stream->body_left, FRAME_MAX_PAYLOAD);
@@ -361,6 +418,8 @@ static void send_next_frame(struct http2_session *session)
         send_complete(stream);
     } else if (stream->send_window > 0 && send_wants_turn(stream)) {
         send_enqueue(stream);
+    } else {
+        send_park(stream);
     }
 }
 
@@ -374,6 +433,8 @@ void send_queued(struct http2_session *session)
 
 void send_resume(struct http2_stream *stream)
 {
+    if (stream->send_window > 0)
+        send_unpark(stream);
     if (!stream->queued && stream->send_window > 0 && send_wants_turn(stream))
         send_enqueue(stream);
 }

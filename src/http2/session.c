@@ -296,7 +296,7 @@ static void session_watch_header_block(struct http2_session *session)
 
 static bool session_has_output(const struct http2_session *session)
 {
-    return session->queued > 0 || chain_length(&session->backlog) > 0;
+    return http2_session_owed(session) > 0;
 }
 
 /* Directs output to `out`, pending output first; with NULL it goes to the backlog. */
@@ -335,19 +335,21 @@ static bool session_has_control_flood(const struct http2_session *session)
 /* True if the session's totals agree with its streams. */
 static bool session_is_sound(const struct http2_session *session)
 {
-    size_t count = 0, body_left = 0, queued = 0;
+    size_t count = 0, body_left = 0, parked = 0, queued = 0;
     for (size_t i = 0; i < session->streams.bucket_count; i++) {
         for (const struct http2_stream *at = session->streams.buckets[i]; at; at = at->next) {
             if (at->session != session || at->id > session->last_stream || at->held)
                 return false;
             count++;
             body_left += at->body_left;
+            parked += at->parked ? at->body_left : 0;
             queued += at->queued;
         }
     }
     for (const struct http2_stream *at = session->queue_head; at != NULL; at = at->queue_next)
         queued -= at->queued && (at->answered || at->streaming);
-    return count == session->streams.count && body_left == session->queued && queued == 0;
+    return count == session->streams.count && body_left == session->queued &&
+           parked == session->parked && queued == 0;
 }
 
 /* Ends a feed after all its bytes were processed. */
@@ -410,6 +412,11 @@ size_t http2_session_queued(const struct http2_session *session)
     size_t queued = session->queued + chain_length(&session->backlog);
     bool may_ask = session->queue_head != NULL && session->send_window > 0;
     return queued == 0 && may_ask ? 1 : queued;
+}
+
+size_t http2_session_owed(const struct http2_session *session)
+{
+    return session->queued - session->parked + chain_length(&session->backlog);
 }
 
 uint64_t http2_session_sent(const struct http2_session *session)

@@ -68,13 +68,16 @@ struct http2_stream {
     bool sent;               /* END_STREAM or RST_STREAM was sent: half-closed (local) */
     bool direct;             /* the answer's body is written directly to the output */
     bool streaming;          /* the reply is incremental, */
-    bool ready;              /* and the application may have more output */
+    bool ready;              /* and the application may have more output, */
+    bool told;               /* or has said so since it was last asked */
     bool asking;             /* within on_room() */
     bool window_held;        /* http2_request_hold() */
     bool queued;             /* in the send queue */
+    bool parked;             /* incremental, and its own window does not allow its body */
     bool held;               /* a frame handler uses it: it is closed only when that returns */
     struct chain_cursor body_sent;
     size_t body_left;
+    uint64_t taken;   /* bytes of a body that waited, sent so far */
     int64_t ended_ms; /* when the request was completed */
     const struct http2_field *trailers;
     size_t trailer_count;
@@ -131,7 +134,8 @@ struct http2_session {
     struct http2_stream *queue_tail;
     uint64_t sent;       /* bytes of bodies written to the output */
     size_t queued;       /* bytes of bodies not yet written, in the queue or blocked by flow
-                            control */
+                            control; */
+    size_t parked;       /* of them, those of parked streams */
     int64_t progress_ms; /* when output was last taken, or none was pending */
     struct encoder encoder;
 
@@ -220,11 +224,13 @@ void send_goaway(struct http2_session *session, uint32_t last_stream, enum http2
                  const char *text);
 void send_window_update(struct http2_session *session, uint32_t stream_id, uint32_t bytes);
 void send_reset(struct http2_session *session, uint32_t stream_id, enum http2_error error);
-/* The stream's window has grown: requeues its answer if it was blocked. */
+/* The stream's window has changed: requeues its answer if it was blocked and is not any more. */
 void send_resume(struct http2_stream *stream);
 /* Sends queued bodies as far as the windows and max_output allow. */
 void send_queued(struct http2_session *session);
 /* Removes the stream from the send queue, if it is queued. */
 void send_remove(struct http2_stream *stream);
+/* Forgets the unsent rest of the stream's body. */
+void send_drop_body(struct http2_stream *stream);
 
 #endif

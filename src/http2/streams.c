@@ -108,9 +108,8 @@ void stream_close(struct http2_stream *stream)
     struct http2_session *session = stream->session;
     struct stream_table *table = &session->streams;
     session->context->handler->on_close(session->user, stream);
-    send_remove(stream);
-    DCHECK(session->queued >= stream->body_left && table->count > 0);
-    session->queued -= stream->body_left;
+    send_drop_body(stream);
+    DCHECK(table->count > 0);
     struct http2_stream **link = streams_bucket_of(table, stream->id);
     while (*link != stream) {
         DCHECK(*link != NULL); /* an open stream is in the table */
@@ -131,7 +130,8 @@ void stream_close_all(struct http2_session *session)
             stream_close(session->streams.buckets[i]);
         }
     }
-    CHECK(session->streams.count == 0 && session->queued == 0 && session->queue_head == NULL);
+    CHECK(session->streams.count == 0 && session->queued == 0 && session->parked == 0 &&
+          session->queue_head == NULL);
 }
 
 bool http2_session_visit(const struct http2_session *session,

@@ -93,7 +93,8 @@ static bool progress_is_stuck(struct net_connection *connection, int64_t now_ms)
 {
     const struct net_protocol *protocol = connection->shared->protocol;
     size_t in_flight = progress_in_flight(connection),
-           queued = protocol->queued(connection->session);
+           queued = protocol->owed != NULL ? protocol->owed(connection->session)
+                                           : protocol->queued(connection->session);
     uint64_t sent =
         protocol->sent != NULL ? protocol->sent(connection->session) : connection->output_total;
     int64_t acked = (int64_t)connection->output_total - (int64_t)in_flight;

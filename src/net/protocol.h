@@ -31,6 +31,8 @@ struct net_protocol {
     /* Appends a bounded amount of pending output, or nothing if flow control blocks it. */
     void (*pull)(void *session, struct chain *out, int64_t now_ms);
     size_t (*queued)(const void *session); /* bytes of pending output */
+    /* Of these, what the peer as a whole is to take in time. NULL: all of it. */
+    size_t (*owed)(const void *session);
     /* Bytes of answers output so far, without what a peer can cause at no cost. NULL: all output
      * counts. */
     uint64_t (*sent)(const void *session);

@@ -22,6 +22,7 @@
 #include "service/offload.h"
 #include "service/protoset.h"
 #include "service/status.h"
+#include "service/streams/channels.h"
 #include "store/store.h"
 
 #include <errno.h>
@@ -43,6 +44,7 @@ struct server {
     struct activity activity;
     struct net_admission *admission;
     struct offload *offload;
+    struct channels *channels;
     struct protoset *protoset; /* NULL: reflection is off */
     struct worker **workers;
     struct report report;
@@ -144,6 +146,7 @@ static bool server_make_workers(struct server *server)
     server->offload = offload_new(config->threads, config->threads);
     if (server->offload == NULL)
         return server_print_refusal("a thread");
+    server->channels = channels_new(config->threads);
     if (config->reflection != REFLECTION_OFF)
         server->protoset = protoset_new(config->reflection == REFLECTION_TEXT);
     report_init(&server->report);
@@ -151,12 +154,14 @@ static bool server_make_workers(struct server *server)
     server->report.store = embedded_store(server->engine);
     server->report.admission = server->admission;
     server->report.offload = server->offload;
+    server->report.channels = server->channels;
     server->report.data = &server->data;
     struct worker_options options = {.config = config,
                                      .engine = server->engine,
                                      .activity = &server->activity,
                                      .admission = server->admission,
                                      .offload = server->offload,
+                                     .channels = server->channels,
                                      .protoset = server->protoset,
                                      .info = &server->report.info};
     for (unsigned i = 0; i < config->threads; i++) {
@@ -328,6 +333,7 @@ static bool server_stop(struct server *server)
         worker_free(server->workers[i]);
     free(server->workers);
     offload_free(server->offload);
+    channels_free(server->channels);
     protoset_free(server->protoset);
     net_admission_free(server->admission);
     for (size_t i = server->passed_count; i < server->listening; i++)

@@ -14,6 +14,7 @@
 #include "server/worker.h"
 #include "service/offload.h"
 #include "service/status.h"
+#include "service/streams/channels.h"
 #include "store/store.h"
 
 #include <inttypes.h>
@@ -41,6 +42,29 @@ static uint64_t report_count_blocked(const struct report *report)
     return blocked;
 }
 
+static struct grpc_counts report_count_calls(const struct report *report)
+{
+    struct grpc_counts all = {0};
+    for (uint32_t i = 0; report->workers != NULL && i < report->config->threads; i++) {
+        struct grpc_counts counts = worker_counts(report->workers[i]);
+        all.slow_requests += counts.slow_requests;
+        all.unread_streams += counts.unread_streams;
+        all.idle_connections += counts.idle_connections;
+        all.not_grpc += counts.not_grpc;
+        all.streams_open += counts.streams_open;
+        all.streams.refused += counts.streams.refused;
+        all.streams.stream_errors += counts.streams.stream_errors;
+    }
+    return all;
+}
+
+static struct channels_counts report_count_channels(const struct report *report)
+{
+    if (report->channels == NULL)
+        return (struct channels_counts){0};
+    return channels_count(report->channels);
+}
+
 static void report_write_clients(void *user, struct info_writer *writer)
 {
     const struct report *report = user;
@@ -48,6 +72,8 @@ static void report_write_clients(void *user, struct info_writer *writer)
     info_put(writer, "connected_clients", "%" PRIu32, counts.open);
     info_put(writer, "blocked_clients", "%" PRIu64, report_count_blocked(report));
     info_put(writer, "maxclients", "%" PRIu32, counts.max_open);
+    info_put(writer, "streams_open", "%" PRIu64, report_count_calls(report).streams_open);
+    info_put(writer, "pubsub_clients", "%zu", report_count_channels(report).subscriptions);
 }
 
 /* Resident bytes of this process; 0 if the system does not say. */
@@ -103,24 +129,11 @@ static void report_put_closings(struct net_closings *closings, struct info_write
     }
 }
 
-static struct grpc_counts report_count_refused(const struct report *report)
-{
-    struct grpc_counts all = {0};
-    for (uint32_t i = 0; report->workers != NULL && i < report->config->threads; i++) {
-        struct grpc_counts counts = worker_counts(report->workers[i]);
-        all.slow_requests += counts.slow_requests;
-        all.idle_connections += counts.idle_connections;
-        all.not_grpc += counts.not_grpc;
-        all.streams.refused += counts.streams.refused;
-        all.streams.stream_errors += counts.streams.stream_errors;
-    }
-    return all;
-}
-
 static void report_put_refused(const struct report *report, struct info_writer *writer)
 {
-    struct grpc_counts counts = report_count_refused(report);
+    struct grpc_counts counts = report_count_calls(report);
     info_put(writer, "slow_requests_ended", "%" PRIu64, counts.slow_requests);
+    info_put(writer, "unread_streams_ended", "%" PRIu64, counts.unread_streams);
     info_put(writer, "idle_connections_ended", "%" PRIu64, counts.idle_connections);
     info_put(writer, "refused_streams", "%" PRIu64, counts.streams.refused);
     info_put(writer, "malformed_requests", "%" PRIu64, counts.streams.stream_errors);
@@ -143,6 +156,9 @@ static void report_write_stats(void *user, struct info_writer *writer)
     info_put(writer, "total_commands_processed", "%" PRIu64, report_count_commands(report));
     info_put(writer, "expired_keys", "%" PRIu64, stats.expired_keys);
     info_put(writer, "evicted_keys", "%" PRIu64, stats.evicted_keys);
+    struct channels_counts channels = report_count_channels(report);
+    info_put(writer, "pubsub_channels", "%zu", channels.channels);
+    info_put(writer, "pubsub_patterns", "%zu", channels.patterns);
 }
 
 /* As in Redis, except that errors with a count of 0 are listed, too. */

@@ -5,6 +5,7 @@
 #include "server/config.h"
 #include "service/info.h"
 
+struct channels;
 struct data;
 struct net_admission;
 struct offload;
@@ -19,6 +20,7 @@ struct report {
     struct net_admission *admission;
     struct data *data;
     const struct offload *offload; /* NULL: there is none yet */
+    struct channels *channels;     /* the same */
     struct worker **workers;       /* config->threads; NULL: there are none yet */
     int64_t started_ms;            /* monotonic */
 };

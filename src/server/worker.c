@@ -10,6 +10,7 @@
 #include "net/loop.h"
 #include "service/offload.h"
 #include "service/service.h"
+#include "service/streams/channels.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -83,6 +84,11 @@ static size_t worker_queued(const void *session)
     return grpc_connection_queued(session);
 }
 
+static size_t worker_owed(const void *session)
+{
+    return grpc_connection_owed(session);
+}
+
 static uint64_t worker_sent(const void *session)
 {
     return grpc_connection_sent(session);
@@ -146,7 +152,7 @@ static void worker_set_alarm(void *user, int64_t at_ms)
     net_loop_tick_within(worker->loop, at_ms - clock_monotonic_ms());
 }
 
-/* Something has become durable, or another thread has finished a job. */
+/* Something has become durable, another thread has finished a job, or a message was published. */
 static void worker_on_wake(void *user)
 {
     struct worker *worker = user;
@@ -176,6 +182,7 @@ static struct net_protocol worker_protocol(struct worker *worker)
                                  .feed_placed = worker_feed_placed,
                                  .pull = worker_pull,
                                  .queued = worker_queued,
+                                 .owed = worker_owed,
                                  .sent = worker_sent,
                                  .finished = worker_finished,
                                  .has_unanswered = worker_has_unanswered,
@@ -198,6 +205,7 @@ static struct grpc_limits worker_grpc_limits(const struct config *config)
     struct grpc_limits limits = grpc_limits_for(config->max_value, &http2);
     limits.request_timeout_ms = config->request_timeout_ms;
     limits.min_progress = config->net.min_progress;
+    limits.write_timeout_ms = config->net.write_timeout_ms;
     limits.idle_timeout_ms = config->idle_timeout_ms;
     return limits;
 }
@@ -221,6 +229,7 @@ struct worker *worker_new(const struct worker_options *options, unsigned index)
                                                             .alarm = {worker_set_alarm, worker},
                                                             .info = options->info,
                                                             .offload = options->offload,
+                                                            .channels = options->channels,
                                                             .protoset = options->protoset,
                                                             .max_value = config->max_value,
                                                             .max_answer = limits.max_message});
@@ -235,6 +244,8 @@ struct worker *worker_new(const struct worker_options *options, unsigned index)
     engine_set_waker(options->engine, index, waker);
     if (options->offload != NULL)
         offload_set_waker(options->offload, index, waker);
+    if (options->channels != NULL)
+        channels_set_waker(options->channels, index, waker);
     return worker;
 }
 

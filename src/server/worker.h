@@ -6,6 +6,7 @@
 #include "server/config.h"
 
 struct activity;
+struct channels;
 struct engine;
 struct info_source;
 struct offload;
@@ -18,7 +19,8 @@ struct worker_options {
     struct engine *engine;
     struct activity *activity;
     struct net_admission *admission;
-    struct offload *offload; /* NULL: a worker itself does what takes long */
+    struct offload *offload;   /* NULL: a worker itself does what takes long */
+    struct channels *channels; /* NULL: Publish and Subscribe are not served */
     const struct info_source *info;
     const struct protoset *protoset; /* of the API, for reflection; NULL: it is off */
 };

@@ -7,6 +7,7 @@
 #include "service/streams/reflection.h"
 #include "service/streams/scan.h"
 #include "service/streams/stream_list.h"
+#include "service/streams/subscribe.h"
 #include "service/streams/watch.h"
 
 #include <mini_redis.pb-c.h>
@@ -34,6 +35,7 @@ static const struct method others[] = {
      .stream = &backup_method},
 };
 
+/* Streams, and what belongs to them. */
 static const struct method streams[] = {
     {.name = SLICE_LITERAL("Consume"),
      .type = METHOD_STREAM,
@@ -55,6 +57,14 @@ static const struct method streams[] = {
      .type = METHOD_STREAM,
      .kind = OP_COUNT,
      .stream = &watch_method},
+    {.name = SLICE_LITERAL("Publish"),
+     .type = METHOD_PUBLISH,
+     .kind = OP_COUNT,
+     .encoder = &encode_status},
+    {.name = SLICE_LITERAL("Subscribe"),
+     .type = METHOD_STREAM,
+     .kind = OP_COUNT,
+     .stream = &subscribe_method},
 };
 
 /* Under both names of the service. */

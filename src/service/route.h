@@ -6,10 +6,11 @@
 #include "service/encode.h"
 
 enum method_type {
-    METHOD_OP,     /* an operation */
-    METHOD_INFO,   /* about the server, not its data; has no codec */
-    METHOD_SAVE,   /* a snapshot by the engine; has no decoder */
-    METHOD_STREAM, /* a call with streams of messages; has no codec */
+    METHOD_OP,      /* an operation */
+    METHOD_INFO,    /* about the server, not its data; has no codec */
+    METHOD_SAVE,    /* a snapshot by the engine; has no decoder */
+    METHOD_PUBLISH, /* a message, which is not stored; has no decoder */
+    METHOD_STREAM,  /* a call with streams of messages; has no codec */
 };
 
 struct method {

@@ -20,7 +20,9 @@
 #include "service/offload.h"
 #include "service/route.h"
 #include "service/status.h"
+#include "service/streams/channels.h"
 #include "service/streams/host.h"
+#include "service/streams/publish.h"
 
 #include <mini_redis.pb-c.h>
 
@@ -532,6 +534,8 @@ void service_resume(struct service *service)
     service_set_time(service, clock_unix_ms());
     service_finish_offloaded(service);
     service_submit_held(service);
+    if (service->host.channels != NULL)
+        channels_deliver(service->host.channels, service->host.worker);
     stream_resume_all(&service->host);
 }
 
@@ -598,10 +602,34 @@ static void service_answer_save(struct request *request, struct slice message)
         service_answer(request);
 }
 
-/* True if the message alone says that the request takes long. */
+/* To those who subscribe; it is answered when it is on its way to them. */
+static void service_answer_publish(struct request *request, struct slice message)
+{
+    struct op_result *result = &request->task.result;
+    uint64_t subscriptions;
+    *result = (struct op_result){0};
+    result->err = publish(&request->service->host, message, grpc_call_holder(request->call),
+                          &request->arena, &subscriptions, &result->why);
+    result->ok = subscriptions > 0;
+    result->count = (int64_t)subscriptions;
+    service_answer(request);
+}
+
+/* A request that is no operation. */
+static void service_start_other(struct request *request, struct slice message)
+{
+    if (request->method->type == METHOD_INFO)
+        service_offload(request);
+    else if (request->method->type == METHOD_SAVE)
+        service_answer_save(request, message);
+    else
+        service_answer_publish(request, message);
+}
+
+/* True if the message of an operation alone says that it takes long. */
 static bool service_is_bulky(const struct method *method, size_t size)
 {
-    if (size <= MANY_BYTES || method->type != METHOD_OP)
+    if (size <= MANY_BYTES)
         return false;
     bool has_one = op_info(method->kind)->keys == OP_KEYS_KEY && !op_is(method->kind, OP_HAS_MANY);
     return !has_one || size > ONE_BYTES;
@@ -621,12 +649,12 @@ static void service_on_request(void *user, struct grpc_call *call, const void *f
     task->arena = &request->arena;
     task->on_done = service_on_done;
     grpc_call_set_user(call, request);
-    if (method->type == METHOD_INFO || service_is_bulky(method, message.len)) {
-        service_offload(request);
+    if (method->type != METHOD_OP) {
+        service_start_other(request, message);
         return;
     }
-    if (method->type == METHOD_SAVE) {
-        service_answer_save(request, message);
+    if (service_is_bulky(method, message.len)) {
+        service_offload(request);
         return;
     }
     struct origin origin = {.message = message,
@@ -710,6 +738,7 @@ struct service *service_new(const struct service_options *options)
                  .status_of = status_of},
         .host = {.engine = options->engine,
                  .offload = options->offload,
+                 .channels = options->channels,
                  .worker = options->worker,
                  .activity = options->activity,
                  .waker = options->waker,

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 struct activity_worker;
+struct channels;
 struct protoset;
 struct engine;
 struct grpc_service;
@@ -28,6 +29,7 @@ struct service_options {
     struct waker waker;               /* has service_resume() called on the worker's thread */
     struct alarm alarm;               /* has service_run_timers() called; monotonic */
     struct offload *offload;          /* for requests that take long; NULL: they run here */
+    struct channels *channels;        /* NULL: Publish and Subscribe are not served */
     const struct protoset *protoset;  /* of the API, for reflection; NULL: it is off */
     size_t max_value;                 /* of one value, in bytes */
     size_t max_answer;                /* that the elements of one answer may take, in bytes */
@@ -42,8 +44,8 @@ void service_free(struct service *service);
 /* Sets the wall clock (Unix time) for the requests that follow. */
 void service_set_time(struct service *service, int64_t now_ms);
 
-/* Continues with requests that were held or offloaded. To be called after engine_complete(), and
- * when offload has woken the worker. */
+/* Continues with requests that were held or offloaded, and with messages that were published. To be
+ * called after engine_complete(), and when offload or channels have woken the worker. */
 void service_resume(struct service *service);
 
 /* Does what is due, and returns when it is to be called again; INT64_MAX: when the alarm says so.

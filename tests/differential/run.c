@@ -24,6 +24,9 @@ enum behaviour {
     EARLY,        /* a body before the request is complete */
     PUT_OFF,      /* answered by an action */
     FEED_END,     /* answered at the end of the feed */
+    STREAM,       /* an incremental reply, once the request is complete, */
+    STREAM_LATER, /* the same, with its second half given by an action */
+    TALK,         /* an incremental reply, with the data as it comes */
     IGNORE,       /* never answered */
 };
 
@@ -153,9 +156,83 @@ static void answer_status(struct run *run, struct request *request)
     run->side->answer_without_body(request->stream, fields, COUNT(fields));
 }
 
-static void answer(struct run *run, struct request *request)
+/* Incremental replies. */
+
+/* An end does not wait for a window if nothing is left to append. */
+static void end_reply_if_done(struct run *run, struct request *request)
+{
+    struct dice dice = dice_for(run, request);
+    if (request->appended < request->answer_size || !request->closing)
+        return;
+    request->answered = true;
+    run->side->reply_end(request->stream, trailer_sets[dice_below(&dice, COUNT(trailer_sets))],
+                         COUNT(trailer_sets[0]));
+}
+
+static void begin_reply(struct run *run, struct request *request, size_t size, bool closing)
+{
+    struct dice dice = dice_for(run, request);
+    request->streamed = true;
+    request->answer_size = size;
+    request->closing = closing;
+    run->queued_in_feed = true; /* they are sent at the end of a feed */
+    run->side->reply_begin(request->stream, header_sets[dice_below(&dice, COUNT(header_sets))],
+                           COUNT(header_sets[0]));
+    end_reply_if_done(run, request);
+}
+
+static void continue_reply(struct run *run, struct request *request, size_t size, bool closing)
 {
     if (request->stream == NULL || request->answered)
+        return;
+    request->answer_size += size;
+    request->closing = closing;
+    run->side->reply_ready(request->stream);
+    end_reply_if_done(run, request);
+}
+
+static uint8_t reply_byte(const struct request *request, size_t at)
+{
+    return at < request->body.len ? request->body.data[at] : (uint8_t)(at * 7 + at / 251);
+}
+
+/* Appends a part of what there is, in random amounts: the room depends on the session anyway. */
+static void on_room(void *user, struct http2_stream *stream, struct chain *body, size_t room)
+{
+    struct run *run = user;
+    struct request *request = request_of(run, stream);
+    struct dice dice = dice_of(run->conversation->seed, request->appended);
+    size_t left = request->answer_size - request->appended;
+    size_t size = dice_once_in(&dice, 4) ? room + dice_below(&dice, 50000) : room;
+    if (room == 0 || request->answered || request->stream != stream)
+        breach(run, "on_room without room, or after the end");
+    if (size > left)
+        size = left;
+    struct blob *blob = blob_new(size);
+    for (size_t i = 0; i < size; i++)
+        blob->data[i] = reply_byte(request, request->appended + i);
+    if (dice_once_in(&dice, 2))
+        memcpy(chain_append(body, size), blob->data, size);
+    else
+        chain_append_blob(body, blob_retain(blob), blob_slice(blob));
+    blob_release(blob);
+    request->appended += size;
+    end_reply_if_done(run, request);
+}
+
+static size_t reply_size(const struct run *run, const struct request *request)
+{
+    struct dice dice = dice_for(run, request);
+    return dice_below(&dice, dice_once_in(&dice, 4) ? 200000 : 5000);
+}
+
+static void answer(struct run *run, struct request *request)
+{
+    if (request->behaviour / 3 == STREAM_LATER && request->streamed && !request->closing) {
+        continue_reply(run, request, reply_size(run, request), true);
+        return;
+    }
+    if (request->stream == NULL || request->answered || request->streamed)
         return;
     switch (request->behaviour % 3) {
     case 0:
@@ -187,8 +264,9 @@ static uint32_t choose_behaviour(const struct run *run, const struct request *re
     struct dice dice = dice_for(run, request);
     static const uint8_t weights[] = {
         [ECHO] = 6,         [SMALL] = 6, [LARGE] = 3,   [STATUS_ONLY] = 3, [REFUSE] = 1,
-        [REFUSE_LATER] = 1, [EARLY] = 1, [PUT_OFF] = 3, [FEED_END] = 4,    [IGNORE] = 1};
-    uint32_t number = dice_below(&dice, 29);
+        [REFUSE_LATER] = 1, [EARLY] = 1, [PUT_OFF] = 3, [FEED_END] = 4,    [STREAM] = 4,
+        [STREAM_LATER] = 3, [TALK] = 3,  [IGNORE] = 1};
+    uint32_t number = dice_below(&dice, 39);
     uint32_t which = 0;
     while (number >= weights[which])
         number -= weights[which++];
@@ -236,6 +314,8 @@ static void on_request(void *user, struct http2_stream *stream, const struct htt
         answer_status(run, request);
     else if (request->behaviour / 3 == EARLY)
         answer_body(run, request, SLICE_LITERAL("early bird"));
+    else if (request->behaviour / 3 == TALK)
+        begin_reply(run, request, 0, false);
 }
 
 static void on_data(void *user, struct http2_stream *stream, struct slice data)
@@ -253,6 +333,8 @@ static void on_data(void *user, struct http2_stream *stream, struct slice data)
         abort();
     if (request->behaviour / 3 == REFUSE_LATER)
         answer_status(run, request);
+    else if (request->behaviour / 3 == TALK)
+        continue_reply(run, request, data.len, false);
 }
 
 static void on_end(void *user, struct http2_stream *stream)
@@ -277,6 +359,13 @@ static void on_end(void *user, struct http2_stream *stream)
         break;
     case STATUS_ONLY:
         answer_status(run, request);
+        break;
+    case STREAM:
+    case STREAM_LATER:
+        begin_reply(run, request, reply_size(run, request), request->behaviour / 3 == STREAM);
+        break;
+    case TALK:
+        continue_reply(run, request, 0, true);
         break;
     default:
         break;
@@ -311,6 +400,7 @@ static const struct http2_handler handler = {
     .on_request = on_request,
     .on_data = on_data,
     .on_end = on_end,
+    .on_room = on_room,
     .on_close = on_close,
     .on_feed_end = on_feed_end,
 };
@@ -384,8 +474,10 @@ static void act(struct run *run, enum action_kind kind)
 {
     if (kind == ACTION_DRAIN)
         run->side->drain(run->session);
-    else
+    else {
         answer_all(run, PUT_OFF);
+        answer_all(run, STREAM_LATER);
+    }
 }
 
 /* Bytes to the next action, or to the end. */
@@ -396,6 +488,16 @@ static size_t room(const struct run *run)
                      ? conversation->actions[run->next_action].at
                      : conversation->bytes.len;
     return end - run->fed;
+}
+
+/* True if a reply has a rest that the session has not asked for, for lack of windows. */
+static bool has_more(const struct run *run)
+{
+    for (size_t i = 0; i < run->request_count; i++)
+        if (run->requests[i].stream != NULL &&
+            run->requests[i].appended < run->requests[i].answer_size && run->requests[i].streamed)
+            return true;
+    return false;
 }
 
 size_t run_feed(struct run *run, size_t size)
@@ -421,6 +523,6 @@ size_t run_feed(struct run *run, size_t size)
     run->side->pull(run->session, &out, 0);
     take_output(run, &out);
     chain_deinit(&out);
-    run->waited = run->waited || run->side->queued(run->session) > 0;
+    run->waited = run->waited || run->side->queued(run->session) > 0 || has_more(run);
     return size;
 }

@@ -21,7 +21,10 @@ struct request {
     bool answered;
     uint32_t block_id;
     size_t fields_at, fields_len; /* in `text` */
-    size_t answer_size;           /* of the body */
+    size_t answer_size;           /* of the body; of an incremental one, as much as there is */
+    bool streamed;                /* the reply is incremental, */
+    bool closing;                 /* ends after what there is, */
+    size_t appended;              /* of which the session has so much */
     struct buf body;
 };
 

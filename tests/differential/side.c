@@ -17,4 +17,7 @@ const struct side SIDE = {
     .answer_body = http2_answer_body,
     .answer_end = http2_answer_end,
     .answer_without_body = http2_answer_without_body,
+    .reply_begin = http2_reply_begin,
+    .reply_ready = http2_reply_ready,
+    .reply_end = http2_reply_end,
 };

@@ -25,6 +25,11 @@ struct side {
                        size_t count);
     void (*answer_without_body)(struct http2_stream *stream, const struct http2_field *fields,
                                 size_t count);
+    void (*reply_begin)(struct http2_stream *stream, const struct http2_field *fields,
+                        size_t count);
+    void (*reply_ready)(struct http2_stream *stream);
+    void (*reply_end)(struct http2_stream *stream, const struct http2_field *trailers,
+                      size_t count);
 };
 
 extern const struct side side_own;    /* src/http2 */

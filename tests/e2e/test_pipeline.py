@@ -129,6 +129,20 @@ def test_bulk_operations(stub, keys):
     assert [value.value for value in answer.replies[1].values.values] == [b"v"] * 6000
 
 
+def test_bulky_batches_keep_their_order(stub, keys):
+    """They are decoded by other threads, small ones at once; replies that are not read wait."""
+    key = next(keys)
+    sizes = [20000, 1, 0, 5000, 30000, 2, 1]
+    batches = [batch(*[pb.Op(id=i, incr=pb.Increment(key=key, by=1)) for i in range(size)])
+               for size in sizes]
+    expected = 0
+    for size, answer in zip(sizes, stub.Pipeline(iter(batches)), strict=True):
+        assert [reply.id for reply in answer.replies] == list(range(size))
+        assert [reply.number.integer for reply in answer.replies] == list(
+            range(expected + 1, expected + size + 1))
+        expected += size
+
+
 def test_what_is_no_batch_ends_the_stream(channel):
     call = channel.stream_stream("/keystore.v1.KeyStore/Pipeline")(iter([b"\x0a\xff\xff"]))
     with pytest.raises(grpc.RpcError) as caught:

@@ -12,6 +12,7 @@
 #define http2_session_feed_placed  oracle_http2_session_feed_placed
 #define http2_session_pull         oracle_http2_session_pull
 #define http2_session_queued       oracle_http2_session_queued
+#define http2_session_owed         oracle_http2_session_owed
 #define http2_session_finished     oracle_http2_session_finished
 #define http2_session_expired      oracle_http2_session_expired
 #define http2_session_closing      oracle_http2_session_closing
@@ -31,6 +32,8 @@
 #define http2_reply_begin          oracle_http2_reply_begin
 #define http2_reply_ready          oracle_http2_reply_ready
 #define http2_reply_end            oracle_http2_reply_end
+#define http2_reply_abort          oracle_http2_reply_abort
+#define http2_stream_parked        oracle_http2_stream_parked
 #define http2_request_hold         oracle_http2_request_hold
 
 #endif

@@ -9,6 +9,7 @@
 #include "engine/engine.h"
 #include "service/check.h"
 
+struct channels;
 struct protoset;
 #include <stdatomic.h>
 
@@ -25,6 +26,7 @@ struct stream_waiter {
 struct stream_host {
     struct engine *engine;
     struct offload *offload;          /* NULL: what takes long is done at once */
+    struct channels *channels;        /* NULL: Publish and Subscribe are not served */
     unsigned worker;                  /* the worker's number, to the engine and to `offload` */
     struct activity_worker *activity; /* marked busy before a write; NULL: nobody listens */
     struct waker waker;               /* has service_resume() called */

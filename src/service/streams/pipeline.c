@@ -1,13 +1,15 @@
 /*
- * A batch is decoded when it arrives, with a copy of its message, and carried out in pieces that
- * the engine can fetch ahead. Normally all of its operations are done at once, and the reply leaves
- * with the same feed. Some are answered later, when the disk has them; one that is held up by a
- * long operation stops the stream until that is over; and a long one is carried out by another
- * thread meanwhile. After a turn of many operations other calls of the thread have theirs.
+ * A batch is decoded when it arrives, with a copy of its message, a bulky one by another thread. It
+ * is carried out in pieces that the engine can fetch ahead. Normally all of its operations are done
+ * at once, and the reply leaves with the same feed. Some are answered later, when the disk has
+ * them; one that is held up by a long operation stops the stream until that is over; and a long one
+ * is carried out by another thread meanwhile. After a turn of many operations other calls of the
+ * thread have theirs.
  */
 #include "service/streams/pipeline.h"
 
 #include "base/arena.h"
+#include "base/blob.h"
 #include "base/chain.h"
 #include "base/check.h"
 #include "base/mem.h"
@@ -15,18 +17,23 @@
 #include "grpc/server.h"
 #include "service/decode_op.h"
 #include "service/encode_reply.h"
+#include "service/error_text.h"
 #include "service/field.h"
 #include "service/offload.h"
 #include "service/status.h"
 #include "service/streams/host.h"
 #include "service/wire.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Operations of a turn, about a millisecond. */
 #define TURN_OPS 1000
 /* An operation of so many keys, values or parts takes long. */
 #define MANY_PARTS ((size_t)5000)
+
+/* A message of more bytes takes long to decode: an operation may be ten bytes and take 100 ns. */
+#define BULKY_BYTES ((size_t)64 * 1024)
 
 enum { REPLIES = 1 }; /* the field of ReplyBatch */
 
@@ -44,13 +51,23 @@ struct pipeline_batch {
     struct arena arena;
     struct pipeline_item *items;
     size_t count, started, done;
+    size_t reply_size;      /* bytes of the replies of what is done */
+    size_t replied;         /* items whose replies were written */
+    struct blob *holder;    /* of the message, or NULL */
+    struct offload_job job; /* decodes it: */
+    bool is_decoding;
+    struct slice message;
+    int64_t now_ms; /* when it arrived */
+    enum err err;
+    const char *why;
 };
 
 struct pipeline {
     struct stream_waiter waiter; /* first: it is found by it */
     struct offload_job job;
     struct stream_host *host;
-    struct grpc_call *call; /* NULL once it is cancelled, with a job under way */
+    struct grpc_call *call; /* NULL once it is cancelled, with jobs under way: */
+    size_t jobs;            /* of other threads */
     struct pipeline_batch *first, **last;
     struct pipeline_batch *spare; /* for the next one; NULL if there is none */
     size_t batches;
@@ -79,9 +96,12 @@ static void pipeline_clear(struct pipeline_batch *batch)
     for (size_t i = 0; i < batch->count; i++)
         op_result_release(&batch->items[i].task.result);
     arena_reset(&batch->arena);
+    blob_release(batch->holder);
+    batch->holder = NULL;
     batch->next = NULL;
     batch->items = NULL;
     batch->count = batch->started = batch->done = 0;
+    batch->reply_size = batch->replied = 0;
 }
 
 static void pipeline_free_batch(struct pipeline_batch *batch)
@@ -117,7 +137,7 @@ static void pipeline_free(struct pipeline *pipeline)
 static void pipeline_end(struct pipeline *pipeline, const struct grpc_status *status)
 {
     struct grpc_call *call = pipeline->call;
-    DCHECK(pipeline->offloaded == NULL);
+    DCHECK(pipeline->jobs == 0);
     pipeline_free(pipeline);
     grpc_stream_end(call, status);
 }
@@ -154,6 +174,8 @@ static void pipeline_note_done(struct pipeline_item *item)
     if (result->err != ERR_NONE)
         status_of(result->err, result->why); /* counts it */
     item->is_pending = false;
+    size_t reply = encode_reply_size(&item->task.op, result);
+    batch->reply_size += wire_head_size(reply) + reply;
     batch->done++;
     if (batch->done == batch->count && batch == pipeline->first && pipeline->call != NULL)
         grpc_stream_ready(pipeline->call);
@@ -181,6 +203,26 @@ static void pipeline_settle(struct pipeline *pipeline, struct pipeline_item *ite
         pipeline_note_done(item);
 }
 
+/* True if the stream has ended meanwhile. */
+static bool pipeline_end_job(struct pipeline *pipeline)
+{
+    pipeline->jobs--;
+    if (pipeline->call != NULL)
+        return false;
+    if (pipeline->jobs == 0)
+        pipeline_free(pipeline);
+    return true;
+}
+
+static void pipeline_start_job(struct pipeline *pipeline, struct offload_job *job,
+                               void (*run)(struct offload_job *job),
+                               void (*finish)(struct offload_job *job))
+{
+    pipeline->jobs++;
+    *job = (struct offload_job){.run = run, .finish = finish, .worker = pipeline->host->worker};
+    offload_add(pipeline->host->offload, job, false);
+}
+
 /* Another thread has carried the operation out. */
 static void pipeline_finish_job(struct offload_job *job)
 {
@@ -188,10 +230,8 @@ static void pipeline_finish_job(struct offload_job *job)
         (struct pipeline *)(void *)((char *)job - offsetof(struct pipeline, job));
     struct pipeline_item *item = pipeline->offloaded;
     pipeline->offloaded = NULL;
-    if (pipeline->call == NULL) {
-        pipeline_free(pipeline);
+    if (pipeline_end_job(pipeline))
         return;
-    }
     pipeline_settle(pipeline, item);
     pipeline_advance(pipeline);
 }
@@ -207,9 +247,7 @@ static bool pipeline_offload(struct pipeline *pipeline, struct pipeline_item *it
         return true;
     }
     pipeline->offloaded = item;
-    pipeline->job = (struct offload_job){
-        .run = pipeline_run, .finish = pipeline_finish_job, .worker = host->worker};
-    offload_add(host->offload, &pipeline->job, false);
+    pipeline_start_job(pipeline, &pipeline->job, pipeline_run, pipeline_finish_job);
     return false;
 }
 
@@ -269,6 +307,8 @@ static void pipeline_advance(struct pipeline *pipeline)
 {
     size_t turn = 0;
     for (struct pipeline_batch *batch = pipeline->first; batch != NULL; batch = batch->next) {
+        if (batch->is_decoding)
+            return;
         while (batch->started < batch->count) {
             if (pipeline->offloaded != NULL || pipeline->waiter.link != NULL)
                 return;
@@ -296,7 +336,7 @@ static void pipeline_decode_item(struct pipeline_batch *batch, const Keystore__V
                                  struct pipeline_item *item)
 {
     const struct stream_host *host = batch->pipeline->host;
-    *item = (struct pipeline_item){.task = {.op = {.now_ms = host->now_ms,
+    *item = (struct pipeline_item){.task = {.op = {.now_ms = batch->now_ms,
                                                    .max_answer = host->max_answer,
                                                    .max_value = host->limits.max_value},
                                             .arena = &batch->arena,
@@ -314,17 +354,34 @@ static void pipeline_decode_item(struct pipeline_batch *batch, const Keystore__V
         result->err = check_op(&host->limits, op, &batch->arena, &result->why);
 }
 
-/* Decodes the message, which is copied; else says why it ends the stream. */
-static enum err pipeline_fill(struct pipeline_batch *batch, struct slice message, const char **why)
+/* Keeps the message for the life of the batch: its blob if it has one, else a copy. */
+static enum err pipeline_keep(struct pipeline_batch *batch, struct slice message,
+                              struct blob *holder, const char **why)
+{
+    batch->now_ms = batch->pipeline->host->now_ms;
+    batch->message = message;
+    batch->arena.beside = message.len;
+    if (holder != NULL) {
+        if (!arena_reserve(&batch->arena, blob_memory(holder)))
+            return field_refuse_memory(&batch->arena, why);
+        batch->holder = blob_retain(holder);
+        return ERR_NONE;
+    }
+    uint8_t *copy = arena_unfold(&batch->arena, message.len + 1);
+    if (copy == NULL)
+        return field_refuse_memory(&batch->arena, why);
+    memcpy(copy, message.data, message.len);
+    batch->message.data = copy;
+    return ERR_NONE;
+}
+
+/* Decodes the message; else says why it ends the stream. */
+static enum err pipeline_fill(struct pipeline_batch *batch, const char **why)
 {
     struct arena *arena = &batch->arena;
-    uint8_t *copy = arena_unfold(arena, message.len + 1);
-    if (copy == NULL)
-        return field_refuse_memory(arena, why);
-    memcpy(copy, message.data, message.len);
     void *decoded;
-    enum err err = decode_message(&keystore__v1__op_batch__descriptor,
-                                  slice_make(copy, message.len), arena, &decoded, why);
+    enum err err =
+        decode_message(&keystore__v1__op_batch__descriptor, batch->message, arena, &decoded, why);
     if (err != ERR_NONE)
         return err;
     const Keystore__V1__OpBatch *ops = decoded;
@@ -345,14 +402,58 @@ static void pipeline_hold(struct pipeline *pipeline, bool hold)
     grpc_stream_hold(pipeline->call, hold);
 }
 
-/* Ends the stream unless another thread is at work for it: then when that is done. */
+/* Frees the pipeline unless another thread is at work for it: then when that is done. */
 static void pipeline_abandon(struct pipeline *pipeline)
 {
     pipeline_cancel_pending(pipeline);
     stream_leave(pipeline->host, &pipeline->waiter);
     pipeline->call = NULL;
-    if (pipeline->offloaded == NULL)
+    if (pipeline->jobs == 0)
         pipeline_free(pipeline);
+}
+
+/* Ends the stream. The error message may lie in a batch. */
+static void pipeline_fail(struct pipeline *pipeline, enum err err, const char *why)
+{
+    struct grpc_call *call = pipeline->call;
+    char text[ERROR_TEXT_MAX];
+    snprintf(text, sizeof text, "%s", why);
+    struct grpc_status status = status_of(err, text);
+    pipeline_abandon(pipeline);
+    grpc_stream_end(call, &status);
+}
+
+static struct pipeline_batch *pipeline_batch_of(struct offload_job *job)
+{
+    return (struct pipeline_batch *)(void *)((char *)job - offsetof(struct pipeline_batch, job));
+}
+
+static void pipeline_decode(struct offload_job *job)
+{
+    struct pipeline_batch *batch = pipeline_batch_of(job);
+    batch->err = pipeline_fill(batch, &batch->why);
+}
+
+/* The batch, which has come to the end of the list, can be carried out. */
+static void pipeline_begin_batch(struct pipeline *pipeline, struct pipeline_batch *batch)
+{
+    if (batch->count == 0 && batch == pipeline->first)
+        grpc_stream_ready(pipeline->call);
+    pipeline_advance(pipeline);
+}
+
+/* Another thread has decoded the batch. */
+static void pipeline_finish_decoding(struct offload_job *job)
+{
+    struct pipeline_batch *batch = pipeline_batch_of(job);
+    struct pipeline *pipeline = batch->pipeline;
+    batch->is_decoding = false;
+    if (pipeline_end_job(pipeline))
+        return;
+    if (batch->err != ERR_NONE)
+        pipeline_fail(pipeline, batch->err, batch->why);
+    else
+        pipeline_begin_batch(pipeline, batch);
 }
 
 static void pipeline_on_message(void *user, struct grpc_call *call, struct slice message)
@@ -363,11 +464,12 @@ static void pipeline_on_message(void *user, struct grpc_call *call, struct slice
     if (pipeline->draining)
         return;
     struct pipeline_batch *batch = pipeline_take_batch(pipeline);
-    enum err err = pipeline_fill(batch, message, &why);
+    enum err err = pipeline_keep(batch, message, grpc_call_holder(call), &why);
+    batch->is_decoding = message.len > BULKY_BYTES && pipeline->host->offload != NULL;
+    if (err == ERR_NONE && !batch->is_decoding)
+        err = pipeline_fill(batch, &why);
     if (err != ERR_NONE) {
-        struct grpc_status status = status_of(err, why);
-        pipeline_abandon(pipeline);
-        grpc_stream_end(call, &status);
+        pipeline_fail(pipeline, err, why);
         pipeline_free_batch(batch);
         return;
     }
@@ -375,26 +477,37 @@ static void pipeline_on_message(void *user, struct grpc_call *call, struct slice
     pipeline->last = &batch->next;
     if (++pipeline->batches == PIPELINE_BATCHES)
         pipeline_hold(pipeline, true);
-    if (batch->count == 0 && batch == pipeline->first)
-        grpc_stream_ready(call);
-    pipeline_advance(pipeline);
+    if (batch->is_decoding)
+        pipeline_start_job(pipeline, &batch->job, pipeline_decode, pipeline_finish_decoding);
+    else
+        pipeline_begin_batch(pipeline, batch);
 }
 
 /* ---- replies ---- */
 
-/* Returns the bytes of the message. */
-static size_t pipeline_write(struct grpc_call *call, const struct pipeline_batch *batch)
+/* Writes about as many bytes of the batch's replies, or the rest of them; returns how many. */
+static size_t pipeline_write(struct grpc_call *call, struct pipeline_batch *batch, size_t room)
 {
-    size_t size = 0;
-    for (size_t i = 0; i < batch->count; i++) {
-        const struct engine_task *task = &batch->items[i].task;
-        size_t reply = encode_reply_size(&task->op, &task->result);
-        size += wire_head_size(reply) + reply;
+    struct chain *to = batch->replied == 0 ? grpc_stream_write(call, batch->reply_size)
+                                           : grpc_stream_continue(call);
+    size_t before = chain_length(to), written = 0;
+    for (; batch->replied < batch->count && written < room; batch->replied++) {
+        const struct engine_task *task = &batch->items[batch->replied].task;
+        encode_reply_write(REPLIES, &task->op, &task->result, to);
+        written = chain_length(to) - before;
     }
-    struct chain *to = grpc_stream_write(call, size);
-    for (size_t i = 0; i < batch->count; i++)
-        encode_reply_write(REPLIES, &batch->items[i].task.op, &batch->items[i].task.result, to);
-    return size;
+    return GRPC_PREFIX_SIZE + written;
+}
+
+static void pipeline_drop_first(struct pipeline *pipeline)
+{
+    struct pipeline_batch *batch = pipeline->first;
+    pipeline->first = batch->next;
+    if (pipeline->first == NULL)
+        pipeline->last = &pipeline->first;
+    pipeline_give_back(pipeline, batch);
+    if (--pipeline->batches <= PIPELINE_BATCHES / 2 && !pipeline->draining)
+        pipeline_hold(pipeline, false);
 }
 
 static void pipeline_on_room(void *user, struct grpc_call *call, size_t room)
@@ -403,15 +516,11 @@ static void pipeline_on_room(void *user, struct grpc_call *call, size_t room)
     (void)user;
     for (size_t written = 0; written < room;) {
         struct pipeline_batch *batch = pipeline->first;
-        if (batch == NULL || batch->done < batch->count)
+        if (batch == NULL || batch->is_decoding || batch->done < batch->count)
             break;
-        written += GRPC_PREFIX_SIZE + pipeline_write(call, batch);
-        pipeline->first = batch->next;
-        if (pipeline->first == NULL)
-            pipeline->last = &pipeline->first;
-        pipeline_give_back(pipeline, batch);
-        if (--pipeline->batches <= PIPELINE_BATCHES / 2 && !pipeline->draining)
-            pipeline_hold(pipeline, false);
+        written += pipeline_write(call, batch, room - written);
+        if (batch->replied == batch->count)
+            pipeline_drop_first(pipeline);
     }
     if (pipeline->first == NULL)
         pipeline_end_if_done(pipeline);

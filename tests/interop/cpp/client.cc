@@ -175,7 +175,7 @@ void errors()
     check_error(kLPop, of_key(key), grpc::FAILED_PRECONDITION, "ERROR_REASON_WRONG_TYPE");
     check_error(kGet, of_key(""), grpc::INVALID_ARGUMENT, "ERROR_REASON_BAD_ARGUMENT");
     Start<ks::Increment, ks::Number> incr = &ks::KeyStore::Stub::async::Incr;
-    check_error(incr, ks::Increment(), grpc::UNIMPLEMENTED, "ERROR_REASON_NOT_SERVED");
+    check_error(incr, ks::Increment(), grpc::INVALID_ARGUMENT, "ERROR_REASON_BAD_ARGUMENT");
 }
 
 void metadata()

@@ -128,7 +128,7 @@ func errorsAreWhole() {
 	_, err = client.Get(soon(), &pb.Key{}, grpc.Trailer(&trailer))
 	checkError(err, trailer, codes.InvalidArgument, "ERROR_REASON_BAD_ARGUMENT")
 	_, err = client.Incr(soon(), &pb.Increment{Key: key}, grpc.Trailer(&trailer))
-	checkError(err, trailer, codes.Unimplemented, "ERROR_REASON_NOT_SERVED")
+	checkError(err, trailer, codes.FailedPrecondition, "ERROR_REASON_NOT_A_NUMBER")
 }
 
 func metadataIsLeftAlone() {

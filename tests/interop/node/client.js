@@ -78,7 +78,7 @@ async function errors() {
     const cases = [
         ['LPop', {key}, grpc.status.FAILED_PRECONDITION, 'ERROR_REASON_WRONG_TYPE'],
         ['Get', {}, grpc.status.INVALID_ARGUMENT, 'ERROR_REASON_BAD_ARGUMENT'],
-        ['Incr', {key}, grpc.status.UNIMPLEMENTED, 'ERROR_REASON_NOT_SERVED'],
+        ['Incr', {key}, grpc.status.FAILED_PRECONDITION, 'ERROR_REASON_NOT_A_NUMBER'],
     ];
     for (const [method, request, code, reason] of cases) {
         const error = await failure(run(method, request));
@@ -148,9 +148,177 @@ async function reconnection() {
     assert.equal((await run('Set', {key, value: key})).ok, true);
 }
 
+// Streams: a row says how to open a call of the method, and how to have the server send replies.
+
+const CHANNEL = Buffer.from('node channel');
+const streams = {
+    Pipeline: {
+        bidi: true,
+        more: async (call, count) => {
+            for (let number = 0; number < count; number++)
+                call.write({ops: [{id: number + 1, get: {key: Buffer.from('none')}}]});
+        },
+        check: reply => assert.equal(reply.replies.length, 1),
+    },
+    Subscribe: {
+        request: {channels: [CHANNEL], patterns: [Buffer.from('node c*')]},
+        wrong: {},
+        more: async (call, count) => {
+            for (let number = 0; number < count; number++)
+                await run('Publish', {channel: CHANNEL, payload: Buffer.from(`${number}`)});
+        },
+        check: reply => assert.ok(reply.channel.equals(CHANNEL)),
+    },
+};
+
+// A call of the row, whose replies are read one by one.
+class Stream {
+    constructor(method, {request = streams[method].request, timeoutMs = TIMEOUT_MS} = {}) {
+        const options = {deadline: Date.now() + timeoutMs};
+        this.row = streams[method];
+        this.call = this.row.bidi ? client[method](options) : client[method](request, options);
+        this.replies = [];
+        this.waiting = [];
+        this.headers = new Promise(resolve => this.call.once('metadata', resolve));
+        this.end = new Promise(resolve => this.call.once('status', resolve));
+        this.call.on('error', () => {});
+        this.call.on('data', reply => {
+            this.replies.push(reply);
+            this.waiting.shift()?.();
+        });
+        this.end.then(() => this.waiting.forEach(wake => wake()));
+    }
+
+    // Waits until the server sends what it is asked for.
+    async open() {
+        if (!this.row.bidi)
+            await this.headers;
+        return this;
+    }
+
+    more(count) {
+        return this.row.more(this.call, count);
+    }
+
+    async next() {
+        if (this.replies.length === 0)
+            await new Promise(resolve => this.waiting.push(resolve));
+        assert.ok(this.replies.length > 0, 'the stream has ended');
+        this.row.check(this.replies[0]);
+        return this.replies.shift();
+    }
+
+    async cancelled() {
+        this.call.cancel();
+        assert.equal((await this.end).code, grpc.status.CANCELLED);
+    }
+}
+
+const forEachStream = check => async () => {
+    for (const method of Object.keys(streams))
+        await check(method);
+};
+
+const pingPong = forEachStream(async method => {
+    const stream = await new Stream(method).open();
+    for (let number = 0; number < 20; number++) {
+        await stream.more(1);
+        await stream.next();
+    }
+    await stream.cancelled();
+});
+
+const serverStreaming = forEachStream(async method => {
+    const stream = await new Stream(method).open();
+    await stream.more(100);
+    for (let number = 0; number < 100; number++)
+        await stream.next();
+    await stream.cancelled();
+});
+
+// All requests first, then all replies; and no request at all.
+const halfDuplex = forEachStream(async method => {
+    if (!streams[method].bidi)
+        return;
+    for (const count of [0, 1, 50]) {
+        const stream = await new Stream(method).open();
+        await stream.more(count);
+        stream.call.end();
+        for (let number = 0; number < count; number++)
+            await stream.next();
+        assert.equal((await stream.end).code, grpc.status.OK);
+    }
+});
+
+const cancelAtEveryPoint = forEachStream(async method => {
+    await new Stream(method).cancelled();
+    for (let replies = 0; replies < 5; replies++) {
+        const stream = await new Stream(method).open();
+        await stream.more(replies + 2);
+        for (let number = 0; number < replies; number++)
+            await stream.next();
+        await stream.cancelled();
+    }
+});
+
+const streamDeadlines = forEachStream(async method => {
+    const stream = await new Stream(method, {timeoutMs: 500}).open();
+    await stream.more(1);
+    await stream.next();
+    assert.equal((await stream.end).code, grpc.status.DEADLINE_EXCEEDED);
+});
+
+const streamErrors = forEachStream(async method => {
+    if (!streams[method].wrong)
+        return;
+    const status = await new Stream(method, {request: streams[method].wrong}).end;
+    assert.equal(status.code, grpc.status.INVALID_ARGUMENT);
+    assert.deepEqual(status.metadata.get('keystore-reason'), ['ERROR_REASON_BAD_ARGUMENT']);
+    assert.match(status.details, /\w+ \w+/);
+});
+
+// A reader that pauses holds the server back, and gets all when it goes on.
+async function slowReader() {
+    const stream = await new Stream('Pipeline').open();
+    const key = Buffer.from('node slow');
+    await run('Set', {key, value: Buffer.alloc(100000)});
+    stream.row = {check: reply => assert.equal(reply.replies[0].value.value.length, 100000)};
+    stream.call.pause();
+    for (let number = 0; number < 100; number++)
+        stream.call.write({ops: [{get: {key}}]});
+    await run('Get', {key: Buffer.from('none')}); // other calls go on
+    stream.call.resume();
+    for (let number = 0; number < 100; number++)
+        await stream.next();
+    stream.call.end();
+    assert.equal((await stream.end).code, grpc.status.OK);
+}
+
+// They end with a reason when the server stops.
+async function streamsAndRestart() {
+    const open = await Promise.all(Object.keys(streams).map(method => new Stream(method).open()));
+    for (const stream of open) {
+        await stream.more(1);
+        await stream.next();
+    }
+    await server('restart');
+    for (const stream of open) {
+        const status = await stream.end;
+        assert.equal(status.code, grpc.status.UNAVAILABLE);
+        assert.deepEqual(status.metadata.get('keystore-reason'), ['ERROR_REASON_STOPPING']);
+    }
+    await new Promise((resolve, reject) => client.waitForReady(Date.now() + TIMEOUT_MS,
+        error => error ? reject(error) : resolve()));
+    await pingPong();
+}
+
 async function main() {
     const checks = {strings, lists, errors, metadata, 'a thousand calls at once': thousandAtOnce,
-        deadlines, cancellation, reconnection};
+        deadlines, cancellation, reconnection, 'ping pong': pingPong,
+        'server streaming': serverStreaming, 'half duplex': halfDuplex,
+        'cancel at every point': cancelAtEveryPoint, 'deadlines of streams': streamDeadlines,
+        'errors of streams': streamErrors, 'a slow reader': slowReader,
+        'streams and a restart': streamsAndRestart};
     process.stdout.write(`1..${Object.keys(checks).length}\n`);
     let number = 0;
     for (const [name, check] of Object.entries(checks)) {

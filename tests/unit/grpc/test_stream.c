@@ -129,6 +129,7 @@ static struct echo *open_with(const struct ng_options *options)
     struct grpc_limits limits = echo_limits();
     limits.request_timeout_ms = 1000;
     limits.min_progress = 10;
+    limits.write_timeout_ms = 1000;
     struct echo *echo = echo_new(&limits, options);
     echo->service.find_method = find_method;
     echo->service.stream_of = stream_of;
@@ -337,6 +338,107 @@ static void test_a_deadline_ends_the_call(void **state)
     close_all(echo);
 }
 
+static void assert_not_read(const struct ng_stream *stream)
+{
+    assert_true(stream->ended);
+    ng_assert_slice(ng_client_field(&stream->trailers, "grpc-status"), "8");
+    ng_assert_slice(ng_client_field(&stream->trailers, "keystore-reason"), "NOT_READ");
+}
+
+/* It ends, even if the method has ended it well; the connection and its other calls do not. */
+static void test_replies_that_are_not_read(void **state)
+{
+    (void)state;
+    for (int done = 0; done < 2; done++) {
+        struct echo *echo =
+            open_with(&(struct ng_options){.stream_window = 35, .manual_windows = true});
+        struct ng_stream *stream = echo_call(echo, REPEAT), *idle;
+        send_message(echo, stream, "9 of these", false);
+        assert_true(echo_exchange(echo));
+        send_message(echo, stream, done ? "o" : "0", false);
+        assert_true(echo_exchange(echo));
+        assert_int_equal(repeat.call == NULL, done);
+        for (int i = 0; i < 2; i++) {
+            grpc_connection_check(echo->connection, echo->now_ms);
+            assert_true(echo_exchange(echo));
+            assert_false(stream->ended);
+            echo->now_ms += 1000;
+        }
+        grpc_connection_check(echo->connection, echo->now_ms += 1);
+        assert_true(echo_exchange(echo));
+        assert_not_read(stream);
+        assert_int_equal(repeat.cancels, !done);
+        assert_int_equal(grpc_server_counts(echo->server).unread_streams, 1);
+        assert_int_equal(grpc_server_counts(echo->server).streams_open, 0);
+        assert_int_equal(grpc_connection_queued(echo->connection), 0);
+        idle = echo_call(echo, ECHO_NOW);
+        send_message(echo, idle, "hello", true);
+        assert_true(echo_exchange(echo));
+        assert_status(idle, "0");
+        close_all(echo);
+    }
+}
+
+/* Less than min_progress in a period is too little; as much as that is enough, for ever. */
+static void test_replies_that_are_read_slowly(void **state)
+{
+    (void)state;
+    for (int32_t step = 9; step <= 10; step++) {
+        struct echo *echo =
+            open_with(&(struct ng_options){.stream_window = 35, .manual_windows = true});
+        struct ng_stream *stream = echo_call(echo, REPEAT);
+        for (int i = 0; i < 10; i++)
+            send_message(echo, stream, "9 of these", false);
+        assert_true(echo_exchange(echo));
+        for (int i = 0; i < 20 && !stream->ended; i++) {
+            grpc_connection_check(echo->connection, echo->now_ms);
+            ng_client_open_window(echo->client, stream->id, step);
+            assert_true(echo_exchange(echo));
+            echo->now_ms += 1001;
+        }
+        if (step == 9)
+            assert_not_read(stream);
+        else
+            assert_false(stream->ended);
+        close_all(echo);
+    }
+}
+
+/* A call with nothing to say is not slow, with a window or without. */
+static void test_an_idle_stream_is_not_slow(void **state)
+{
+    (void)state;
+    struct echo *echo = open_with(&(struct ng_options){.stream_window = 7, .manual_windows = true});
+    struct ng_stream *stream = echo_call(echo, REPEAT);
+    assert_true(echo_exchange(echo));
+    grpc_stream_begin(repeat.call);
+    for (int i = 0; i < 10; i++) {
+        grpc_connection_check(echo->connection, echo->now_ms += 5000);
+        assert_true(echo_exchange(echo));
+        if (i == 5)
+            send_message(echo, stream, "1a", false); /* takes all of the window */
+    }
+    assert_replies(stream, (const char *const[]){"1a"}, 1);
+    assert_false(stream->ended);
+    close_all(echo);
+}
+
+/* Without what the caller does not read. */
+static void test_a_deadline_of_who_does_not_read(void **state)
+{
+    (void)state;
+    struct echo *echo =
+        open_with(&(struct ng_options){.stream_window = 20, .manual_windows = true});
+    struct ng_stream *stream = echo_call_with(echo, REPEAT, "grpc-timeout", "500m");
+    send_message(echo, stream, "9 of these", false);
+    assert_true(echo_exchange(echo));
+    grpc_connection_check(echo->connection, echo->now_ms + 500);
+    assert_true(echo_exchange(echo));
+    assert_status(stream, "4");
+    assert_int_equal(stream->body.len, 20);
+    close_all(echo);
+}
+
 /* ---- what breaks the protocol ---- */
 
 static void test_a_message_that_does_not_arrive(void **state)
@@ -417,6 +519,10 @@ int main(void)
         cmocka_unit_test(test_a_cancelled_call_is_told_once),
         cmocka_unit_test(test_a_shutdown_ends_the_call),
         cmocka_unit_test(test_a_deadline_ends_the_call),
+        cmocka_unit_test(test_replies_that_are_not_read),
+        cmocka_unit_test(test_replies_that_are_read_slowly),
+        cmocka_unit_test(test_an_idle_stream_is_not_slow),
+        cmocka_unit_test(test_a_deadline_of_who_does_not_read),
         cmocka_unit_test(test_a_message_that_does_not_arrive),
         cmocka_unit_test(test_malformed_messages),
         cmocka_unit_test(test_unary_calls_go_on_beside),

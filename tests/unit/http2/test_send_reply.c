@@ -257,6 +257,94 @@ static void test_an_end_follows_what_waits(void **state)
     assert_received(0, 1000, true);
 }
 
+/* A reply that its reader does not take is no debt of the connection, which others use. */
+static void test_a_parked_reply_is_not_owed(void **state)
+{
+    (void)state;
+    struct http2_session *session;
+    uint64_t taken;
+    open_with(&(struct ng_options){.stream_window = 100, .manual_windows = true});
+    session = fixture.recorder->session;
+    const struct reply *reply = request((struct reply){.size = 1000, .at_once = 600}, true);
+    talk();
+    int64_t later = fixture.recorder->now_ms + http2_default_limits.stall_timeout_ms + 1;
+    assert_int_equal(http2_session_queued(session), 500);
+    assert_int_equal(http2_session_owed(session), 0);
+    assert_int_equal(http2_session_expired(session, later).kind, CLOSING_NONE);
+    assert_int_equal(http2_stream_parked(reply->stream, &taken), 500);
+    assert_int_equal(taken, 100);
+    ng_client_open_window(fixture.client, fixture.requests[0]->id, 300);
+    talk();
+    assert_int_equal(http2_session_queued(session), 200);
+    assert_int_equal(http2_stream_parked(reply->stream, &taken), 200);
+    assert_int_equal(taken, 400);
+    ng_client_open_window(fixture.client, fixture.requests[0]->id, 200); /* exactly */
+    talk();
+    assert_int_equal(http2_stream_parked(reply->stream, &taken), 0);
+    ng_client_open_window(fixture.client, fixture.requests[0]->id, 1000);
+    talk();
+    assert_received(0, 1000, true);
+}
+
+/* If the connection's window is closed, the peer as a whole is slow. */
+static void test_a_closed_connection_is_a_stall(void **state)
+{
+    (void)state;
+    open_with(&(struct ng_options){.stream_window = 1000000, .manual_windows = true});
+    const struct reply *reply = request((struct reply){.size = 70000, .at_once = 70000}, true);
+    uint64_t taken;
+    talk();
+    int64_t later = fixture.recorder->now_ms + http2_default_limits.stall_timeout_ms + 1;
+    assert_int_equal(http2_session_owed(fixture.recorder->session), 70000 - FIRST_WINDOW);
+    assert_int_equal(http2_stream_parked(reply->stream, &taken), 0);
+    assert_int_equal(http2_session_expired(fixture.recorder->session, later).kind,
+                     CLOSING_WRITE_TIMEOUT);
+}
+
+static void test_the_application_waits_for_a_window(void **state)
+{
+    (void)state;
+    open_with(&(struct ng_options){.stream_window = 10, .manual_windows = true});
+    struct reply *reply = request((struct reply){.size = 10, .is_open = true}, true);
+    uint64_t taken;
+    talk();
+    assert_received(0, 10, false);
+    assert_int_equal(http2_stream_parked(reply->stream, &taken), 0); /* it has nothing to say */
+    reply->size = 12;
+    http2_reply_ready(reply->stream);
+    talk();
+    assert_int_equal(http2_stream_parked(reply->stream, &taken), 1);
+    ng_client_open_window(fixture.client, fixture.requests[0]->id, 100);
+    talk();
+    assert_received(0, 12, false);
+    assert_int_equal(http2_stream_parked(reply->stream, &taken), 0);
+}
+
+/* Whatever waits and whether or not the end was set: the trailers are sent at once, and nothing is
+ * left. */
+static void test_a_reply_is_aborted(void **state)
+{
+    (void)state;
+    for (int ended = 0; ended < 2; ended++) {
+        for (int open = 0; open < 2; open++) { /* the request */
+            open_with(&(struct ng_options){.stream_window = 100, .manual_windows = true});
+            struct reply *reply =
+                request((struct reply){.size = 1000, .at_once = 1000, .is_open = !ended}, !open);
+            talk();
+            assert_int_equal(http2_session_queued(fixture.recorder->session), 900);
+            http2_reply_abort(reply->stream, trailers, 1);
+            assert_int_equal(http2_session_queued(fixture.recorder->session) -
+                                 http2_session_owed(fixture.recorder->session),
+                             0);
+            talk();
+            assert_received(0, 100, true);
+            assert_null(reply->stream);
+            if (!ended || !open)
+                teardown(NULL);
+        }
+    }
+}
+
 /* ---- both directions ---- */
 
 static void test_the_request_goes_on_meanwhile(void **state)
@@ -375,6 +463,10 @@ int main(void)
         TEST(test_a_large_part_waits_for_windows),
         TEST(test_it_waits_for_the_application),
         TEST(test_an_end_follows_what_waits),
+        TEST(test_a_parked_reply_is_not_owed),
+        TEST(test_a_closed_connection_is_a_stall),
+        TEST(test_the_application_waits_for_a_window),
+        TEST(test_a_reply_is_aborted),
         TEST(test_the_request_goes_on_meanwhile),
         TEST(test_an_end_before_that_of_the_request),
         TEST(test_a_cancelled_reply_is_gone),

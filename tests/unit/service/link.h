@@ -146,6 +146,8 @@ static inline void link_on_output(void *user)
 /* Of the links that are made from now on. */
 static struct waker link_waker;
 static struct offload *link_offload;
+static struct channels *link_channels;
+static struct ng_options link_client;
 static struct activity_worker *link_activity;
 static struct protoset *link_protoset;
 
@@ -159,12 +161,13 @@ static inline void *link_new(struct engine *engine, const struct info_source *in
                                                           .waker = link_waker,
                                                           .info = info,
                                                           .offload = link_offload,
+                                                          .channels = link_channels,
                                                           .protoset = link_protoset,
                                                           .max_value = MAX_VALUE,
                                                           .max_answer = MAX_ANSWER});
     link->grpc = grpc_server_new(&limits, service_grpc(link->service));
     link->server = grpc_connection_new(link->grpc, link_on_output, link, NOW_MS);
-    link->client = ng_client_new(&(struct ng_options){0});
+    link->client = ng_client_new(&link_client);
     return link;
 }
 

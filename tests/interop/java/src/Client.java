@@ -151,7 +151,7 @@ public final class Client {
         checkError(() -> stub().get(key(ByteString.EMPTY)), Status.Code.INVALID_ARGUMENT,
             "ERROR_REASON_BAD_ARGUMENT");
         checkError(() -> stub().incr(MiniRedis.Increment.getDefaultInstance()),
-            Status.Code.UNIMPLEMENTED, "ERROR_REASON_NOT_SERVED");
+            Status.Code.INVALID_ARGUMENT, "ERROR_REASON_BAD_ARGUMENT");
     }
 
     private void metadata() {

@@ -268,6 +268,62 @@ static void test_what_takes_long_is_done_elsewhere(void **state)
     assert_answered(call, 3);
 }
 
+/* By another thread; its replies are encoded as the client takes them. */
+static void test_a_bulky_batch_is_decoded_elsewhere(void **state)
+{
+    struct link *link = *state;
+    struct scripted_engine *engine = engine_of(link);
+    const struct ng_stream *call = send_gets(link, 12000);
+    assert_int_equal(offload_count(link_offload), 1);
+    assert_int_equal(engine->submits, 0);
+    assert_value(link_call_key(link, "/KeyStore/Get", "other"), "other");
+    sem_wait(&engine->done);
+    for (int turns = 0; turns < 20 && !call->closed; turns++)
+        resume(link);
+    assert_int_equal(engine->submits, 12001);
+    assert_answered(call, 12000);
+}
+
+static void test_a_bulky_batch_that_is_no_batch(void **state)
+{
+    struct link *link = *state;
+    static const uint8_t bytes[100000] = {0x0a, 0xff, 0xff};
+    struct ng_stream *call = ng_call(link->client, PATH, slice_make(bytes, sizeof bytes));
+    link_exchange(link);
+    assert_false(call->closed);
+    sem_wait(&engine_of(link)->done);
+    resume(link);
+    ng_call_assert_failed(call, GRPC_INTERNAL, "ERROR_REASON_BAD_MESSAGE",
+                          "does not decode as OpBatch");
+}
+
+/* While another thread decodes it, and between its turns; nothing is left. */
+static void test_a_bulky_batch_that_is_cancelled(void **state)
+{
+    struct link *link = *state;
+    struct scripted_engine *engine = engine_of(link);
+    size_t before = account_used();
+    for (int resumed = 0; resumed < 2; resumed++) {
+        const struct ng_stream *call = send_gets(link, 12000);
+        if (resumed) { /* it is amid its turns */
+            sem_wait(&engine->done);
+            resume(link);
+            assert_int_equal(engine->submits, 2000);
+        }
+        ng_client_reset(link->client, call);
+        link_exchange(link);
+        if (!resumed)
+            sem_wait(&engine->done);
+        resume(link);
+        assert_int_equal(engine->submits, resumed ? 2000 : 0);
+        ng_client_free(link->client); /* what it has buffered counts, too */
+        grpc_connection_free(link->server);
+        assert_int_equal(account_used(), before);
+        link->server = grpc_connection_new(link->grpc, link_on_output, link, NOW_MS);
+        link->client = ng_client_new(&link_client);
+    }
+}
+
 /* Each may be cancelled whatever it waits for; nothing is called for it afterwards. */
 static void test_cancelled_pipelines(void **state)
 {
@@ -358,6 +414,9 @@ int main(void)
         TEST(test_a_long_batch_lets_others_go_on),
         TEST(test_what_takes_long_is_done_at_once_without_others),
         TEST_OFFLOAD(test_what_takes_long_is_done_elsewhere),
+        TEST_OFFLOAD(test_a_bulky_batch_is_decoded_elsewhere),
+        TEST_OFFLOAD(test_a_bulky_batch_that_is_no_batch),
+        TEST_OFFLOAD(test_a_bulky_batch_that_is_cancelled),
         TEST_OFFLOAD(test_cancelled_pipelines),
         TEST(test_what_is_refused_has_its_error),
         TEST(test_a_batch_that_cannot_be_decoded_ends_the_stream),
