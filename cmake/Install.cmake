@@ -5,7 +5,7 @@
 # Nothing that is installed knows the prefix, so that --prefix may say any.
 install(TARGETS keystore_client EXPORT keystoreTargets
   LIBRARY COMPONENT library NAMELINK_COMPONENT development)
-install(FILES include/keystore/client.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/keystore"
+install(FILES include/keystore/client.h include/keystore/streams.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/keystore"
   COMPONENT development)
 install(FILES proto/mini_redis.proto DESTINATION "${CMAKE_INSTALL_DATADIR}/keystore"
   COMPONENT development)
