@@ -264,7 +264,8 @@ keystore_pipeline_open(struct keystore_client *client,
 KEYSTORE_API enum keystore_code keystore_pipeline_add(struct keystore_pipeline *pipeline,
                                                       const struct keystore_op *op);
 
-/* Sends what is gathered, as far as that goes without waiting. */
+/* Sends what is gathered, as far as that goes without waiting; fails if the pipeline has ended, as
+ * when the connection was lost meanwhile. */
 KEYSTORE_API enum keystore_code keystore_pipeline_flush(struct keystore_pipeline *pipeline);
 
 /* Sends what is gathered and waits until all replies were passed to on_reply. */

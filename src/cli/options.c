@@ -33,7 +33,8 @@ static const struct option_row rows[] = {
     [OPTION_NO_RAW] = {0, "no-raw", NULL, "print quoted values, the default on a terminal"},
     [OPTION_PIPE] = {0, "pipe", NULL,
                      "execute commands from standard input, one per line or in RESP as for\n"
-                     "redis-cli --pipe, and report how many there were"},
+                     "redis-cli --pipe, and report how many there were; errors have the number of\n"
+                     "their line or command"},
     [OPTION_HELP] = {0, "help", NULL, "print this help and exit"},
     [OPTION_VERSION] = {0, "version", NULL, "print the version and exit"},
 };

@@ -88,7 +88,12 @@ static enum session_result session_print_status(const struct session *session, c
 
 enum session_result session_print_failure(struct session *session, const char *label)
 {
-    const struct keystore_error *error = keystore_last_error(session->client);
+    return session_print_error_of(session, keystore_last_error(session->client), label);
+}
+
+enum session_result session_print_error_of(struct session *session,
+                                           const struct keystore_error *error, const char *label)
+{
     standard_push();
     fputs(label, stderr);
     format_error(stderr, error);

@@ -52,6 +52,10 @@ enum session_result session_print(const struct session *session, const struct re
  * always SESSION_FAILED. */
 enum session_result session_print_failure(struct session *session, const char *label);
 
+/* The same for an error of a stream. */
+enum session_result session_print_error_of(struct session *session,
+                                           const struct keystore_error *error, const char *label);
+
 /* Whether the server refused that call, so that nothing has changed; else the outcome is
  * unknown. */
 bool session_was_refused(const struct session *session);

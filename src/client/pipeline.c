@@ -161,7 +161,7 @@ static bool pipeline_fail_over(struct keystore_pipeline *pipeline)
 {
     if (streaming_conclude(&pipeline->streaming) == KEYSTORE_OK)
         status_set(&pipeline->error, KEYSTORE_INTERNAL,
-                   "the server ended the pipeline before it had answered everything");
+                   "the server ended the pipeline, although it was not closed");
     else
         pipeline->error = pipeline->streaming.stream.call.error;
     return pipeline_fail(pipeline);
@@ -360,9 +360,13 @@ enum keystore_code keystore_pipeline_add(struct keystore_pipeline *pipeline,
 
 enum keystore_code keystore_pipeline_flush(struct keystore_pipeline *pipeline)
 {
+    struct slice batch;
     if (!pipeline_check(pipeline, pipeline) || !pipeline_send(pipeline))
         return keystore_pipeline_error(pipeline)->code;
-    return KEYSTORE_OK;
+    if (streaming_find(&pipeline->streaming, &batch) != STREAMING_OVER)
+        return KEYSTORE_OK;
+    pipeline_fail_over(pipeline);
+    return pipeline->error.code;
 }
 
 enum keystore_code keystore_pipeline_wait(struct keystore_pipeline *pipeline)

@@ -44,6 +44,8 @@ struct pipeline_batch {
     struct arena arena;
     struct pipeline_item *items;
     size_t count, started, done;
+    uint64_t max_reply; /* bytes of a reply that the caller accepts */
+    size_t answered;    /* whose replies are written */
 };
 
 struct pipeline {
@@ -81,7 +83,7 @@ static void pipeline_clear(struct pipeline_batch *batch)
     arena_reset(&batch->arena);
     batch->next = NULL;
     batch->items = NULL;
-    batch->count = batch->started = batch->done = 0;
+    batch->count = batch->started = batch->done = batch->answered = 0;
 }
 
 static void pipeline_free_batch(struct pipeline_batch *batch)
@@ -298,6 +300,7 @@ static void pipeline_decode_item(struct pipeline_batch *batch, const Keystore__V
     const struct stream_host *host = batch->pipeline->host;
     *item = (struct pipeline_item){.task = {.op = {.now_ms = host->now_ms,
                                                    .max_answer = host->max_answer,
+                                                   .max_reply = batch->max_reply,
                                                    .max_value = host->limits.max_value},
                                             .arena = &batch->arena,
                                             .on_done = pipeline_on_done,
@@ -328,6 +331,7 @@ static enum err pipeline_fill(struct pipeline_batch *batch, struct slice message
     if (batch->items == NULL)
         return field_refuse_memory(arena, why);
     batch->count = ops->n_ops;
+    batch->max_reply = grpc_call_max_reply(batch->pipeline->call);
     for (size_t i = 0; i < batch->count; i++)
         pipeline_decode_item(batch, ops->ops[i], &batch->items[i]);
     return ERR_NONE;
@@ -378,18 +382,24 @@ static void pipeline_on_message(void *user, struct grpc_call *call, struct slice
 
 /* ---- replies ---- */
 
-/* Returns the bytes of the message. */
-static size_t pipeline_write(struct grpc_call *call, const struct pipeline_batch *batch)
+/* Writes a message of the next replies, up to about a page of them; returns its bytes. */
+static size_t pipeline_write(struct grpc_call *call, struct pipeline_batch *batch)
 {
     size_t size = 0;
-    for (size_t i = 0; i < batch->count; i++) {
-        const struct engine_task *task = &batch->items[i].task;
+    size_t end = batch->answered;
+    for (; end < batch->count; end++) {
+        const struct engine_task *task = &batch->items[end].task;
         size_t reply = encode_reply_size(&task->op, &task->result);
-        size += wire_head_size(reply) + reply;
+        reply += wire_head_size(reply);
+        if (size > 0 && size + reply > PIPELINE_REPLY_BYTES)
+            break;
+        size += reply;
     }
     struct chain *to = grpc_stream_write(call, size);
-    for (size_t i = 0; i < batch->count; i++)
-        encode_reply_write(REPLIES, &batch->items[i].task.op, &batch->items[i].task.result, to);
+    for (; batch->answered < end; batch->answered++) {
+        const struct engine_task *task = &batch->items[batch->answered].task;
+        encode_reply_write(REPLIES, &task->op, &task->result, to);
+    }
     return size;
 }
 
@@ -402,6 +412,8 @@ static void pipeline_on_room(void *user, struct grpc_call *call, size_t room)
         if (batch == NULL || batch->done < batch->count)
             break;
         written += GRPC_PREFIX_SIZE + pipeline_write(call, batch);
+        if (batch->answered < batch->count)
+            continue;
         pipeline->first = batch->next;
         if (pipeline->first == NULL)
             pipeline->last = &pipeline->first;
