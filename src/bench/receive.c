@@ -76,7 +76,7 @@ static void receive_end_ok(struct session *session, struct stream *stream, uint6
         if (op_row(op)->reads && stream->start_ns >= session->setup->tally->from_ns)
             session->setup->tally->misses += misses;
     } else if (stream->body != NULL &&
-        !verify_body(templates->payload, op, stream->key, buf_slice(stream->body)))
+               !verify_body(templates->payload, op, stream->key, buf_slice(stream->body)))
         end = TALLY_WRONG_VALUE;
     else if (stream->body_len == EMPTY_MESSAGE && op_row(op)->reads &&
              stream->start_ns >= session->setup->tally->from_ns)

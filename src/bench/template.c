@@ -9,9 +9,9 @@
 #define MAX_VARINT     ((size_t)10)
 #define MAX_FIELDS     8
 /* Of template_key(): multipliers that spread their product over all bits. */
-#define MIX_KEY        UINT64_C(0x9e3779b97f4a7c15)
-#define MIX_NUMBER     UINT64_C(0xbf58476d1ce4e5b9)
-#define PIPELINE_PATH  "/keystore.v1.KeyStore/Pipeline"
+#define MIX_KEY       UINT64_C(0x9e3779b97f4a7c15)
+#define MIX_NUMBER    UINT64_C(0xbf58476d1ce4e5b9)
+#define PIPELINE_PATH "/keystore.v1.KeyStore/Pipeline"
 /* The load generator accepts answers of any size. */
 #define MAX_REPLY "2147483647"
 

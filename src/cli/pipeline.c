@@ -120,8 +120,8 @@ static void pipeline_fail_rest(struct pipeline *pipeline, const struct keystore_
                          pipeline->items[pipeline->count - 1].number, label);
     enum session_result result = session_print_error_of(pipeline->session, error, label);
     if (left > 1)
-        fprintf(stderr,
-                "The %zu commands may or may not have been executed: check their keys.\n", left);
+        fprintf(stderr, "The %zu commands may or may not have been executed: check their keys.\n",
+                left);
     (void)pipeline_count_result(pipeline, result, pipeline->items[first].number, left);
     pipeline->answered = pipeline->count;
 }

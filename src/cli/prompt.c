@@ -44,6 +44,7 @@ static void prompt_run_line(struct session *session, struct lines *lines, const 
 bool prompt_run(struct session *session)
 {
     struct lines lines;
+    session->interactive = true;
     lines_init(&lines);
     struct editor *editor = editor_new(&lines);
     bool usable = editor != NULL;

@@ -16,7 +16,7 @@ static void a_line_in_place(void **state)
     struct progress progress;
     FILE *out = open_memstream(&text, &len);
     progress_init(&progress, out, 1000);
-    progress_hide(&progress); /* nothing is there */
+    progress_hide(&progress);             /* nothing is there */
     progress_show(&progress, 5, 0, 1050); /* too early */
     progress_show(&progress, 500, 1, 2000);
     progress_show(&progress, 600, 1, 2050);
