@@ -1,6 +1,6 @@
 /*
- * A cache of the keys "config:*" that a watch keeps current: it is filled with the keys as they are,
- * and no change after that is missed, also if the connection is lost or the server restarts. Prints
+ * A cache of the keys "config:*" that a watch keeps current: it starts with the keys as they are,
+ * and misses no change after that, also if the connection is lost or the server restarts. Prints
  * each change, and ends when "config:stop" is written.
  *
  *     cc -o cache cache.c -lkeystore

@@ -10,14 +10,13 @@ static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
 #define NUMBER_COUNT (sizeof numbers / sizeof *numbers)
 
 static volatile sig_atomic_t descriptor; /* 0: none yet */
-static volatile sig_atomic_t pending;
+static volatile sig_atomic_t pending;    /* the signal that has come, or 0 */
 static struct sigaction before[NUMBER_COUNT];
 
 static void interrupt_on_signal(int number)
 {
     int error = errno;
-    (void)number;
-    pending = 1;
+    pending = number;
     (void)eventfd_write(descriptor, 1);
     errno = error;
 }
@@ -47,13 +46,13 @@ bool interrupt_is_pending(void)
     return pending != 0;
 }
 
-bool interrupt_end(void)
+int interrupt_end(void)
 {
     eventfd_t ignored;
     if (interrupt_descriptor() == 0)
-        return false;
+        return 0;
     for (size_t i = 0; i < NUMBER_COUNT; i++)
         sigaction(numbers[i], &before[i], NULL);
     (void)eventfd_read(descriptor, &ignored);
-    return pending != 0;
+    return pending;
 }

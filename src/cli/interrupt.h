@@ -11,8 +11,8 @@ int interrupt_descriptor(void);
 /* From now on SIGINT, SIGTERM and SIGHUP interrupt. */
 void interrupt_begin(void);
 
-/* They end the program again, or do what they did before; returns whether one has come. */
-bool interrupt_end(void);
+/* They end the program again, or do what they did before; returns the one that has come, or 0. */
+int interrupt_end(void);
 
 /* Whether one has come since interrupt_begin(). */
 bool interrupt_is_pending(void);

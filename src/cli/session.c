@@ -7,6 +7,7 @@
 #include "cli/send.h"
 #include "cli/streams.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 void session_init(struct session *session, const struct options *options)
@@ -232,8 +233,8 @@ static enum session_result session_run_stream(struct session *session,
                                    : session_print_error_of(session, &streams.error, label);
 }
 
-/* Runs a command that may wait until it is interrupted; that also ends a session without a
- * prompt. */
+/* Runs a command that may wait until it is interrupted; that also ends a session without a prompt.
+ * With one, every command can be interrupted. */
 static enum session_result session_follow(struct session *session, const struct request *request,
                                           const char *label)
 {
@@ -241,7 +242,8 @@ static enum session_result session_follow(struct session *session, const struct 
         return SESSION_UNREACHABLE;
     struct reply reply;
     enum session_result result;
-    interrupt_begin();
+    if (!session->interactive)
+        interrupt_begin();
     if (request->type != REQUEST_BLOCKING)
         result = session_run_stream(session, request, label);
     else if (send_request(session->client, request, &session->arena, &reply) == KEYSTORE_OK)
@@ -250,8 +252,8 @@ static enum session_result session_follow(struct session *session, const struct 
         result = SESSION_FAILED; /* whoever interrupts it knows why there is no answer */
     else
         result = session_print_failure(session, label);
-    if (interrupt_end() && !session->interactive)
-        session->quit = true;
+    if (!session->interactive)
+        session->quit = interrupt_end() != 0;
     return result;
 }
 
@@ -316,12 +318,18 @@ enum session_result session_run(struct session *session, struct words words, con
     struct request request;
     char problem[ARGS_PROBLEM_SIZE];
     enum session_result result;
+    if (session->interactive)
+        interrupt_begin();
     arena_reset(&session->arena);
     if (commands_parse(words, session_db(session), &session->arena, &request, problem))
         result = session_run_request(session, &request, words, label);
     else
         result = session_refuse(session, problem, label);
     standard_push();
+    if (session->interactive) {
+        int number = interrupt_end();
+        session->quit |= number != 0 && number != SIGINT;
+    }
     return result;
 }
 
