@@ -1,13 +1,15 @@
 # What `cmake --install` puts where, besides the programs, in components that can be installed alone:
 #   library      libkeystore, what a program that was linked with it needs
-#   development  what linking takes: header, proto, and the files that pkg-config and CMake look for
+#   development  what linking takes: header, proto, the files that pkg-config and CMake look for; and
+#                the descriptors of all services, for tools
 #   programs     those that were built; the others are left out
 # Nothing that is installed knows the prefix, so that --prefix may say any.
 install(TARGETS keystore_client EXPORT keystoreTargets
   LIBRARY COMPONENT library NAMELINK_COMPONENT development)
 install(FILES include/keystore/client.h include/keystore/streams.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/keystore"
   COMPONENT development)
-install(FILES proto/mini_redis.proto DESTINATION "${CMAKE_INSTALL_DATADIR}/keystore"
+add_dependencies(keystore_client protoset) # so that who builds the library alone can install it
+install(FILES proto/mini_redis.proto "${protoset}" DESTINATION "${CMAKE_INSTALL_DATADIR}/keystore"
   COMPONENT development)
 
 # keystore.pc names its folders from its own.

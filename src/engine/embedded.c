@@ -8,6 +8,7 @@
 #include "engine/save_requests.h"
 #include "engine/waiting.h"
 #include "journal/durable.h"
+#include "journal/journal.h"
 #include "store/store.h"
 
 #include <stdlib.h>
@@ -205,6 +206,37 @@ static enum engine_answer embedded_save(struct engine *engine, struct engine_tas
     return wait_for_it ? ENGINE_PENDING : ENGINE_DONE;
 }
 
+/* ---- snapshots ---- */
+
+/* An open base is such a file; there is nothing else to it. */
+static struct engine_snapshot *embedded_open_snapshot(struct engine *engine, uint64_t *size,
+                                                      const char **why)
+{
+    struct embedded *embedded = (struct embedded *)engine;
+    struct fs_file *file;
+    int error =
+        embedded->journal != NULL ? journal_open_base(embedded->journal, &file, size) : -ENOENT;
+    if (error == 0)
+        return (struct engine_snapshot *)file;
+    *why = error == -ENOENT ? "there is no snapshot" : fs_error_text(error);
+    return NULL;
+}
+
+static ssize_t embedded_read_snapshot(struct engine_snapshot *snapshot, uint64_t offset, void *out,
+                                      size_t size, const char **why)
+{
+    ssize_t got = fs_read((struct fs_file *)snapshot, offset, out, size);
+    if (got >= 0)
+        return got;
+    *why = fs_error_text((int)got);
+    return -1;
+}
+
+static void embedded_close_snapshot(struct engine_snapshot *snapshot)
+{
+    fs_close((struct fs_file *)snapshot);
+}
+
 static void embedded_complete_durable(struct embedded *embedded, struct embedded_worker *worker)
 {
     struct engine_task *task;
@@ -290,6 +322,9 @@ struct engine *embedded_new(const struct store_options *options, unsigned worker
                                        .run = embedded_run,
                                        .settle = embedded_settle,
                                        .save = embedded_save,
+                                       .open_snapshot = embedded_open_snapshot,
+                                       .read_snapshot = embedded_read_snapshot,
+                                       .close_snapshot = embedded_close_snapshot,
                                        .cancel = embedded_cancel,
                                        .complete = embedded_complete,
                                        .maintain = embedded_maintain,

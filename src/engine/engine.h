@@ -8,8 +8,11 @@
 #include "base/waker.h"
 #include "store/op.h"
 
+#include <sys/types.h>
+
 struct arena;
 struct engine;
+struct engine_snapshot;
 
 enum engine_answer {
     ENGINE_DONE,    /* the result is set; on_done is not called */
@@ -42,6 +45,17 @@ struct engine {
     /* Writes a snapshot of all data. The task, whose op is ignored, is answered when that is done,
      * or immediately without `wait`. */
     enum engine_answer (*save)(struct engine *engine, struct engine_task *task, bool wait);
+    /*
+     * Opens the newest snapshot, which stays readable when there is a newer one. NULL if that
+     * fails, with an error message in *why; else its size in bytes is in *size. read_snapshot()
+     * reads up to `size` bytes from the offset and returns how many, fewer only at the end, or -1
+     * with *why. These may wait for the disk, and may be called on any thread.
+     */
+    struct engine_snapshot *(*open_snapshot)(struct engine *engine, uint64_t *size,
+                                             const char **why);
+    ssize_t (*read_snapshot)(struct engine_snapshot *snapshot, uint64_t offset, void *out,
+                             size_t size, const char **why);
+    void (*close_snapshot)(struct engine_snapshot *snapshot);
     /* Forgets a pending task: on_done will not be called. A write that waited for the disk has been
      * done; what waited for something else has changed nothing. */
     void (*cancel)(struct engine *engine, struct engine_task *task);

@@ -56,6 +56,14 @@ struct journal_save {
  * progress is completed first. From any thread, between start and stop. */
 void journal_save(struct journal *journal, struct journal_save *save);
 
+/*
+ * Opens the newest base for reading; it can be read to its end even when another has replaced it
+ * meanwhile. 0, with its size in bytes, and the caller closes the file; -ENOENT if there is none,
+ * or another negative errno. From any thread, between start and stop.
+ */
+int journal_open_base(struct journal *journal, struct fs_file **file, uint64_t *size)
+    __attribute__((warn_unused_result));
+
 struct journal_stats {
     enum journal_durability durability;
     const char *read_only_reason; /* the read-only reason; NULL = writes are accepted */

@@ -1,5 +1,6 @@
 /*
- * Writes a new base, which replaces the base and logs so far, and maintains the manifest.
+ * Writes a new base, which replaces the base and logs so far, maintains the manifest, and opens the
+ * base for those who want a copy.
  *
  * The normal path, journal_rewrite(): take a number N that no file has; mark the store at a
  * revision and, while no thread can write, have the log rotate to file N
@@ -17,6 +18,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "journal/journal.h"
 #include "journal/layout.h"
 #include "store/restore.h"
 
@@ -286,4 +288,29 @@ int journal_write_first_base(struct journal *journal)
     pthread_mutex_unlock(&journal->lock);
     journal->from_dump = error != 0;
     return error;
+}
+
+/* ---- reading it ---- */
+
+int journal_open_base(struct journal *journal, struct fs_file **file, uint64_t *size)
+{
+    char path[LAYOUT_PATH];
+    int error = -ENOENT;
+    pthread_mutex_lock(&journal->manifest_lock); /* so that it is not removed before it is open */
+    for (size_t i = 0; i < journal->manifest.count; i++) {
+        if (journal->manifest.files[i].type != 'b')
+            continue;
+        layout_path(path, journal->manifest.files[i].name);
+        error = fs_open(journal->fs, path, FS_READ, file);
+    }
+    pthread_mutex_unlock(&journal->manifest_lock);
+    if (error != 0)
+        return error;
+    int64_t bytes = fs_size(*file);
+    if (bytes < 0) {
+        fs_close(*file);
+        return (int)bytes;
+    }
+    *size = (uint64_t)bytes;
+    return 0;
 }

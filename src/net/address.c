@@ -106,6 +106,25 @@ int net_address_port(const struct net_address *address)
     return 0;
 }
 
+bool net_address_name(struct net_address *address)
+{
+    char host[INET6_ADDRSTRLEN];
+    bool is_v6 = address->socket.ss_family == AF_INET6;
+    if (net_address_is_unix(address)) {
+        const char *path = net_address_path(address);
+        snprintf(address->text, sizeof address->text, "unix:%s", path);
+        return path[0] != '\0'; /* else it is an abstract socket, or has no name */
+    }
+    const void *ip = is_v6 ? (const void *)&((struct sockaddr_in6 *)&address->socket)->sin6_addr
+                           : (const void *)&((struct sockaddr_in *)&address->socket)->sin_addr;
+    if (!is_v6 && address->socket.ss_family != AF_INET)
+        return false;
+    inet_ntop(address->socket.ss_family, ip, host, sizeof host);
+    snprintf(address->text, sizeof address->text, is_v6 ? "[%s]:%d" : "%s:%d", host,
+             net_address_port(address));
+    return true;
+}
+
 void net_address_name_port(struct net_address *address)
 {
     char *colon = strrchr(address->text, ':');

@@ -23,6 +23,10 @@ bool net_address_is_unix(const struct net_address *address);
 /* The port; 0 for unix. */
 int net_address_port(const struct net_address *address);
 
+/* Sets the text from `socket` and `size`, as net_address_parse() reads it. False if the socket is
+ * neither TCP nor unix with a path. */
+bool net_address_name(struct net_address *address) __attribute__((warn_unused_result));
+
 /* Sets the port in `text` to that of `socket`, which the system may have chosen. */
 void net_address_name_port(struct net_address *address);
 

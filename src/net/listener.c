@@ -104,6 +104,23 @@ bool listener_bind(struct net_address *address, int *descriptors, size_t count)
     return true;
 }
 
+bool listener_share(int descriptor, int *descriptors, size_t count)
+{
+    int flags = fcntl(descriptor, F_GETFL);
+    if (flags < 0 || fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) < 0)
+        return false;
+    descriptors[0] = descriptor;
+    for (size_t i = 1; i < count; i++) {
+        descriptors[i] = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+        if (descriptors[i] >= 0)
+            continue;
+        while (--i > 0)
+            listener_close_keeping_errno(descriptors[i]);
+        return false;
+    }
+    return true;
+}
+
 void listener_unlink(const struct net_address *address)
 {
     if (net_address_is_unix(address))

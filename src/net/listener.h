@@ -19,6 +19,11 @@
 bool listener_bind(struct net_address *address, int *descriptors, size_t count)
     __attribute__((warn_unused_result));
 
+/* Makes `count` descriptors of one listening socket, of which the first is `descriptor` itself. The
+ * same on failure, and `descriptor` stays open. */
+bool listener_share(int descriptor, int *descriptors, size_t count)
+    __attribute__((warn_unused_result));
+
 /* Removes the file of a unix address; to be called by the process that bound it, when it stops
  * serving. */
 void listener_unlink(const struct net_address *address);

@@ -220,6 +220,7 @@ enum config_answer config_read(int argc, char **argv, struct config *config)
     }
     if (reading.file != NULL && !config_read_file(&reading))
         return CONFIG_BAD;
+    config->listens_by_default = config->listen_count == 0;
     bool is_set = config->listen_count > 0 ||
                   options_set(OPTION_FIRST_SETTING, config, OPTIONS_DEFAULT_LISTEN, &why);
     CHECK(is_set); /* a default is valid */

@@ -16,9 +16,11 @@
 #include "server/descriptors.h"
 #include "server/hints.h"
 #include "server/report.h"
+#include "server/systemd.h"
 #include "server/watch.h"
 #include "server/worker.h"
 #include "service/offload.h"
+#include "service/protoset.h"
 #include "service/status.h"
 #include "store/store.h"
 
@@ -41,11 +43,14 @@ struct server {
     struct activity activity;
     struct net_admission *admission;
     struct offload *offload;
+    struct protoset *protoset; /* NULL: reflection is off */
     struct worker **workers;
     struct report report;
     struct data data;
     struct watch watch;
-    size_t listening; /* addresses of the configuration that are bound */
+    int passed[CONFIG_MAX_LISTEN]; /* listening sockets for the first addresses, */
+    size_t passed_count;           /* so many; the others are bound here */
+    size_t listening;              /* addresses that are listened on */
 };
 
 /* Large objects lie in runs (base/runs.h). Memory of malloc() returns to the system when it is
@@ -72,11 +77,32 @@ static void server_block_signals(sigset_t *signals)
     signal(SIGXFSZ, SIG_IGN); /* a file at its size limit is a disk error, EFBIG */
 }
 
-static bool server_serve_address(struct server *server, struct net_address *address)
+/* Lets the sockets that the service manager has passed take the place of the default address, or
+ * stand before those that were given. */
+static bool server_take_sockets(struct server *server)
 {
+    struct config *config = &server->config;
+    struct net_address passed[CONFIG_MAX_LISTEN], own[CONFIG_MAX_LISTEN];
+    size_t own_count = config->listens_by_default ? 0 : config->listen_count;
+    int count = systemd_take_sockets(server->passed, passed, CONFIG_MAX_LISTEN - own_count);
+    if (count <= 0)
+        return count == 0;
+    server->passed_count = (size_t)count;
+    memcpy(own, config->listen, own_count * sizeof *own);
+    memcpy(config->listen, passed, server->passed_count * sizeof *passed);
+    memcpy(config->listen + count, own, own_count * sizeof *own);
+    config->listen_count = server->passed_count + own_count;
+    return true;
+}
+
+static bool server_serve_address(struct server *server, size_t index)
+{
+    struct net_address *address = &server->config.listen[index];
     unsigned threads = server->config.threads;
     int *descriptors = mem_alloc(threads * sizeof *descriptors);
-    bool bound = listener_bind(address, descriptors, threads);
+    bool bound = index < server->passed_count
+                     ? listener_share(server->passed[index], descriptors, threads)
+                     : listener_bind(address, descriptors, threads);
     int result = bound ? 0 : -errno;
     for (unsigned i = 0; i < threads && result == 0; i++)
         result = worker_listen(server->workers[i], descriptors[i], address);
@@ -118,6 +144,8 @@ static bool server_make_workers(struct server *server)
     server->offload = offload_new(config->threads, config->threads);
     if (server->offload == NULL)
         return server_print_refusal("a thread");
+    if (config->reflection != REFLECTION_OFF)
+        server->protoset = protoset_new(config->reflection == REFLECTION_TEXT);
     report_init(&server->report);
     server->report.config = config;
     server->report.store = embedded_store(server->engine);
@@ -129,6 +157,7 @@ static bool server_make_workers(struct server *server)
                                      .activity = &server->activity,
                                      .admission = server->admission,
                                      .offload = server->offload,
+                                     .protoset = server->protoset,
                                      .info = &server->report.info};
     for (unsigned i = 0; i < config->threads; i++) {
         server->workers[i] = worker_new(&options, i);
@@ -183,7 +212,7 @@ static bool server_serve(struct server *server)
     if (!server_make_workers(server))
         return false;
     for (size_t i = 0; i < config->listen_count; i++) {
-        if (!server_serve_address(server, &config->listen[i]))
+        if (!server_serve_address(server, i))
             return false;
     }
     if (!data_open(&server->data, config, server->engine, &server->activity) ||
@@ -194,7 +223,7 @@ static bool server_serve(struct server *server)
     return true;
 }
 
-/* True if a signal to stop is pending; takes it. */
+/* Called often while data is loaded. True if a signal to stop is pending; takes it. */
 static bool server_is_stopped(void)
 {
     static const struct timespec no_wait = {0};
@@ -202,6 +231,7 @@ static bool server_is_stopped(void)
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    systemd_loading(clock_monotonic_ms());
     return sigtimedwait(&signals, NULL, &no_wait) > 0;
 }
 
@@ -211,6 +241,7 @@ static void server_announce_all(const struct config *config)
         server_announce(&config->listen[i]);
     if (!standard_flush("keystore-server")) /* clients do not need to see it */
         log_warning("started, but the line that says so could not be written to standard output");
+    systemd_ready();
 }
 
 /* Stops the workers that were started. */
@@ -236,15 +267,34 @@ static struct watch_numbers server_read_counters(struct server *server)
     return numbers;
 }
 
-/* Waits for a signal of the set, which it returns. Once a second it logs what is new and returns
- * freed memory to the system, so that this happens on an idle server, too. */
+/* Tells the service manager that the server works, unless an event loop is stuck. One that waits
+ * for the disk is not: a restart would not help it. */
+static void server_report_alive(struct server *server, const struct watch_numbers *numbers,
+                                int64_t watchdog_ms)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    for (unsigned i = 0; i < server->config.threads; i++)
+        if (numbers->waits_since_us == 0 &&
+            now_ms - worker_ticked_ms(server->workers[i]) > watchdog_ms)
+            return;
+    systemd_alive();
+}
+
+/* Waits for a signal of the set, which it returns. Once a second, or more often if the service
+ * manager wants to hear from the server, it logs what is new and returns freed memory to the
+ * system, so that this happens on an idle server, too. */
 static int server_watch_until_signal(struct server *server, const sigset_t *signals)
 {
-    static const struct timespec a_second = {.tv_sec = 1};
+    int64_t watchdog_ms = systemd_watchdog_ms();
+    int64_t period_ms = watchdog_ms > 0 && watchdog_ms < 3000 ? watchdog_ms / 3 + 1 : 1000;
+    struct timespec period = {.tv_sec = period_ms / 1000,
+                              .tv_nsec = (long)(period_ms % 1000) * 1000000};
     int received;
-    while ((received = sigtimedwait(signals, NULL, &a_second)) < 0) {
+    while ((received = sigtimedwait(signals, NULL, &period)) < 0) {
         struct watch_numbers numbers = server_read_counters(server);
         watch_look(&server->watch, &numbers, clock_monotonic_ms());
+        if (watchdog_ms > 0)
+            server_report_alive(server, &numbers, watchdog_ms);
         mem_trim();
     }
     return received;
@@ -255,6 +305,7 @@ static void server_wait_and_drain(struct server *server, const sigset_t *signals
 {
     int received = server_watch_until_signal(server, signals);
     log_info("%s received: finishing the calls in flight", strsignal(received));
+    systemd_stopping(server->config.net.drain_timeout_ms);
     pthread_sigmask(SIG_UNBLOCK, signals, NULL);
     server_drain(server);
 }
@@ -276,8 +327,9 @@ static bool server_stop(struct server *server)
         worker_free(server->workers[i]);
     free(server->workers);
     offload_free(server->offload);
+    protoset_free(server->protoset);
     net_admission_free(server->admission);
-    for (size_t i = 0; i < server->listening; i++)
+    for (size_t i = server->passed_count; i < server->listening; i++)
         listener_unlink(&server->config.listen[i]);
     data_close(&server->data);
     embedded_free(server->engine);
@@ -322,6 +374,8 @@ int main(int argc, char **argv)
     }
     sigset_t signals;
     log_set_level(server.config.log_level);
+    if (!server_take_sockets(&server))
+        return 1;
     hints_give(&server.config, server_on_hint, NULL);
     descriptors_raise_limit();
     account_set_limit(server.config.max_client_memory);

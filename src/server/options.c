@@ -15,6 +15,7 @@ enum option_type {
     TYPE_NONE,
     TYPE_LISTEN,
     TYPE_LOG_LEVEL,
+    TYPE_REFLECTION,
     TYPE_POLICY, /* enum store_policy */
     TYPE_PATH,   /* char[CONFIG_MAX_PATH] */
     TYPE_DURABILITY,
@@ -116,6 +117,10 @@ static const struct setting settings[] = {
      1,
      "a switch"},
     {{0, "log-level", "LEVEL", "error, warning, info or debug (info)"}, .type = TYPE_LOG_LEVEL},
+    {{0, "reflection", "HOW",
+      "whether tools such as grpcurl can ask for the API: on, off, or text, which shows keys and "
+      "values as text instead of base64 (on)"},
+     .type = TYPE_REFLECTION},
     {{0, "drain-timeout", "SECONDS", "time for calls in flight to finish at shutdown (10)"},
      TYPE_SECONDS,
      AT(net.drain_timeout_ms),
@@ -289,6 +294,20 @@ static bool options_set_policy(struct config *config, const char *value, const c
     return false;
 }
 
+static bool options_set_reflection(struct config *config, const char *value, const char **why)
+{
+    static const char *const names[] = {
+        [REFLECTION_ON] = "on", [REFLECTION_OFF] = "off", [REFLECTION_TEXT] = "text"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(value, names[i]) == 0) {
+            config->reflection = (enum reflection)i;
+            return true;
+        }
+    }
+    *why = "must be on, off or text";
+    return false;
+}
+
 static const char *const durabilities[] = {
     [JOURNAL_ALWAYS] = "always", [JOURNAL_EVERY_SECOND] = "everysec", [JOURNAL_NONE] = "none"};
 
@@ -429,6 +448,8 @@ static bool options_set_value(size_t row, struct config *config, const char *val
         return options_set_rules(config, value, why);
     case TYPE_FLAG:
         return options_set_flag((bool *)((char *)config + setting->offset), value, why);
+    case TYPE_REFLECTION:
+        return options_set_reflection(config, value, why);
     case TYPE_LOG_LEVEL:
         *why = "must be error, warning, info or debug";
         return log_level_parse(value, &config->log_level);

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 struct worker {
@@ -25,6 +26,7 @@ struct worker {
     unsigned index, count; /* this worker's number, and how many there are */
     pthread_t thread;
     bool started;
+    atomic_int_fast64_t ticked_ms;
 };
 
 static void worker_on_output(void *connection)
@@ -118,6 +120,7 @@ static void worker_check(void *session, int64_t now_ms)
 static int64_t worker_tick(void *user)
 {
     struct worker *worker = user;
+    atomic_store_explicit(&worker->ticked_ms, clock_monotonic_ms(), memory_order_relaxed);
     return engine_maintain(worker->engine, worker->index, worker->count, clock_unix_ms());
 }
 
@@ -195,6 +198,7 @@ struct worker *worker_new(const struct worker_options *options, unsigned index)
                                                             .waker = waker,
                                                             .info = options->info,
                                                             .offload = options->offload,
+                                                            .protoset = options->protoset,
                                                             .max_value = config->max_value,
                                                             .max_answer = limits.max_message});
     worker->grpc = grpc_server_new(&limits, service_grpc(worker->service));
@@ -227,6 +231,7 @@ static void *worker_run(void *user)
 int worker_start(struct worker *worker)
 {
     CHECK(!worker->started);
+    atomic_store(&worker->ticked_ms, clock_monotonic_ms());
     int error = pthread_create(&worker->thread, NULL, worker_run, worker);
     worker->started = error == 0;
     return -error;
@@ -236,6 +241,11 @@ void worker_stop(struct worker *worker)
 {
     if (worker != NULL && worker->started)
         net_loop_stop(worker->loop);
+}
+
+int64_t worker_ticked_ms(const struct worker *worker)
+{
+    return atomic_load_explicit(&worker->ticked_ms, memory_order_relaxed);
 }
 
 uint64_t worker_commands(const struct worker *worker)

@@ -20,6 +20,7 @@ struct worker_options {
     struct net_admission *admission;
     struct offload *offload; /* NULL: a worker itself does what takes long */
     const struct info_source *info;
+    const struct protoset *protoset; /* of the API, for reflection; NULL: it is off */
 };
 
 /* Worker `index` of config->threads, not running yet; registers with the engine and `offload` how
@@ -35,6 +36,10 @@ int worker_start(struct worker *worker) __attribute__((warn_unused_result));
 
 /* Has a worker finish, if it was started; returns immediately. NULL is allowed. */
 void worker_stop(struct worker *worker);
+
+/* When its event loop last did its regular maintenance, every 100 ms at least; any thread may ask.
+ * Monotonic. */
+int64_t worker_ticked_ms(const struct worker *worker);
 
 /* Requests received so far; any thread may ask. */
 uint64_t worker_commands(const struct worker *worker);

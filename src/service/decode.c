@@ -14,6 +14,7 @@
 enum err decode_message(const ProtobufCMessageDescriptor *type, struct slice bytes,
                         struct arena *arena, void **message, const char **why)
 {
+    *message = NULL;
     if (bytes.len >= RESERVE_LEASED && !arena_lease(arena, bytes.len)) /* the store copies them */
         return field_refuse_memory(arena, why);
     enum err err = wire_decode(type, bytes, arena, message);

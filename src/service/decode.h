@@ -13,7 +13,7 @@
 
 /*
  * protobuf-c's struct of a message from its bytes, into which it then points: wire_decode() with an
- * error message. On error *why is that, static or in the arena.
+ * error message. On error *message is NULL, and *why is that, static or in the arena.
  */
 enum err decode_message(const ProtobufCMessageDescriptor *type, struct slice bytes,
                         struct arena *arena, void **message, const char **why);

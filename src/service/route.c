@@ -1,7 +1,9 @@
 /* The router. Only exact matches, so that no variant of a path escapes a later check. */
 #include "service/route.h"
 
+#include "service/streams/backup.h"
 #include "service/streams/pipeline.h"
+#include "service/streams/reflection.h"
 
 #include <mini_redis.pb-c.h>
 
@@ -22,6 +24,10 @@ static const struct method others[] = {
      .type = METHOD_SAVE,
      .kind = OP_COUNT,
      .encoder = &encode_status},
+    {.name = SLICE_LITERAL("Backup"),
+     .type = METHOD_STREAM,
+     .kind = OP_COUNT,
+     .stream = &backup_method},
 };
 
 static const struct method streams[] = {
@@ -31,36 +37,52 @@ static const struct method streams[] = {
      .stream = &pipeline_method},
 };
 
-static const struct method *route_find_name(struct slice name, bool admin)
+/* Under both names of the service. */
+static const struct method reflection[] = {
+    {.name = SLICE_LITERAL("ServerReflectionInfo"),
+     .type = METHOD_STREAM,
+     .kind = OP_COUNT,
+     .stream = &reflection_method},
+};
+
+static const struct method *route_find_op(struct slice name, bool admin)
 {
     for (size_t i = 0; i < OP_COUNT; i++) {
         bool is_admin = op_info(methods[i].kind)->category == OP_CATEGORY_ADMIN;
         if (is_admin == admin && slice_equal(name, methods[i].name))
             return &methods[i];
     }
-    for (size_t i = 0; !admin && i < sizeof streams / sizeof streams[0]; i++) {
-        if (slice_equal(name, streams[i].name))
-            return &streams[i];
-    }
-    for (size_t i = 0; admin && i < sizeof others / sizeof others[0]; i++) {
-        if (slice_equal(name, others[i].name))
-            return &others[i];
-    }
     return NULL;
 }
 
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
 const struct method *route_find(struct slice path)
 {
+    enum ops { NO_OPS, DATA_OPS, ADMIN_OPS };
     static const struct {
         struct slice text;
-        bool admin;
-    } prefixes[] = {{SLICE_LITERAL("/keystore.v1.KeyStore/"), false},
-                    {SLICE_LITERAL("/KeyStore/"), false},
-                    {SLICE_LITERAL("/keystore.v1.KeyStoreAdmin/"), true},
-                    {SLICE_LITERAL("/KeyStoreAdmin/"), true}};
-    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
-        if (slice_starts_with(path, prefixes[i].text))
-            return route_find_name(slice_skip(path, prefixes[i].text.len), prefixes[i].admin);
+        enum ops ops;
+        const struct method *others; /* methods that are no operations */
+        size_t count;
+    } prefixes[] = {
+        {SLICE_LITERAL("/keystore.v1.KeyStore/"), DATA_OPS, streams, COUNT(streams)},
+        {SLICE_LITERAL("/KeyStore/"), DATA_OPS, streams, COUNT(streams)},
+        {SLICE_LITERAL("/keystore.v1.KeyStoreAdmin/"), ADMIN_OPS, others, COUNT(others)},
+        {SLICE_LITERAL("/KeyStoreAdmin/"), ADMIN_OPS, others, COUNT(others)},
+        {SLICE_LITERAL("/grpc.reflection.v1.ServerReflection/"), NO_OPS, reflection,
+         COUNT(reflection)},
+        {SLICE_LITERAL("/grpc.reflection.v1alpha.ServerReflection/"), NO_OPS, reflection,
+         COUNT(reflection)},
+    };
+    for (size_t i = 0; i < COUNT(prefixes); i++) {
+        if (!slice_starts_with(path, prefixes[i].text))
+            continue;
+        struct slice name = slice_skip(path, prefixes[i].text.len);
+        for (size_t m = 0; m < prefixes[i].count; m++)
+            if (slice_equal(name, prefixes[i].others[m].name))
+                return &prefixes[i].others[m];
+        return prefixes[i].ops == NO_OPS ? NULL : route_find_op(name, prefixes[i].ops == ADMIN_OPS);
     }
     return NULL;
 }

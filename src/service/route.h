@@ -1,4 +1,4 @@
-/* Paths to methods: the operation table as RPCs, Info and Save. */
+/* Paths to methods: the operation table as RPCs, and those that are no operations. */
 #ifndef KEYSTORE_SERVICE_ROUTE_H
 #define KEYSTORE_SERVICE_ROUTE_H
 
@@ -22,8 +22,9 @@ struct method {
 };
 
 /*
- * The method of the path "/keystore.v1.KeyStore/NAME" or "/KeyStore/NAME", or with KeyStoreAdmin if
- * it is for administrators, compared byte for byte; NULL if there is none. Static memory.
+ * The method of the path "/keystore.v1.KeyStore/NAME" or "/KeyStore/NAME", with KeyStoreAdmin if it
+ * is for administrators, or of a standard service of gRPC, compared byte for byte; NULL if there is
+ * none. Static memory.
  */
 const struct method *route_find(struct slice path);
 

@@ -528,6 +528,7 @@ struct service *service_new(const struct service_options *options)
                  .worker = options->worker,
                  .activity = options->activity,
                  .waker = options->waker,
+                 .protoset = options->protoset,
                  .limits = {.databases = options->engine->databases,
                             .max_value = options->max_value},
                  .max_answer = options->max_answer},

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 struct activity_worker;
+struct protoset;
 struct engine;
 struct grpc_service;
 struct info_source;
@@ -25,6 +26,7 @@ struct service_options {
     const struct info_source *info;   /* Info answers from it */
     struct waker waker;               /* has service_resume() called on the worker's thread */
     struct offload *offload;          /* for requests that take long; NULL: they run here */
+    const struct protoset *protoset;  /* of the API, for reflection; NULL: it is off */
     size_t max_value;                 /* of one value, in bytes */
     size_t max_answer;                /* that the elements of one answer may take, in bytes */
 };

@@ -174,6 +174,7 @@ def test_each_component_alone(tmp_path):
     version = (ROOT / "CMakeLists.txt").read_text().split("VERSION ", 2)[2].split()[0]
     assert files(tmp_path / "library") == {"lib/libkeystore.so.0", f"lib/libkeystore.so.{version}"}
     assert {"lib/libkeystore.so", "include/keystore/client.h", "lib/pkgconfig/keystore.pc",
+            "share/keystore/keystore.protoset",
             "share/keystore/mini_redis.proto",
             "lib/cmake/keystore/keystoreConfig.cmake"} <= files(tmp_path / "development")
     assert "bin/keystore-server" in files(tmp_path / "programs")

@@ -17,11 +17,8 @@
         .name = SLICE_LITERAL(name_), .value = SLICE_LITERAL(value_)                               \
     }
 
-struct ng_stream *ng_call(struct ng_client *client, const char *path, struct slice message)
+struct ng_stream *ng_call_begin(struct ng_client *client, const char *path)
 {
-    const uint8_t prefix[PREFIX_SIZE] = {0, (uint8_t)(message.len >> 24),
-                                         (uint8_t)(message.len >> 16), (uint8_t)(message.len >> 8),
-                                         (uint8_t)message.len};
     const struct http2_field fields[] = {
         FIELD(":method", "POST"),
         FIELD(":scheme", "http"),
@@ -30,10 +27,22 @@ struct ng_stream *ng_call(struct ng_client *client, const char *path, struct sli
         FIELD("te", "trailers"),
         FIELD("content-type", "application/grpc"),
     };
-    struct ng_stream *call =
-        ng_client_request(client, fields, sizeof fields / sizeof *fields, false);
+    return ng_client_request(client, fields, sizeof fields / sizeof *fields, false);
+}
+
+void ng_call_send(struct ng_client *client, struct ng_stream *call, struct slice message, bool end)
+{
+    const uint8_t prefix[PREFIX_SIZE] = {0, (uint8_t)(message.len >> 24),
+                                         (uint8_t)(message.len >> 16), (uint8_t)(message.len >> 8),
+                                         (uint8_t)message.len};
     ng_client_send(client, call, slice_make(prefix, sizeof prefix), false);
-    ng_client_send(client, call, message, true);
+    ng_client_send(client, call, message, end);
+}
+
+struct ng_stream *ng_call(struct ng_client *client, const char *path, struct slice message)
+{
+    struct ng_stream *call = ng_call_begin(client, path);
+    ng_call_send(client, call, message, true);
     return call;
 }
 

@@ -1,5 +1,5 @@
 /*
- * Unary gRPC calls of an in-memory client (ng_client.h), for tests of servers. A call is its
+ * gRPC calls of an in-memory client (ng_client.h), for tests of servers. A call is its
  * stream, which the client owns. An error fails the cmocka test that calls it.
  */
 #ifndef KEYSTORE_TESTS_SUPPORT_NG_CALL_H
@@ -9,7 +9,13 @@
 
 #include "support/ng_client.h"
 
-/* Starts a call with a copy of the message. */
+/* Starts a call without a message. */
+struct ng_stream *ng_call_begin(struct ng_client *client, const char *path);
+
+/* Sends a copy of a message; with `end` it is the last one. */
+void ng_call_send(struct ng_client *client, struct ng_stream *call, struct slice message, bool end);
+
+/* Starts a call with a copy of the message, and sends no other. */
 struct ng_stream *ng_call(struct ng_client *client, const char *path, struct slice message);
 
 /* The received grpc-status, a value of enum grpc_code; -1 = none yet. */

@@ -7,6 +7,7 @@
 #include "engine/engine.h"
 #include "service/check.h"
 
+struct protoset;
 struct offload;
 
 /* Something that goes on when service_resume() is called the next time: once per stream_wait(). */
@@ -22,6 +23,7 @@ struct stream_host {
     unsigned worker;                  /* the worker's number, to the engine and to `offload` */
     struct activity_worker *activity; /* marked busy before a write; NULL: nobody listens */
     struct waker waker;               /* has service_resume() called */
+    const struct protoset *protoset;  /* of the API, for reflection; NULL: it is off */
     struct check_limits limits;
     size_t max_answer;                   /* bytes that the elements of one answer may take */
     int64_t now_ms;                      /* the wall clock */

@@ -131,13 +131,6 @@ bool lock_take(struct store *store, const struct lock_set *set, bool quick)
     return true;
 }
 
-void lock_take_waiting(struct store *store, const struct lock_set *set)
-{
-    struct lock_set rest = *set;
-    for (struct shard *shard; (shard = lock_next(store, &rest)) != NULL;)
-        mutex_lock(&shard->lock);
-}
-
 void lock_release(struct store *store, const struct lock_set *set, bool quick)
 {
     lock_unlock(store, *set);

@@ -24,8 +24,6 @@ struct lock_set lock_shards_of(struct store *store, struct op *op);
  * locked if another thread holds one for long. */
 bool lock_take(struct store *store, const struct lock_set *set, bool quick)
     __attribute__((warn_unused_result));
-/* The same, for a moment only, waiting for the holders. To be released with `quick`. */
-void lock_take_waiting(struct store *store, const struct lock_set *set);
 
 void lock_release(struct store *store, const struct lock_set *set, bool quick);
 

@@ -1,6 +1,8 @@
 /*
- * Long reads of many keys, which hold up nobody: they take the locks of a few hundred keys at a
- * time, for some ten microseconds, and are atomic all the same. Private to the store.
+ * Long reads of many keys, which hold up nobody: they take the lock of one shard at a time, for a
+ * few hundred keys and some ten microseconds, and are atomic all the same. (Pieces with keys of all
+ * shards would hold nearly all locks nearly all the time, and since the locks are not fair, others
+ * would wait for milliseconds.) Private to the store.
  *
  * The read notes the newest revision before its first piece. If no key that it comes to has a
  * version above that, or was removed or swapped later, then all of them are as they were at that

@@ -71,12 +71,35 @@ static void test_a_dump_becomes_the_base(void **state)
     assert_int_equal(store_count(fixture->store, 0), 20);
 }
 
+/* A copy of it can be made while it is replaced and removed. */
+static void test_the_base_can_be_read(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fs_file *file;
+    uint64_t size;
+    char first[5], bytes[5];
+    start(fixture);
+    assert_int_equal(journal_open_base(fixture->journal, &file, &size), -ENOENT);
+    fill(fixture, 0, 100);
+    save(fixture);
+    assert_int_equal(journal_open_base(fixture->journal, &file, &size), 0);
+    assert_int_equal(size, journal_stats(fixture->journal).base_bytes);
+    assert_int_equal(fs_read(file, 0, first, sizeof first), sizeof first);
+    assert_memory_equal(first, "REDIS", sizeof first);
+    save(fixture);
+    for (uint64_t at = 0; at < size; at += sizeof bytes)
+        assert_true(fs_read(file, at, bytes, sizeof bytes) > 0);
+    assert_int_equal(fs_read(file, size, bytes, sizeof bytes), 0);
+    fs_close(file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         JOURNAL_TEST(test_a_save_takes_the_place_of_the_log),
         JOURNAL_TEST(test_writes_while_it_saves),
         JOURNAL_TEST(test_a_dump_becomes_the_base),
+        JOURNAL_TEST(test_the_base_can_be_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

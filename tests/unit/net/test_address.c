@@ -146,6 +146,30 @@ static void test_the_text_names_the_port(void **state)
     assert_string_equal(address.text, "unix:/with:colon:0");
 }
 
+/* The text that a socket's address has when it is not known how somebody has written it. */
+static void test_the_text_of_a_socket(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"127.0.0.1:7", "127.0.0.1:7"},
+        {"localhost:65535", "127.0.0.1:65535"},
+        {"[2001:0db8::0:2]:80", "[2001:db8::2]:80"},
+        {"unix:/a/socket", "unix:/a/socket"},
+    };
+    const char *why = NULL;
+    struct net_address address;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_true(net_address_parse(cases[i][0], &address, &why));
+        memset(address.text, 'x', sizeof address.text);
+        assert_true(net_address_name(&address));
+        assert_string_equal(address.text, cases[i][1]);
+    }
+    address = (struct net_address){.socket.ss_family = AF_UNIX}; /* without a name */
+    assert_false(net_address_name(&address));
+    address = (struct net_address){.socket.ss_family = AF_PACKET};
+    assert_false(net_address_name(&address));
+}
+
 static void test_lengths(void **state)
 {
     (void)state;
@@ -167,9 +191,9 @@ static void test_lengths(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good_addresses), cmocka_unit_test(test_bad_addresses),
-        cmocka_unit_test(test_unix_addresses), cmocka_unit_test(test_the_text_names_the_port),
-        cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_good_addresses),       cmocka_unit_test(test_bad_addresses),
+        cmocka_unit_test(test_unix_addresses),       cmocka_unit_test(test_the_text_names_the_port),
+        cmocka_unit_test(test_the_text_of_a_socket), cmocka_unit_test(test_lengths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

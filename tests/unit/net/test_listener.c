@@ -283,6 +283,28 @@ static void test_unix_sockets_share_one_queue(void **state)
     listener_unlink(&address);
 }
 
+/* A socket that another process has bound, and that may block. */
+static void test_a_given_socket_is_shared(void **state)
+{
+    (void)state;
+    struct net_address address = parsed("127.0.0.1:0");
+    int descriptors[WORKERS], one;
+    assert_bound(&address, &one, 1);
+    assert_int_equal(fcntl(one, F_SETFL, 0), 0);
+    assert_true(listener_share(one, descriptors, WORKERS));
+    assert_int_equal(descriptors[0], one);
+    for (size_t i = 0; i < WORKERS; i++) {
+        assert_int_equal(port_of(descriptors[i]), net_address_port(&address));
+        assert_true((fcntl(descriptors[i], F_GETFL) & O_NONBLOCK) != 0);
+        int client = connected_to(&address);
+        assert_int_equal(accept_at_any(&descriptors[i], 1), 0);
+        close(client);
+    }
+    close_all(descriptors, WORKERS);
+    assert_false(listener_share(one, descriptors, WORKERS)); /* it is closed */
+    assert_int_equal(errno, EBADF);
+}
+
 static void test_unlink_removes_only_unix_files(void **state)
 {
     struct net_address address = in_folder(state);
@@ -387,6 +409,7 @@ int main(void)
         cmocka_unit_test(test_address_of_another_machine_is_refused),
         cmocka_unit_test(test_failure_in_the_middle_leaves_nothing),
         IN_FOLDER(test_failure_in_the_middle_leaves_no_file),
+        cmocka_unit_test(test_a_given_socket_is_shared),
         IN_FOLDER(test_unix_sockets_share_one_queue),
         IN_FOLDER(test_unlink_removes_only_unix_files),
         IN_FOLDER(test_stale_unix_file_is_replaced),

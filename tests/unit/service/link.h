@@ -147,6 +147,7 @@ static inline void link_on_output(void *user)
 static struct waker link_waker;
 static struct offload *link_offload;
 static struct activity_worker *link_activity;
+static struct protoset *link_protoset;
 
 static inline void *link_new(struct engine *engine, const struct info_source *info)
 {
@@ -158,6 +159,7 @@ static inline void *link_new(struct engine *engine, const struct info_source *in
                                                           .waker = link_waker,
                                                           .info = info,
                                                           .offload = link_offload,
+                                                          .protoset = link_protoset,
                                                           .max_value = MAX_VALUE,
                                                           .max_answer = MAX_ANSWER});
     link->grpc = grpc_server_new(&limits, service_grpc(link->service));

@@ -1,0 +1,83 @@
+/* Notifications are datagrams; one that cannot be sent is no reason to stop serving. */
+#include "server/systemd.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+/* Of a start, from the latest systemd_loading(); how often it is asked for. */
+#define LOADING_US ((uint64_t)30 * 1000 * 1000)
+#define LOADING_MS 1000
+/* For the snapshot or sync that follows the last call. */
+#define STOPPING_MORE_MS 60000
+
+static bool systemd_describe(int descriptor, struct net_address *address)
+{
+    address->size = sizeof address->socket;
+    if (sd_is_socket(descriptor, AF_UNSPEC, SOCK_STREAM, 1) > 0 &&
+        getsockname(descriptor, (struct sockaddr *)&address->socket, &address->size) == 0 &&
+        net_address_name(address))
+        return true;
+    fprintf(stderr,
+            "keystore-server: descriptor %d, passed by the service manager, is not a listening "
+            "TCP or unix socket; see ListenStream= in systemd.socket(5)\n",
+            descriptor);
+    return false;
+}
+
+int systemd_take_sockets(int *descriptors, struct net_address *addresses, size_t max)
+{
+    int count = sd_listen_fds(1);
+    if (count < 0) {
+        fprintf(stderr, "keystore-server: LISTEN_FDS, set by the service manager: %s\n",
+                strerror(-count));
+        return -1;
+    }
+    if ((size_t)count > max) {
+        fprintf(stderr,
+                "keystore-server: the service manager passes %d sockets; the server listens on at "
+                "most %zu addresses\n",
+                count, max);
+        return -1;
+    }
+    for (int i = 0; i < count; i++) {
+        descriptors[i] = SD_LISTEN_FDS_START + i;
+        if (!systemd_describe(descriptors[i], &addresses[i]))
+            return -1;
+    }
+    return count;
+}
+
+void systemd_loading(int64_t now_ms)
+{
+    static int64_t asked_ms;
+    if (asked_ms != 0 && now_ms < asked_ms + LOADING_MS)
+        return;
+    asked_ms = now_ms;
+    sd_notifyf(0, "STATUS=Loading the data\nEXTEND_TIMEOUT_USEC=%llu",
+               (unsigned long long)LOADING_US);
+}
+
+void systemd_ready(void)
+{
+    sd_notify(0, "READY=1\nSTATUS=Serving");
+}
+
+void systemd_stopping(int64_t timeout_ms)
+{
+    uint64_t timeout_us = (uint64_t)(timeout_ms + STOPPING_MORE_MS) * 1000;
+    sd_notifyf(0, "STOPPING=1\nSTATUS=Finishing the calls in flight\nEXTEND_TIMEOUT_USEC=%llu",
+               (unsigned long long)timeout_us);
+}
+
+int64_t systemd_watchdog_ms(void)
+{
+    uint64_t period_us;
+    return sd_watchdog_enabled(0, &period_us) > 0 ? (int64_t)(period_us / 1000) : 0;
+}
+
+void systemd_alive(void)
+{
+    sd_notify(0, "WATCHDOG=1");
+}
