@@ -127,10 +127,10 @@ struct keystore_watch_batch {
 
 /*
  * Reports changes to keys, each exactly once and in order; returns when the watch is in effect. A
- * watch whose connection is lost, or whose server shuts down, connects again by itself and resumes
- * after the last event. It fails with KEYSTORE_OUT_OF_RANGE, reason ERROR_REASON_HISTORY_LOST, if
- * the server no longer has what came after that: then read the state again, for instance by a new
- * watch with `initial`.
+ * watch whose connection is lost or silent for 30 seconds, or whose server shuts down, connects
+ * again by itself and resumes after the last event. It fails with KEYSTORE_OUT_OF_RANGE, reason
+ * ERROR_REASON_HISTORY_LOST, if the server no longer has what came after that: then read the state
+ * again, for instance by a new watch with `initial`.
  */
 KEYSTORE_API enum keystore_code keystore_watch(struct keystore_client *client,
                                                const struct keystore_watch_request *request,

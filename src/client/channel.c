@@ -691,6 +691,11 @@ bool channel_attach(struct channel *channel, struct channel_stream *stream, cons
     return failure == 0 || channel_fail(channel, failure, error);
 }
 
+void channel_drop(struct channel *channel, const struct keystore_error *error)
+{
+    channel_disconnect(channel, error);
+}
+
 void channel_resume(struct channel *channel, struct channel_stream *stream)
 {
     struct keystore_error ignored; /* the streams have it */

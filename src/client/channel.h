@@ -74,6 +74,9 @@ bool channel_attach(struct channel *channel, struct channel_stream *stream, cons
 /* Forgets the stream: one that is not over is reset, unless `quietly`, which sends nothing. */
 void channel_detach(struct channel *channel, struct channel_stream *stream, bool quietly);
 
+/* Closes the connection, which does not work any longer; its streams have ended with this error. */
+void channel_drop(struct channel *channel, const struct keystore_error *error);
+
 /* There is more to send, or half_closed was set. */
 void channel_resume(struct channel *channel, struct channel_stream *stream);
 

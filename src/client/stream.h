@@ -18,6 +18,8 @@ struct stream_watch {
     size_t skip;        /* events to come that were reported before the connection was lost */
     int64_t delay_ms;   /* before the next attempt to connect */
     int64_t attempt_ms; /* not before then */
+    int64_t heard_ms;   /* when the server was heard last */
+    int64_t silence_ms; /* after so long without a sign of life, the connection is lost */
 };
 
 struct keystore_stream {

@@ -14,6 +14,9 @@
 #define FIRST_DELAY_MS   ((int64_t)50)
 #define LONGEST_DELAY_MS ((int64_t)2000)
 
+/* The server shows that it lives every 10 seconds. */
+#define SILENCE_MS ((int64_t)30000)
+
 /* Fields of WatchRequest, which replace those sent before. */
 #define TAG_START_VERSION (2 << 3)
 #define TAG_INITIAL       (3 << 3)
@@ -57,6 +60,7 @@ static bool watch_open(struct keystore_stream *stream, struct keystore_error *er
         call_write_prefix(request->data, (uint32_t)(request->len - CALL_PREFIX_SIZE));
     }
     watch->is_open = stream_open(stream, buffer_slice(request), true, error);
+    watch->heard_ms = clock_monotonic_ms();
     request->len = whole;
     call_write_prefix(request->data, (uint32_t)(whole - CALL_PREFIX_SIZE));
     return watch->is_open;
@@ -74,6 +78,7 @@ enum keystore_code keystore_watch(struct keystore_client *client,
     if (stream == NULL)
         return client->error.code;
     stream->watch.initial = request->initial;
+    stream->watch.silence_ms = SILENCE_MS;
     struct request_builder builder = {.pool = &stream->pool};
     const void *message = requests_watch_request(&builder, request);
     if (!client_pack(&stream->request, &builder, message, &client->error) ||
@@ -172,9 +177,30 @@ static void watch_note(struct stream_watch *watch, struct keystore_watch_batch *
     }
     watch->reported += after > skipped ? after - skipped : 0;
     watch->initial_done |= batch->initial_done;
+    watch->heard_ms = clock_monotonic_ms();
     batch->restarted = watch->restarted;
     watch->restarted = false;
     watch->delay_ms = 0;
+}
+
+/* Receives as stream_receive(), but fails if the server is silent, as when it is cut off without a
+ * notice. What has arrived while the program did something else counts. */
+static enum keystore_next watch_listen(struct keystore_stream *stream, int64_t deadline_ms,
+                                       struct slice *message)
+{
+    struct stream_watch *watch = &stream->watch;
+    enum keystore_next next = stream_receive(stream, 0, message);
+    int64_t silent_ms = watch->heard_ms + watch->silence_ms;
+    if (next == KEYSTORE_NOTHING && deadline_ms != 0 && clock_monotonic_ms() < silent_ms)
+        next = stream_receive(stream, deadline_ms < silent_ms ? deadline_ms : silent_ms, message);
+    if (next != KEYSTORE_NOTHING || clock_monotonic_ms() < silent_ms ||
+        stream->streaming.stream.link == NULL)
+        return next;
+    status_set(&stream->error, KEYSTORE_UNAVAILABLE,
+               "the server has not been heard for %lld seconds",
+               (long long)(watch->silence_ms / 1000));
+    channel_drop(stream->client->channel, &stream->error);
+    return KEYSTORE_FAILED;
 }
 
 /* The next message of a stream that reconnects as often as necessary. */
@@ -184,7 +210,7 @@ static enum keystore_next watch_receive(struct keystore_stream *stream, int64_t 
     for (;;) {
         enum keystore_next next = watch_reopen(stream, deadline_ms);
         if (next == KEYSTORE_ITEM)
-            next = stream_receive(stream, deadline_ms, message);
+            next = watch_listen(stream, deadline_ms, message);
         if (next != KEYSTORE_FAILED || !watch_may_retry(&stream->error))
             return next;
         watch_lose(stream);

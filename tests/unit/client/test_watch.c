@@ -1,5 +1,5 @@
 /* A watch that reconnects, against scripted batches. */
-#include "keystore/streams.h"
+#include "client/stream.h"
 
 #include "failing_memory.h"
 
@@ -253,6 +253,25 @@ static void a_server_that_is_away(void **state)
     fake_server_deinit(&server);
 }
 
+/* A server that says nothing at all is taken for lost. */
+static void a_silent_server(void **state)
+{
+    (void)state;
+    BATCH(0, 10, false, false, 10);
+    answers[0].stay_open = true;
+    BATCH(1, 11, false, false, 11);
+    answers[1].stay_open = true;
+    fixture_start(NULL);
+    struct keystore_stream *stream = open_watch(&watch_all);
+    stream->watch.silence_ms = 100;
+    assert_int_equal(next(stream).version, 10);
+    assert_int_equal(next(stream).version, 11);
+    keystore_stream_close(stream);
+    fixture_finish();
+    assert_int_equal(server.accepted, 2);
+    fake_server_deinit(&server);
+}
+
 /* One life of a client whose allocations fail after so many; false if none did. */
 static bool watch_without_memory(long count)
 {
@@ -305,6 +324,7 @@ int main(void)
         TEST(an_incomplete_state_starts_over),
         TEST(lost_history_is_an_error),
         TEST(a_server_that_is_away),
+        TEST(a_silent_server),
         TEST(each_allocation_of_a_watch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
