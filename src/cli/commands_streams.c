@@ -174,12 +174,12 @@ static bool commands_streams_build_observe(struct args *args, struct request *re
 
 static const struct command table[] = {
     {"SCAN", "cursor [MATCH pattern] [TYPE type] [COUNT count]",
-     "Some of the keys, and a cursor for more; it starts and ends with cursor 0", 1, COMMAND_ANY,
-     REQUEST_SCAN, KEYSTORE_OP_NONE, NULL, commands_streams_build_scan},
+     "Some of the keys, and the cursor for more; 0 starts and ends", 1, COMMAND_ANY, REQUEST_SCAN,
+     KEYSTORE_OP_NONE, NULL, commands_streams_build_scan},
     {"KEYS", "pattern", "All keys that match the pattern", 1, 1, REQUEST_KEYS, KEYSTORE_OP_NONE,
      NULL, commands_streams_build_keys},
     {"DELMATCH", "pattern [TYPE type]",
-     "Remove all keys that match the pattern, after a confirmation or with --yes", 1, 3,
+     "Remove the keys that match, after a confirmation or with --yes", 1, 3,
      REQUEST_DELETE_MATCHING, KEYSTORE_OP_NONE, NULL, commands_streams_build_delete},
     {"SUBSCRIBE", "channel [channel ...]", "Print the messages of channels until Ctrl-C", 1,
      COMMAND_ANY, REQUEST_SUBSCRIBE, KEYSTORE_OP_NONE, NULL, commands_streams_build_words},
@@ -190,8 +190,8 @@ static const struct command table[] = {
     {"CONSUME",
      "key [key ...] [LEFT|RIGHT] [MAX elements] [PENDING list] [LEASE seconds] [AUTOACK] "
      "[COUNT count]",
-     "Print the elements of lists as they come, and acknowledge them, until Ctrl-C", 1, COMMAND_ANY,
-     REQUEST_CONSUME, KEYSTORE_OP_NONE, NULL, commands_streams_build_consume},
+     "Print elements of lists as they come and acknowledge them", 1, COMMAND_ANY, REQUEST_CONSUME,
+     KEYSTORE_OP_NONE, NULL, commands_streams_build_consume},
     {"OBSERVE", "pattern [pattern ...] [FROM version] [INITIAL]",
      "Print the changes of keys that match until Ctrl-C", 1, COMMAND_ANY, REQUEST_OBSERVE,
      KEYSTORE_OP_NONE, NULL, commands_streams_build_observe},
