@@ -25,7 +25,7 @@ foreach(source ${unit_tests})
 endforeach()
 
 # What the client asks of the system, for tests that let it fail or count it.
-foreach(test buffer pool client)
+foreach(test buffer pool client stream watch pipeline)
   target_link_options(unit_client_${test} PRIVATE
     "LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc")
 endforeach()

@@ -10,6 +10,8 @@
  *         fwrite(value.value.data, 1, value.value.len, stdout);
  *     keystore_close(client);
  *
+ * Streams, blocking queues, subscriptions and pipelines are in keystore/streams.h.
+ *
  * Requests and answers mirror the messages of proto/mini_redis.proto, whose comments document their
  * fields; a zeroed field has its default. Request slices are borrowed for the call. Answer slices
  * belong to the client and are valid until its next call or keystore_close().
@@ -95,6 +97,9 @@ struct keystore_options {
     /* Largest answer in bytes; 0 = 65 MiB. It is sent to the server: a call that would remove data
      * and return more fails with TOO_LARGE and removes nothing. */
     size_t max_message;
+    /* A descriptor such as an eventfd(2): when it is readable, a waiting call returns
+     * KEYSTORE_CANCELLED and a stream KEYSTORE_NOTHING. Borrowed; 0 = none. */
+    int cancel_fd;
 };
 
 struct keystore_client;
@@ -110,8 +115,13 @@ KEYSTORE_API struct keystore_client *keystore_connect(const char *target,
                                                       const struct keystore_options *options,
                                                       struct keystore_error *error);
 
-/* Closes the connection and frees the client and its answers. NULL is allowed. */
+/* Closes the connection and frees the client and its answers. Its streams and pipelines have failed
+ * then and are still to be closed. NULL is allowed. */
 KEYSTORE_API void keystore_close(struct keystore_client *client);
+
+/* The descriptor of the connection, to wait for its streams with poll(2) for POLLIN after they have
+ * returned KEYSTORE_NOTHING; -1 if it is closed. It may change with every call. */
+KEYSTORE_API int keystore_descriptor(const struct keystore_client *client);
 
 /* The error of the last call that did not return KEYSTORE_OK. Valid until the next call. Never
  * NULL. */
@@ -316,7 +326,7 @@ struct keystore_pop_request {
     size_t key_count;
     enum keystore_list_end end; /* default: the head */
     uint32_t count;             /* maximum number of elements; 0 = one */
-    int64_t wait_ms;            /* 0 = do not wait; -1 = until the call's timeout */
+    int64_t wait_ms;            /* 0 = do not wait; prolongs the timeout; -1 = until the timeout */
     uint32_t db;
 };
 
@@ -325,7 +335,7 @@ struct keystore_move_request {
     struct keystore_slice target;
     enum keystore_list_end source_end; /* default: the head */
     enum keystore_list_end target_end; /* default: the head */
-    int64_t wait_ms;                   /* 0 = do not wait; -1 = until the call's timeout */
+    int64_t wait_ms; /* 0 = do not wait; prolongs the timeout; -1 = until the timeout */
     uint32_t db;
 };
 

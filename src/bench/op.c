@@ -6,16 +6,18 @@
 #define SERVICE "/keystore.v1.KeyStore/"
 
 static const struct op_row rows[OP_COUNT] = {
-    [OP_GET] = {"get", SERVICE "Get", OP_SET, .reads = true},
-    [OP_SET] = {"set", SERVICE "Set", OP_SET, .sends_value = true},
-    [OP_L_PUSH] = {"lpush", SERVICE "LPush", OP_L_PUSH, .sends_value = true, .is_list = true},
-    [OP_L_POP] = {"lpop", SERVICE "LPop", OP_L_PUSH, .is_list = true, .reads = true, .takes = true},
-    [OP_L_RANGE] = {"lrange", SERVICE "LRange", OP_L_PUSH, .is_list = true, .reads = true},
-    [OP_R_PUSH] = {"rpush", SERVICE "RPush", OP_L_PUSH, .sends_value = true, .is_list = true},
-    [OP_R_POP] = {"rpop", SERVICE "RPop", OP_L_PUSH, .is_list = true, .reads = true, .takes = true},
+    [OP_GET] = {"get", SERVICE "Get", 3, OP_SET, .reads = true},
+    [OP_SET] = {"set", SERVICE "Set", 2, OP_SET, .sends_value = true},
+    [OP_L_PUSH] = {"lpush", SERVICE "LPush", 5, OP_L_PUSH, .sends_value = true, .is_list = true},
+    [OP_L_POP] = {"lpop", SERVICE "LPop", 7, OP_L_PUSH, .is_list = true, .reads = true,
+                  .takes = true},
+    [OP_L_RANGE] = {"lrange", SERVICE "LRange", 6, OP_L_PUSH, .is_list = true, .reads = true},
+    [OP_R_PUSH] = {"rpush", SERVICE "RPush", 8, OP_L_PUSH, .sends_value = true, .is_list = true},
+    [OP_R_POP] = {"rpop", SERVICE "RPop", 9, OP_L_PUSH, .is_list = true, .reads = true,
+                  .takes = true},
     /* For comparison with etcd, whose PutRequest (etcd 3.4, rpc.proto) has the same fields for key
      * and value as our KeyValue. */
-    [OP_ETCD_PUT] = {"etcdput", "/etcdserverpb.KV/Put", OP_ETCD_PUT, .sends_value = true},
+    [OP_ETCD_PUT] = {"etcdput", "/etcdserverpb.KV/Put", 0, OP_ETCD_PUT, .sends_value = true},
 };
 
 const struct op_row *op_row(enum op op)

@@ -10,6 +10,7 @@ enum op { OP_GET, OP_SET, OP_L_PUSH, OP_L_POP, OP_L_RANGE, OP_R_PUSH, OP_R_POP, 
 struct op_row {
     const char *name; /* as in --op */
     const char *path; /* the method, as in :path */
+    unsigned field;   /* its number in message Op; 0 = it is not in a Pipeline */
     enum op fill;     /* the operation that stores its keys */
     bool sends_value; /* the request has a value after the key */
     bool is_list;     /* works on keys that hold lists */

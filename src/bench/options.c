@@ -160,6 +160,12 @@ static const struct setting settings[] = {
      NUMBER(streams),
      .min = 1,
      .max = 1000000},
+    {{0, "batch", "N",
+      "call Pipeline with N operations each time, instead of the operation itself;\n-n, --rate and "
+      "latency count such batches (0)"},
+     "a number of operations, 0 to 10000",
+     NUMBER(batch),
+     .max = 10000},
     {{'n', NULL, "N", "number of calls (100000); 0 with --fill only fills"},
      "a number of calls, 0 to 10^15",
      NUMBER(requests),
@@ -339,6 +345,10 @@ static bool options_check_together(const struct options *options, const struct g
                       "lists of %" PRIu64 " elements cannot be filled by pushes of %zu values; "
                       "--elements must be a multiple of --values",
                       options->elements, options->push_values);
+    if (options->batch > 0 && options->verify)
+        return refuse(problem, "--verify is for single calls, and excludes --batch");
+    if (options->batch > 0 && op_row(options->ops[0])->field == 0)
+        return refuse(problem, "--batch needs operations of KeyStore, not etcd's");
     if (options->ttl_ns != 0 && lists)
         return refuse(problem, "--ttl is for what set stores, not for lists");
     if (options->numbers && options->value_size == 0)

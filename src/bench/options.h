@@ -18,6 +18,7 @@ struct options {
     uint32_t connections;
     uint32_t streams; /* calls in flight on each connection */
     uint32_t threads;
+    uint32_t batch;       /* operations in each call of Pipeline; 0 = the operations' own calls */
     uint64_t requests;    /* UINT64_MAX: limited only by duration_ns */
     uint64_t duration_ns; /* 0: until the requests are done */
     size_t value_size;

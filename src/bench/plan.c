@@ -28,6 +28,8 @@ static void plan_init(struct plan *plan, const struct options *options, const st
         .range_stop = options->range_stop,
         .push_values = options->push_values,
         .expire_at_ms = plan_expire_at_ms(options),
+        .batch = plan->batch,
+        .keyspace = options->keyspace,
     };
     templates_init(&plan->templates, &settings);
 }
@@ -57,6 +59,7 @@ void plan_init_measure(struct plan *plan, const struct options *options,
         .rate = options->rate,
         .verify = options->verify,
         .take_turns = options->take_turns,
+        .batch = options->batch,
     };
     for (size_t i = 0; i < options->op_count; i++) {
         plan->ops[i] = options->ops[i];

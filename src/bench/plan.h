@@ -21,6 +21,7 @@ struct plan {
     uint64_t warmup_ns;
     uint64_t rate; /* 0: closed loop */
     bool verify;
+    size_t batch; /* operations in each call of Pipeline; 0 = the operations' own calls */
 };
 
 /* Options and target are borrowed for the plan's life, and a plan does not move. */

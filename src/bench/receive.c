@@ -69,8 +69,14 @@ static void receive_end_ok(struct session *session, struct stream *stream, uint6
     const struct templates *templates = session->setup->templates;
     enum op op = (enum op)stream->op;
     enum tally_end end = TALLY_OK;
-    if (stream->body != NULL &&
-        !verify_body(templates->payload, op, stream->key, buf_slice(stream->body)))
+    if (session->setup->batch > 0) {
+        uint64_t misses = 0;
+        if (!verify_batch(session->setup->batch, buf_slice(stream->body), &misses))
+            end = TALLY_FAILED_OPS;
+        if (op_row(op)->reads && stream->start_ns >= session->setup->tally->from_ns)
+            session->setup->tally->misses += misses;
+    } else if (stream->body != NULL &&
+               !verify_body(templates->payload, op, stream->key, buf_slice(stream->body)))
         end = TALLY_WRONG_VALUE;
     else if (stream->body_len == EMPTY_MESSAGE && op_row(op)->reads &&
              stream->start_ns >= session->setup->tally->from_ns)

@@ -90,6 +90,27 @@ void report_fill(FILE *out, const struct options *options, const struct run_resu
         tally_errors(&result->tally) > 0 ? ", with errors:" : "");
 }
 
+/* The operations of a call. */
+static uint64_t report_ops_per_call(const struct options *options)
+{
+    return options->batch > 0 ? options->batch : 1;
+}
+
+/* Of a run through Pipeline: the same per operation. */
+static void report_print_ops(FILE *out, const struct options *options,
+                             const struct run_result *result)
+{
+    char count[32], rate[32];
+    uint64_t ops = report_ok_calls(result) * options->batch;
+    fprintf(out, "operations   %s in batches of %" PRIu32 ", %s operations/s",
+            report_grouped(ops, count), options->batch,
+            report_grouped((uint64_t)report_rate_of(ops, result->elapsed_ns), rate));
+    if (options->server_pid != 0)
+        fprintf(out, ", server CPU per operation %.4f us",
+                report_us_per_call(cpu_sum_ns(result->server), result) / options->batch);
+    fputc('\n', out);
+}
+
 static void report_print_settings(FILE *out, const struct options *options)
 {
     char name[64];
@@ -157,6 +178,8 @@ void report_table(FILE *out, const struct options *options, const struct run_res
         fputs("errors       none\n", out);
     report_errors(out, result);
     report_print_cpu(out, options, result);
+    if (options->batch > 0)
+        report_print_ops(out, options, result);
 }
 
 void report_line(FILE *out, const struct options *options, const struct run_result *result)
@@ -168,6 +191,9 @@ void report_line(FILE *out, const struct options *options, const struct run_resu
     if (options->server_pid != 0)
         fprintf(out, ", server %.3f us CPU per call",
                 report_us_per_call(cpu_sum_ns(result->server), result));
+    if (options->batch > 0)
+        fprintf(out, ", %.0f operations/s",
+                report_rate_of(report_ok_calls(result) * options->batch, result->elapsed_ns));
     if (tally_errors(&result->tally) > 0)
         fprintf(out, ", %" PRIu64 " errors", tally_errors(&result->tally));
     fputc('\n', out);
@@ -180,7 +206,7 @@ void report_csv(FILE *out, const struct options *options, const struct run_resul
         "op,connections,streams,threads,value_bytes,key_bytes,keyspace,rate,seconds,calls,errors,"
         "misses,unsent,calls_per_s,p50_us,p95_us,p99_us,p999_us,max_us,late_p99_us,generator_busy,"
         "generator_user_us_per_call,generator_system_us_per_call,server_us_per_call,"
-        "server_calls_per_cpu_s\n",
+        "server_calls_per_cpu_s,ops_per_call\n",
         out);
     fprintf(out, "%s,%" PRIu32 ",%" PRIu32 ",%" PRIu32 ",%zu,%zu,%" PRIu64 ",",
             report_name_of(options, name), options->connections, options->streams, options->threads,
@@ -202,10 +228,11 @@ void report_csv(FILE *out, const struct options *options, const struct run_resul
             report_us_per_call(result->generator.system_ns, result));
     uint64_t server_ns = cpu_sum_ns(result->server);
     if (options->server_pid != 0)
-        fprintf(out, ",%.4f,%.0f\n", report_us_per_call(server_ns, result),
+        fprintf(out, ",%.4f,%.0f", report_us_per_call(server_ns, result),
                 report_rate_of(report_all_calls(result), server_ns));
     else
-        fputs(",,\n", out);
+        fputs(",,", out);
+    fprintf(out, ",%" PRIu64 "\n", report_ops_per_call(options));
 }
 
 void report_warnings(FILE *out, const struct options *options, const struct run_result *result)

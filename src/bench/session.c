@@ -51,7 +51,8 @@ void session_init(struct session *session, const struct session_setup *setup)
         .initial_window = WIRE_DEFAULT_WINDOW,
         .table_size = HPACK_DEFAULT_SIZE,
     };
-    streams_init(&session->streams, setup->max_streams, setup->first_id, setup->verify);
+    streams_init(&session->streams, setup->max_streams, setup->first_id,
+                 setup->verify || setup->batch > 0);
     answers_init(&session->answers);
     buf_init(&session->out, OUT_LIMIT);
     buf_init(&session->carry, WIRE_FRAME_HEADER + WIRE_MAX_FRAME);

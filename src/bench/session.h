@@ -19,6 +19,7 @@ struct session_setup {
     uint32_t max_streams; /* calls in flight, if the server allows that many */
     uint32_t first_id;    /* of the first stream: 1; tests start near the largest id */
     bool verify;          /* verify the answers */
+    size_t batch;         /* operations in each call of Pipeline; 0 = unary calls */
 };
 
 struct session_call {

@@ -39,6 +39,8 @@ const char *tally_end_name(enum tally_end end)
         return "answer without grpc-status";
     case TALLY_WRONG_VALUE:
         return "wrong value";
+    case TALLY_FAILED_OPS:
+        return "batch with failed operations";
     case TALLY_RESET:
         return "reset by the server";
     case TALLY_REFUSED:

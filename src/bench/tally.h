@@ -10,6 +10,7 @@ enum tally_end {
     TALLY_HTTP_STATUS = 17, /* an HTTP status that is not 200, and no grpc-status */
     TALLY_NO_STATUS,        /* the answer ended without grpc-status */
     TALLY_WRONG_VALUE,      /* --verify found another value than was stored */
+    TALLY_FAILED_OPS,       /* operations of the batch failed, or have no reply */
     TALLY_RESET,            /* RST_STREAM */
     TALLY_REFUSED,          /* not processed, according to a GOAWAY */
     TALLY_LOST,             /* the connection was lost */

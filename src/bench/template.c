@@ -8,10 +8,15 @@
 #define MESSAGE_PREFIX ((size_t)5) /* gRPC's: a flag and the length */
 #define MAX_VARINT     ((size_t)10)
 #define MAX_FIELDS     8
+/* Of template_key(): multipliers that spread their product over all bits. */
+#define MIX_KEY       UINT64_C(0x9e3779b97f4a7c15)
+#define MIX_NUMBER    UINT64_C(0xbf58476d1ce4e5b9)
+#define PIPELINE_PATH "/keystore.v1.KeyStore/Pipeline"
 /* The load generator accepts answers of any size. */
 #define MAX_REPLY "2147483647"
 
 /* The fields of mini_redis.proto that requests use. */
+enum { FIELD_OPS = 1 };
 enum { FIELD_KEY = 1, FIELD_VALUE = 2, FIELD_START = 2, FIELD_STOP = 3, FIELD_EXPIRE_AT = 4 };
 enum { TYPE_VARINT = 0, TYPE_BYTES = 2 };
 
@@ -20,13 +25,15 @@ struct field {
     struct slice value;
 };
 
-static size_t template_make_fields(struct slice authority, enum op op, struct field *fields)
+static size_t template_make_fields(const struct template_settings *settings, enum op op,
+                                   struct field *fields)
 {
+    const char *path = settings->batch > 0 ? PIPELINE_PATH : op_row(op)->path;
     const struct field all[] = {
         {SLICE_LITERAL(":method"), SLICE_LITERAL("POST")},
         {SLICE_LITERAL(":scheme"), SLICE_LITERAL("http")},
-        {SLICE_LITERAL(":path"), slice_from_string(op_row(op)->path)},
-        {SLICE_LITERAL(":authority"), authority},
+        {SLICE_LITERAL(":path"), slice_from_string(path)},
+        {SLICE_LITERAL(":authority"), settings->authority},
         {SLICE_LITERAL("te"), SLICE_LITERAL("trailers")},
         {SLICE_LITERAL("content-type"), SLICE_LITERAL("application/grpc")},
         {SLICE_LITERAL("user-agent"), SLICE_LITERAL("keystore-bench/" KEYSTORE_VERSION)},
@@ -107,6 +114,41 @@ static void template_put_values(struct template *template, const struct template
     DCHECK(template->value_at < template->message.len || template->value_len == 0);
 }
 
+/* The number of bytes that template_put_varint() appends. */
+static size_t template_varint_size(uint64_t number)
+{
+    size_t size = 1;
+    while (number >>= 7)
+        size++;
+    return size;
+}
+
+/* Repeats the operation's message, which is there, as that of each operation of an OpBatch. */
+static void template_make_batch(struct template *template, size_t count)
+{
+    struct buf request = template->message;
+    struct slice bytes = slice_skip(buf_slice(&request), MESSAGE_PREFIX);
+    size_t op_size = template_varint_size(op_row(template->op)->field << 3 | TYPE_BYTES) +
+                     template_varint_size(bytes.len) + bytes.len;
+    struct buf *message = &template->message;
+    buf_init(message, SIZE_MAX);
+    CHECK(buf_reserve(message, MESSAGE_PREFIX) != NULL);
+    message->len = MESSAGE_PREFIX;
+    for (size_t i = 0; i < count; i++) {
+        template_put_varint(message, FIELD_OPS << 3 | TYPE_BYTES);
+        template_put_varint(message, op_size);
+        uint8_t *to = template_put_bytes(message, op_row(template->op)->field, bytes.len);
+        if (bytes.len > 0)
+            memcpy(to, bytes.data, bytes.len);
+    }
+    template->op_count = count;
+    template->op_stride = (message->len - MESSAGE_PREFIX) / count;
+    size_t head = template->op_stride - bytes.len;
+    template->key_at += head;
+    template->value_at += head;
+    buf_deinit(&request);
+}
+
 static void template_make_message(struct template *template,
                                   const struct template_settings *settings)
 {
@@ -115,6 +157,7 @@ static void template_make_message(struct template *template,
     uint8_t *prefix = buf_reserve(message, MESSAGE_PREFIX);
     CHECK(prefix != NULL);
     message->len = MESSAGE_PREFIX;
+    template->op_count = 1;
     template_put_key(template, settings->payload);
     if (op_row(template->op)->sends_value)
         template_put_values(template, settings);
@@ -126,16 +169,18 @@ static void template_make_message(struct template *template,
         template_put_sint64(message, FIELD_START, settings->range_start);
         template_put_sint64(message, FIELD_STOP, settings->range_stop);
     }
+    if (settings->batch > 0)
+        template_make_batch(template, settings->batch);
     message->data[0] = 0; /* not compressed */
     wire_put_u32(message->data + 1, (uint32_t)(message->len - MESSAGE_PREFIX));
 }
 
 /* Encodes the header block of a request, with the dynamic table unless it is NULL. */
-static void template_make_block(struct buf *out, struct hpack *table, struct slice authority,
-                                enum op op)
+static void template_make_block(struct buf *out, struct hpack *table,
+                                const struct template_settings *settings, enum op op)
 {
     struct field fields[MAX_FIELDS];
-    size_t count = template_make_fields(authority, op, fields);
+    size_t count = template_make_fields(settings, op, fields);
     for (size_t i = 0; i < count; i++) {
         if (table != NULL)
             hpack_put(table, out, fields[i].name, fields[i].value);
@@ -156,11 +201,11 @@ static void template_put_frame(struct buf *out, enum wire_frame type, uint8_t fl
 }
 
 static void template_make_frames(struct template *template, struct hpack *table,
-                                 struct slice authority)
+                                 const struct template_settings *settings)
 {
     struct buf block;
     buf_init(&block, WIRE_MAX_FRAME);
-    template_make_block(&block, table, authority, template->op);
+    template_make_block(&block, table, settings, template->op);
     struct buf *frames = &template->frames;
     buf_init(frames, SIZE_MAX);
     template_put_frame(frames, WIRE_HEADERS, WIRE_FLAG_END_HEADERS, buf_slice(&block));
@@ -173,7 +218,8 @@ static void template_make_frames(struct template *template, struct hpack *table,
 
 void templates_init(struct templates *templates, const struct template_settings *settings)
 {
-    *templates = (struct templates){.count = settings->count, .payload = settings->payload};
+    *templates = (struct templates){
+        .count = settings->count, .payload = settings->payload, .keyspace = settings->keyspace};
     struct hpack table = {.count = 0};
     for (size_t i = 0; i < settings->count; i++) {
         enum op op = settings->ops[i];
@@ -182,12 +228,12 @@ void templates_init(struct templates *templates, const struct template_settings 
         template->op = op;
         template_make_message(template, settings);
         buf_init(&template->first, WIRE_MAX_FRAME);
-        template_make_block(&template->first, &table, settings->authority, op);
+        template_make_block(&template->first, &table, settings, op);
         buf_init(&template->stateless, WIRE_MAX_FRAME);
-        template_make_block(&template->stateless, NULL, settings->authority, op);
+        template_make_block(&template->stateless, NULL, settings, op);
     }
     for (size_t i = 0; i < settings->count; i++)
-        template_make_frames(&templates->of[settings->ops[i]], &table, settings->authority);
+        template_make_frames(&templates->of[settings->ops[i]], &table, settings);
     templates->table_size = table.size;
 }
 
@@ -203,6 +249,16 @@ void templates_deinit(struct templates *templates)
     templates->count = 0;
 }
 
+uint64_t template_key(const struct templates *templates, uint64_t key, size_t number)
+{
+    if (number == 0)
+        return key;
+    uint64_t mixed = (key + 1) * MIX_KEY + number * MIX_NUMBER;
+    mixed = (mixed ^ mixed >> 29) * MIX_KEY;
+    mixed ^= mixed >> 32;
+    return (uint64_t)((unsigned __int128)mixed * templates->keyspace >> 64);
+}
+
 void template_put(const struct templates *templates, enum op op, uint64_t key, uint32_t stream,
                   uint8_t *out)
 {
@@ -213,14 +269,16 @@ void template_put(const struct templates *templates, enum op op, uint64_t key, u
     uint8_t *data = out + template->data_at;
     wire_put_u32(data + 5, stream);
     uint8_t *message = data + WIRE_FRAME_HEADER;
-    uint8_t *digits = message + template->key_at;
-    payload_put_digits(payload, key, digits);
-    const uint8_t *last = digits + payload->digits - template->value_len;
-    uint8_t *value = message + template->value_at;
-    if (template->value_len == 0)
-        return;
-    for (size_t i = 0; i < template->value_count; i++, value += template->value_stride)
-        memcpy(value, last, template->value_len);
+    for (size_t n = 0; n < template->op_count; n++, message += template->op_stride) {
+        uint8_t *digits = message + template->key_at;
+        payload_put_digits(payload, template_key(templates, key, n), digits);
+        const uint8_t *last = digits + payload->digits - template->value_len;
+        uint8_t *value = message + template->value_at;
+        if (template->value_len == 0)
+            continue;
+        for (size_t i = 0; i < template->value_count; i++, value += template->value_stride)
+            memcpy(value, last, template->value_len);
+    }
 }
 
 /* Writes those bytes of the patch, whose offset in the message is `at`, that are in the part. */
@@ -233,17 +291,28 @@ static void template_patch_part(struct slice patch, size_t at, size_t begin, siz
         memcpy(out + (from - begin), patch.data + (from - at), to - from);
 }
 
-void template_put_part(const struct templates *templates, enum op op, uint64_t key, size_t begin,
-                       size_t len, uint8_t *out)
+/* Patches the operation that starts so many bytes after the first one, as far as it is in the
+ * part. */
+static void template_patch_op(const struct templates *templates, const struct template *template,
+                              uint64_t key, size_t offset, size_t begin, size_t len, uint8_t *out)
 {
-    const struct template *template = &templates->of[op];
     const struct payload *payload = templates->payload;
     uint8_t digits[PAYLOAD_MAX_DIGITS];
     payload_put_digits(payload, key, digits);
     struct slice all = slice_make(digits, payload->digits);
-    memcpy(out, template->message.data + begin, len);
-    template_patch_part(all, template->key_at, begin, len, out);
+    template_patch_part(all, offset + template->key_at, begin, len, out);
     struct slice last = slice_skip(all, payload->digits - template->value_len);
-    for (size_t i = 0; i < template->value_count; i++)
-        template_patch_part(last, template->value_at + i * template->value_stride, begin, len, out);
+    size_t at = offset + template->value_at;
+    for (size_t i = 0; i < template->value_count; i++, at += template->value_stride)
+        template_patch_part(last, at, begin, len, out);
+}
+
+void template_put_part(const struct templates *templates, enum op op, uint64_t key, size_t begin,
+                       size_t len, uint8_t *out)
+{
+    const struct template *template = &templates->of[op];
+    memcpy(out, template->message.data + begin, len);
+    for (size_t n = 0; n < template->op_count; n++)
+        template_patch_op(templates, template, template_key(templates, key, n),
+                          n * template->op_stride, begin, len, out);
 }

@@ -28,6 +28,8 @@ struct template
     size_t value_len;    /* number of digits in a value; may be 0 */
     size_t value_count;  /* number of values */
     size_t value_stride; /* distance between the digits of two values */
+    size_t op_count;     /* operations in the message; offsets are those of the first */
+    size_t op_stride;    /* distance between two operations */
 };
 
 struct templates {
@@ -36,6 +38,7 @@ struct templates {
     size_t count;
     size_t table_size; /* bytes of dynamic table that the server needs for the blocks */
     const struct payload *payload;
+    uint64_t keyspace;
 };
 
 struct template_settings {
@@ -47,7 +50,12 @@ struct template_settings {
     int64_t range_stop;
     size_t push_values;   /* in each push; at least 1 */
     int64_t expire_at_ms; /* of keys that Set stores; 0 = never */
+    size_t batch;         /* operations in each call of Pipeline; 0 = the operations' own calls */
+    uint64_t keyspace;    /* keys of the others in a batch are below it */
 };
+
+/* The key of an operation of a batch whose first operation has `key`. */
+uint64_t template_key(const struct templates *templates, uint64_t key, size_t number);
 
 /* Only `payload` is borrowed for longer than the call. */
 void templates_init(struct templates *templates, const struct template_settings *settings);

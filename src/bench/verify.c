@@ -6,6 +6,7 @@
 #define MESSAGE_PREFIX ((size_t)5)
 
 enum { FIELD_VALUE = 1, FIELD_FOUND = 2 }; /* of Value; `values` and `found` of ListValues too */
+enum { FIELD_REPLY_VALUE = 3, FIELD_REPLY_LIST = 4, FIELD_ERROR = 6 }; /* of Reply */
 enum { TYPE_VARINT = 0, TYPE_FIXED64 = 1, TYPE_BYTES = 2, TYPE_FIXED32 = 5 };
 
 static bool verify_take_varint(struct slice *in, uint64_t *number)
@@ -57,6 +58,38 @@ static bool verify_take_field(struct slice *in, struct field *field)
     field->bytes = slice_make(in->data, (size_t)len);
     *in = slice_skip(*in, (size_t)len);
     return true;
+}
+
+/* Whether a reply is not an error. */
+static bool verify_reply(struct slice reply, uint64_t *misses)
+{
+    while (reply.len > 0) {
+        struct field field;
+        if (!verify_take_field(&reply, &field) || field.id == FIELD_ERROR)
+            return false;
+        bool reads = field.id == FIELD_REPLY_VALUE || field.id == FIELD_REPLY_LIST;
+        *misses += reads && field.bytes.len == 0; /* protobuf omits zeros */
+    }
+    return true;
+}
+
+bool verify_batch(size_t count, struct slice body, uint64_t *misses)
+{
+    size_t replies = 0;
+    while (body.len >= MESSAGE_PREFIX) {
+        size_t len = wire_get_u32(body.data + 1);
+        if (body.data[0] != 0 || len > body.len - MESSAGE_PREFIX)
+            return false;
+        struct slice message = slice_make(body.data + MESSAGE_PREFIX, len);
+        body = slice_skip(body, MESSAGE_PREFIX + len);
+        while (message.len > 0) {
+            struct field field;
+            if (!verify_take_field(&message, &field) || !verify_reply(field.bytes, misses))
+                return false;
+            replies++;
+        }
+    }
+    return body.len == 0 && replies == count;
 }
 
 static bool verify_values_match(const struct payload *payload, enum op op, uint64_t key,

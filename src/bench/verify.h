@@ -12,4 +12,8 @@
  */
 bool verify_body(const struct payload *payload, enum op op, uint64_t key, struct slice body);
 
+/* Whether `body`, messages of replies to a batch of so many operations, has a reply to each, and no
+ * error. Counts those that read and found nothing. */
+bool verify_batch(size_t count, struct slice body, uint64_t *misses);
+
 #endif

@@ -33,6 +33,7 @@ void worker_init(struct worker *worker, const struct plan *plan, uint32_t number
         .max_streams = options->streams,
         .first_id = 1,
         .verify = plan->verify,
+        .batch = plan->batch,
     };
     if (plan->in_turn)
         workload_init_in_turn(&worker->workload, plan->ops[0], options->keyspace, number,

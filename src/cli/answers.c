@@ -239,6 +239,20 @@ struct reply answers_popped_key(const struct request *request, const struct keys
     return format_list(items, 2);
 }
 
+/* BLPOP and BRPOP: the list's key and the element. */
+struct reply answers_popped_pair(const struct request *request, const struct keystore_reply *from,
+                                 struct arena *arena)
+{
+    (void)request;
+    const struct keystore_popped *popped = &from->answer.popped;
+    if (!popped->found || popped->count == 0)
+        return format_nil();
+    struct reply *items = answers_new_items(arena, 2);
+    items[0] = format_bytes(popped->key);
+    items[1] = format_bytes(popped->values[0]);
+    return format_list(items, 2);
+}
+
 struct reply answers_positions(const struct request *request, const struct keystore_reply *from,
                                struct arena *arena)
 {

@@ -57,6 +57,8 @@ struct reply answers_decimal(const struct request *request, const struct keystor
                              struct arena *arena);
 struct reply answers_popped(const struct request *request, const struct keystore_reply *from,
                             struct arena *arena);
+struct reply answers_popped_pair(const struct request *request, const struct keystore_reply *from,
+                                 struct arena *arena);
 struct reply answers_popped_key(const struct request *request, const struct keystore_reply *from,
                                 struct arena *arena);
 struct reply answers_position(const struct request *request, const struct keystore_reply *from,

@@ -1,6 +1,12 @@
 /* Parts that the requests of several tables share: keys, conditions, times. */
 #include "cli/build.h"
 
+#include <math.h>
+#include <stdlib.h>
+
+/* What "forever" is to the server, in milliseconds: a hundred years. */
+#define FOREVER_MS INT64_C(3155760000000)
+
 bool build_key(struct args *args, struct request *request)
 {
     request->op.request.key = (struct keystore_key){.key = args_take(args), .db = args->db};
@@ -97,4 +103,20 @@ bool build_time(struct args *args, struct build_time *when)
     return args_has_value(args, option->name) &&
            build_duration(args, option->what, option->unit_ms,
                           option->is_point ? &when->expire_at_ms : &when->ttl_ms);
+}
+
+bool build_wait(struct args *args, int64_t *wait_ms)
+{
+    const char *text;
+    char *end;
+    if (!args_text(args, "timeout", &text))
+        return false;
+    double ms = strtod(text, &end) * 1000;
+    if (end == text || *end != '\0' || !(ms >= 0 && ms <= (double)FOREVER_MS))
+        return args_refuse(args,
+                           "'%.40s' is not a valid timeout: %s takes seconds, 0 or more, such "
+                           "as 0.5; 0 waits forever",
+                           text, args->command->name);
+    *wait_ms = ms > 0 ? (int64_t)ceil(ms) : FOREVER_MS;
+    return true;
 }

@@ -32,6 +32,10 @@ struct build_time {
 bool build_is_time(const struct args *args);
 bool build_time(struct args *args, struct build_time *when);
 
+/* Takes the next argument as the seconds that a command waits, 0 or more, with or without a
+ * fraction; 0 = forever. */
+bool build_wait(struct args *args, int64_t *wait_ms);
+
 /* Takes the next argument as a number, 1 or more, of units of `unit_ms`. */
 bool build_duration(struct args *args, const char *what, int64_t unit_ms, int64_t *ms);
 

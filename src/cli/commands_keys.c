@@ -226,6 +226,8 @@ static const struct command table[] = {
      NULL},
     {"FLUSHDB", "", "Remove all keys of the database", 0, 0, REQUEST_FLUSH_DB, KEYSTORE_OP_NONE,
      NULL, NULL},
+    {"FLUSHALL", "", "Remove all keys of all databases", 0, 0, REQUEST_FLUSH_ALL, KEYSTORE_OP_NONE,
+     NULL, NULL},
     {"SWAPDB", "db db", "Swap two databases", 2, 2, REQUEST_SWAP_DB, KEYSTORE_OP_NONE, NULL,
      commands_keys_build_swapdb},
 };

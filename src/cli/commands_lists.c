@@ -80,9 +80,10 @@ static bool commands_lists_build_lmpop(struct args *args, struct request *reques
         return false;
     if ((size_t)number >= args_left(args))
         return args_refuse(args,
-                           "LMPOP needs %zu keys followed by LEFT or RIGHT, but there are only "
-                           "%zu words; usage: LMPOP %s",
-                           (size_t)number, args_left(args), args->command->usage);
+                           "%s needs %zu keys followed by LEFT or RIGHT, but there are only %zu "
+                           "words; usage: %s %s",
+                           args->command->name, (size_t)number, args_left(args),
+                           args->command->name, args->command->usage);
     *pop = (struct keystore_pop_request){
         .keys = args->words.items + args->at, .key_count = (size_t)number, .db = args->db};
     args->at += (size_t)number;
@@ -104,6 +105,45 @@ static bool commands_lists_build_lmove(struct args *args, struct request *reques
            commands_lists_take_end(args, &move->target_end);
 }
 
+/* "key [key ...] timeout" */
+static bool commands_lists_build_bpop(struct args *args, struct request *request,
+                                      enum keystore_list_end end)
+{
+    struct keystore_pop_request *pop = &request->op.request.pop;
+    *pop = (struct keystore_pop_request){.keys = args->words.items,
+                                         .key_count = args->words.count - 1,
+                                         .end = end,
+                                         .count = 1,
+                                         .db = args->db};
+    args->at = args->words.count - 1;
+    return build_wait(args, &pop->wait_ms);
+}
+
+static bool commands_lists_build_blpop(struct args *args, struct request *request)
+{
+    return commands_lists_build_bpop(args, request, KEYSTORE_HEAD);
+}
+
+static bool commands_lists_build_brpop(struct args *args, struct request *request)
+{
+    return commands_lists_build_bpop(args, request, KEYSTORE_TAIL);
+}
+
+static bool commands_lists_build_blmpop(struct args *args, struct request *request)
+{
+    int64_t wait_ms;
+    if (!build_wait(args, &wait_ms) || !commands_lists_build_lmpop(args, request))
+        return false;
+    request->op.request.pop.wait_ms = wait_ms;
+    return true;
+}
+
+static bool commands_lists_build_blmove(struct args *args, struct request *request)
+{
+    return commands_lists_build_lmove(args, request) &&
+           build_wait(args, &request->op.request.move.wait_ms);
+}
+
 static bool commands_lists_build_rpoplpush(struct args *args, struct request *request)
 {
     struct keystore_move_request *move = &request->op.request.move;
@@ -113,6 +153,12 @@ static bool commands_lists_build_rpoplpush(struct args *args, struct request *re
                                            .db = args->db};
     move->target = args_take(args);
     return true;
+}
+
+static bool commands_lists_build_brpoplpush(struct args *args, struct request *request)
+{
+    return commands_lists_build_rpoplpush(args, request) &&
+           build_wait(args, &request->op.request.move.wait_ms);
 }
 
 /* ---- ranges and single elements ---- */
@@ -224,6 +270,18 @@ static const struct command table[] = {
      REQUEST_OP, KEYSTORE_OP_LMOVE, answers_value, commands_lists_build_lmove},
     {"RPOPLPUSH", "source target", "Move the tail of a list to the head of another", 2, 2,
      REQUEST_OP, KEYSTORE_OP_LMOVE, answers_value, commands_lists_build_rpoplpush},
+    {"BLPOP", "key [key ...] timeout",
+     "LPOP of the first list that exists; waits for one (0: forever)", 2, COMMAND_ANY,
+     REQUEST_BLOCKING, KEYSTORE_OP_LIST_POP, answers_popped_pair, commands_lists_build_blpop},
+    {"BRPOP", "key [key ...] timeout", "The same with RPOP", 2, COMMAND_ANY, REQUEST_BLOCKING,
+     KEYSTORE_OP_LIST_POP, answers_popped_pair, commands_lists_build_brpop},
+    {"BLMPOP", "timeout numkeys key [key ...] LEFT|RIGHT [COUNT count]", "The same with LMPOP", 4,
+     COMMAND_ANY, REQUEST_BLOCKING, KEYSTORE_OP_LIST_POP, answers_popped_key,
+     commands_lists_build_blmpop},
+    {"BLMOVE", "source target LEFT|RIGHT LEFT|RIGHT timeout", "The same with LMOVE", 5, 5,
+     REQUEST_BLOCKING, KEYSTORE_OP_LMOVE, answers_value, commands_lists_build_blmove},
+    {"BRPOPLPUSH", "source target timeout", "The same with RPOPLPUSH", 3, 3, REQUEST_BLOCKING,
+     KEYSTORE_OP_LMOVE, answers_value, commands_lists_build_brpoplpush},
     {"LRANGE", "key start stop", "Elements of a list; 0 is the first, -1 the last", 3, 3,
      REQUEST_OP, KEYSTORE_OP_LRANGE, answers_list, commands_lists_build_range},
     {"LLEN", "key", "The length of a list", 1, 1, REQUEST_OP, KEYSTORE_OP_DESCRIBE,

@@ -17,6 +17,7 @@ enum {
     OPTION_RAW,
     OPTION_NO_RAW,
     OPTION_PIPE,
+    OPTION_YES,
     OPTION_HELP,
     OPTION_VERSION,
 };
@@ -33,7 +34,9 @@ static const struct option_row rows[] = {
     [OPTION_NO_RAW] = {0, "no-raw", NULL, "print quoted values, the default on a terminal"},
     [OPTION_PIPE] = {0, "pipe", NULL,
                      "execute commands from standard input, one per line or in RESP as for\n"
-                     "redis-cli --pipe, and report how many there were"},
+                     "redis-cli --pipe, and report how many there were; errors have the number of\n"
+                     "their line or command"},
+    [OPTION_YES] = {0, "yes", NULL, "let DELMATCH delete without asking"},
     [OPTION_HELP] = {0, "help", NULL, "print this help and exit"},
     [OPTION_VERSION] = {0, "version", NULL, "print the version and exit"},
 };
@@ -101,6 +104,9 @@ static bool options_take_option(size_t row, const char *value, struct options *o
         return true;
     case OPTION_PIPE:
         options->pipe = true;
+        return true;
+    case OPTION_YES:
+        options->yes = true;
         return true;
     case OPTION_HELP:
         options->help = true;

@@ -16,6 +16,7 @@ struct options {
     int64_t timeout_ms; /* 0 = the library's default */
     enum options_form form;
     bool pipe;
+    bool yes; /* delete without asking */
     bool help;
     bool version;
     char **command; /* the rest of argv */

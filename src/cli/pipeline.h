@@ -1,15 +1,17 @@
 /*
  * Pipelining, for commands that arrive faster than single calls could answer them: consecutive
- * operations are queued and sent together.
+ * operations are queued and sent together, through Pipeline.
  */
 #ifndef KEYSTORE_CLI_PIPELINE_H
 #define KEYSTORE_CLI_PIPELINE_H
 
+#include "cli/progress.h"
 #include "cli/session.h"
 
-/* Maximum operations sent together. The server holds the locks of their keys for about half a
- * microsecond per operation, while its other clients wait. */
+/* Maximum operations that are queued. */
 #define PIPELINE_MAX 4000
+
+struct keystore_pipeline;
 
 struct pipeline_item {
     uint64_t number; /* of the line or command */
@@ -21,7 +23,10 @@ struct pipeline {
     const char *unit; /* "line" or "command", before numbers in error messages */
     struct pipeline_item *items;
     size_t count;
-    size_t burst;       /* size of the next burst */
+    size_t answered;                  /* of those */
+    struct keystore_client *client;   /* that the stream belongs to */
+    struct keystore_pipeline *stream; /* NULL: none is open */
+    struct progress progress;
     struct arena arena; /* of the requests, besides the words */
     uint64_t commands;  /* run or refused */
     uint64_t errors;    /* commands that failed or whose outcome is unknown */

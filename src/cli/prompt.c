@@ -3,6 +3,8 @@
 
 #include "cli/editor.h"
 
+#include <signal.h>
+
 static void prompt_write(const struct session *session, char *out, size_t size)
 {
     const char *name = session->options->target;
@@ -44,6 +46,9 @@ static void prompt_run_line(struct session *session, struct lines *lines, const 
 bool prompt_run(struct session *session)
 {
     struct lines lines;
+    session->interactive = true;
+    /* For the moments in which neither the editor nor a command minds Ctrl-C. */
+    (void)signal(SIGINT, SIG_IGN);
     lines_init(&lines);
     struct editor *editor = editor_new(&lines);
     bool usable = editor != NULL;

@@ -4,21 +4,31 @@
 
 #include "base/arena.h"
 #include "cli/format.h"
-#include "keystore/client.h"
+#include "keystore/streams.h"
 
 struct command;
 
 enum request_type {
-    REQUEST_OP,     /* one operation, also within a transaction */
-    REQUEST_SELECT, /* the same; only checks whether the server has the database */
+    REQUEST_OP,       /* one operation, also within a transaction */
+    REQUEST_SELECT,   /* the same; only checks whether the server has the database */
+    REQUEST_BLOCKING, /* the same; waits, but not within a transaction */
     /* These are calls that a transaction cannot contain. */
     REQUEST_RANDOM_KEY,
     REQUEST_FLUSH_DB,
+    REQUEST_FLUSH_ALL,
+    REQUEST_PUBLISH,
     REQUEST_SWAP_DB,
     REQUEST_DB_SIZE,
     REQUEST_INFO,
     REQUEST_SAVE,
     REQUEST_BGSAVE,
+    /* These are streams (cli/streams.h). */
+    REQUEST_SCAN,
+    REQUEST_KEYS,
+    REQUEST_DELETE_MATCHING,
+    REQUEST_SUBSCRIBE,
+    REQUEST_CONSUME,
+    REQUEST_OBSERVE,
     /* These are handled by the session. */
     REQUEST_WATCH,
     REQUEST_UNWATCH,
@@ -38,10 +48,27 @@ struct request {
     struct keystore_op op;
     struct reply (*answer)(const struct request *request, const struct keystore_reply *from,
                            struct arena *arena);
-    struct keystore_slice text;         /* PING, ECHO: the message to return */
-    const struct keystore_slice *words; /* WATCH: keys; INFO: sections */
-    size_t count;                       /* of words */
-    const struct command *topic;        /* HELP; NULL = all commands */
+    struct keystore_slice text; /* PING, ECHO: the message to return */
+    /* WATCH: keys; INFO: sections; SUBSCRIBE: channels or patterns; OBSERVE: patterns */
+    const struct keystore_slice *words;
+    size_t count;                      /* of words */
+    const struct command *topic;       /* HELP; NULL = all commands */
+    struct keystore_scan_request scan; /* SCAN, KEYS, DELMATCH */
+    struct keystore_consume_request consume;
+    struct keystore_message message; /* PUBLISH */
+    bool by_pattern;                 /* PSUBSCRIBE */
+    bool initial;                    /* OBSERVE */
+    uint64_t from_version;           /* OBSERVE; 0 = from now on */
+    uint64_t limit;                  /* CONSUME: ends after so many; 0 = never */
 };
+
+/* Has an operation of REQUEST_BLOCKING not wait. */
+static inline void request_forget_wait(struct request *request)
+{
+    if (request->op.kind == KEYSTORE_OP_LIST_POP)
+        request->op.request.pop.wait_ms = 0;
+    else
+        request->op.request.move.wait_ms = 0;
+}
 
 #endif

@@ -55,6 +55,27 @@ static enum keystore_code send_flush_db(struct keystore_client *client, uint32_t
     return keystore_flush_db(client, &(struct keystore_db_request){.db = db}, &status);
 }
 
+/* All databases, one after the other: the server says which is the first that does not exist. */
+static enum keystore_code send_flush_all(struct keystore_client *client, struct reply *reply)
+{
+    enum keystore_code code = KEYSTORE_OK;
+    for (uint32_t db = 0; code == KEYSTORE_OK; db++) {
+        code = send_flush_db(client, db, reply);
+        if (code == KEYSTORE_INVALID_ARGUMENT && db > 0)
+            return KEYSTORE_OK;
+    }
+    return code;
+}
+
+static enum keystore_code send_publish(struct keystore_client *client,
+                                       const struct request *request, struct reply *reply)
+{
+    struct keystore_status status;
+    enum keystore_code code = keystore_publish(client, &request->message, &status);
+    *reply = format_integer(status.count);
+    return code;
+}
+
 static enum keystore_code send_swap_db(struct keystore_client *client,
                                        const struct request *request, struct reply *reply)
 {
@@ -113,11 +134,16 @@ enum keystore_code send_request(struct keystore_client *client, const struct req
     switch (request->type) {
     case REQUEST_OP:
     case REQUEST_SELECT:
+    case REQUEST_BLOCKING:
         return send_op(client, request, arena, reply);
     case REQUEST_RANDOM_KEY:
         return send_random_key(client, request->db, reply);
     case REQUEST_FLUSH_DB:
         return send_flush_db(client, request->db, reply);
+    case REQUEST_FLUSH_ALL:
+        return send_flush_all(client, reply);
+    case REQUEST_PUBLISH:
+        return send_publish(client, request, reply);
     case REQUEST_SWAP_DB:
         return send_swap_db(client, request, reply);
     case REQUEST_DB_SIZE:
@@ -127,6 +153,12 @@ enum keystore_code send_request(struct keystore_client *client, const struct req
     case REQUEST_SAVE:
     case REQUEST_BGSAVE:
         return send_save(client, request->type == REQUEST_SAVE, reply);
+    case REQUEST_SCAN: /* handled by streams.c */
+    case REQUEST_KEYS:
+    case REQUEST_DELETE_MATCHING:
+    case REQUEST_SUBSCRIBE:
+    case REQUEST_CONSUME:
+    case REQUEST_OBSERVE:
     case REQUEST_WATCH: /* handled by the session */
     case REQUEST_UNWATCH:
     case REQUEST_MULTI:

@@ -5,7 +5,7 @@
 #include "cli/request.h"
 
 /*
- * Sends a request of a type before REQUEST_WATCH and sets *reply on KEYSTORE_OK; otherwise
+ * Sends a request of a type before REQUEST_SCAN and sets *reply on KEYSTORE_OK; otherwise
  * keystore_last_error() says why. The reply refers to memory of the arena and of the client, which
  * is valid until the client's next call.
  */

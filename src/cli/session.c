@@ -3,8 +3,11 @@
 
 #include "base/standard.h"
 #include "cli/commands.h"
+#include "cli/interrupt.h"
 #include "cli/send.h"
+#include "cli/streams.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 void session_init(struct session *session, const struct options *options)
@@ -43,6 +46,7 @@ enum session_result session_connect(struct session *session, const char *label)
     struct keystore_options client_options = {
         .connect_timeout_ms = session->options->timeout_ms,
         .timeout_ms = session->options->timeout_ms,
+        .cancel_fd = interrupt_descriptor(),
     };
     struct keystore_error error;
     session->client = keystore_connect(session->options->target, &client_options, &error);
@@ -88,7 +92,12 @@ static enum session_result session_print_status(const struct session *session, c
 
 enum session_result session_print_failure(struct session *session, const char *label)
 {
-    const struct keystore_error *error = keystore_last_error(session->client);
+    return session_print_error_of(session, keystore_last_error(session->client), label);
+}
+
+enum session_result session_print_error_of(struct session *session,
+                                           const struct keystore_error *error, const char *label)
+{
     standard_push();
     fputs(label, stderr);
     format_error(stderr, error);
@@ -182,7 +191,8 @@ static enum session_result session_unwatch(struct session *session)
 static enum session_result session_queue(struct session *session, const struct request *request,
                                          struct words words, const char *label)
 {
-    if (request->type == REQUEST_OP || request->type == REQUEST_SELECT) {
+    if (request->type == REQUEST_OP || request->type == REQUEST_SELECT ||
+        request->type == REQUEST_BLOCKING) {
         transaction_add(&session->transaction, words);
         return session_print_status(session, "QUEUED");
     }
@@ -205,6 +215,46 @@ enum session_result session_send(struct session *session, const struct request *
     if (request->type == REQUEST_SELECT)
         session->db = request->db;
     return session_print(session, &reply, label);
+}
+
+/* Runs a command whose answer is a stream. */
+static enum session_result session_run_stream(struct session *session,
+                                              const struct request *request, const char *label)
+{
+    struct streams streams = {
+        .client = session->client,
+        .arena = &session->arena,
+        .raw = session->raw,
+        .yes = session->options->yes,
+    };
+    if (streams_run(&streams, request))
+        return SESSION_OK;
+    return streams.problem != NULL ? session_print_error(label, streams.problem)
+                                   : session_print_error_of(session, &streams.error, label);
+}
+
+/* Runs a command that may wait until it is interrupted; that also ends a session without a prompt.
+ * With one, every command can be interrupted. */
+static enum session_result session_follow(struct session *session, const struct request *request,
+                                          const char *label)
+{
+    if (session_connect(session, label) != SESSION_OK)
+        return SESSION_UNREACHABLE;
+    struct reply reply;
+    enum session_result result;
+    if (!session->interactive)
+        interrupt_begin();
+    if (request->type != REQUEST_BLOCKING)
+        result = session_run_stream(session, request, label);
+    else if (send_request(session->client, request, &session->arena, &reply) == KEYSTORE_OK)
+        result = session_print(session, &reply, label);
+    else if (interrupt_is_pending())
+        result = SESSION_FAILED; /* whoever interrupts it knows why there is no answer */
+    else
+        result = session_print_failure(session, label);
+    if (!session->interactive)
+        session->quit = interrupt_end() != 0;
+    return result;
 }
 
 static void session_clear_screen(void)
@@ -241,15 +291,26 @@ static enum session_result session_run_request(struct session *session,
     case REQUEST_SELECT:
     case REQUEST_RANDOM_KEY:
     case REQUEST_FLUSH_DB:
+    case REQUEST_FLUSH_ALL:
+    case REQUEST_PUBLISH:
     case REQUEST_SWAP_DB:
     case REQUEST_DB_SIZE:
     case REQUEST_INFO:
     case REQUEST_SAVE:
     case REQUEST_BGSAVE:
+        return session->transaction.open ? session_queue(session, request, words, label)
+                                         : session_send(session, request, label);
+    case REQUEST_BLOCKING:
+    case REQUEST_SCAN:
+    case REQUEST_KEYS:
+    case REQUEST_DELETE_MATCHING:
+    case REQUEST_SUBSCRIBE:
+    case REQUEST_CONSUME:
+    case REQUEST_OBSERVE:
         break;
     }
     return session->transaction.open ? session_queue(session, request, words, label)
-                                     : session_send(session, request, label);
+                                     : session_follow(session, request, label);
 }
 
 enum session_result session_run(struct session *session, struct words words, const char *label)
@@ -257,12 +318,18 @@ enum session_result session_run(struct session *session, struct words words, con
     struct request request;
     char problem[ARGS_PROBLEM_SIZE];
     enum session_result result;
+    if (session->interactive)
+        interrupt_begin();
     arena_reset(&session->arena);
     if (commands_parse(words, session_db(session), &session->arena, &request, problem))
         result = session_run_request(session, &request, words, label);
     else
         result = session_refuse(session, problem, label);
     standard_push();
+    if (session->interactive) {
+        int number = interrupt_end();
+        session->quit |= number != 0 && number != SIGINT;
+    }
     return result;
 }
 

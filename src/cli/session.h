@@ -12,6 +12,7 @@ struct session {
     struct transaction transaction;
     struct arena arena; /* of the current command */
     bool raw;           /* print raw values */
+    bool interactive;   /* an interruption ends a command, not the session */
     bool quit;          /* QUIT or EXIT was given */
 };
 
@@ -39,7 +40,7 @@ enum session_result session_run(struct session *session, struct words words, con
 
 /* The parts of session_run(), with the same labels. */
 
-/* Sends a request of a type before REQUEST_WATCH and prints its reply. No transaction may be
+/* Sends a request of a type before REQUEST_SCAN and prints its reply. No transaction may be
  * open. */
 enum session_result session_send(struct session *session, const struct request *request,
                                  const char *label);
@@ -51,6 +52,10 @@ enum session_result session_print(const struct session *session, const struct re
 /* Prints the error of the call that has just failed, and disconnects if the connection failed;
  * always SESSION_FAILED. */
 enum session_result session_print_failure(struct session *session, const char *label);
+
+/* The same for an error of a stream. */
+enum session_result session_print_error_of(struct session *session,
+                                           const struct keystore_error *error, const char *label);
 
 /* Whether the server refused that call, so that nothing has changed; else the outcome is
  * unknown. */

@@ -78,6 +78,8 @@ void transaction_add(struct transaction *transaction, struct words words)
     if (!commands_parse(copied, transaction->db, &transaction->arena, request, problem))
         return; /* cannot happen: the same words were parsed before */
     transaction->count++;
+    if (request->type == REQUEST_BLOCKING) /* as in Redis, nothing waits in a transaction */
+        request_forget_wait(request);
     if (request->type == REQUEST_SELECT)
         transaction->db = request->db;
 }

@@ -28,8 +28,8 @@ void transaction_deinit(struct transaction *transaction);
 /* MULTI, in the database `db`; no transaction may be open. */
 void transaction_begin(struct transaction *transaction, uint32_t db);
 
-/* Queues a command of type REQUEST_OP or REQUEST_SELECT; copies its words, which were parsed before
- * without error. */
+/* Queues a command of type REQUEST_OP, REQUEST_SELECT or REQUEST_BLOCKING; copies its words, which
+ * were parsed before without error. */
 void transaction_add(struct transaction *transaction, struct words words);
 
 /* Resets to the state before MULTI and WATCH. */

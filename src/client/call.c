@@ -1,5 +1,5 @@
 /*
- * The gRPC part of a unary call: message framing, headers and trailers. Does not know HTTP/2
+ * The gRPC part of a call: message framing, headers and trailers. Does not know HTTP/2
  * frames, sockets, or what the messages mean.
  */
 #include "client/call.h"
@@ -39,10 +39,17 @@ void call_init(struct call *call, struct slice request, struct buffer *answer, s
     answer->len = 0;
 }
 
+void call_init_stream(struct call *call, struct buffer *answer, size_t max_message)
+{
+    call_init(call, slice_make(NULL, 0), answer, max_message);
+    call->is_stream = true;
+}
+
 size_t call_take_request(struct call *call, uint8_t *out, size_t size)
 {
     size_t count = size < call->request.len ? size : call->request.len;
-    memcpy(out, call->request.data, count);
+    if (count > 0)
+        memcpy(out, call->request.data, count);
     call->request = slice_skip(call->request, count);
     return count;
 }
@@ -83,6 +90,14 @@ static void call_on_reason(struct call *call, struct slice value)
     call_copy_text(call->error.reason, sizeof call->error.reason, value);
 }
 
+static void call_on_oldest_version(struct call *call, struct slice value)
+{
+    uint64_t version = 0;
+    for (size_t i = 0; i < value.len && value.data[i] >= '0' && value.data[i] <= '9'; i++)
+        version = version * 10 + (uint64_t)(value.data[i] - '0');
+    call->oldest_version = version;
+}
+
 void call_on_header(struct call *call, struct slice name, struct slice value)
 {
     static const struct {
@@ -91,7 +106,7 @@ void call_on_header(struct call *call, struct slice name, struct slice value)
     } known[] = {
         {":status", call_on_http_status},     {"content-type", call_on_content_type},
         {"grpc-status", call_on_grpc_status}, {"grpc-message", call_on_grpc_message},
-        {"keystore-reason", call_on_reason},
+        {"keystore-reason", call_on_reason},  {"keystore-oldest-version", call_on_oldest_version},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (slice_equal(name, slice_from_string(known[i].name)))
@@ -128,17 +143,22 @@ static bool call_carries_messages(const struct call *call)
     return !call->not_grpc && call->http_status == 200;
 }
 
+/* Sets the announced length, or refuses the message from its prefix alone. */
+static bool call_read_prefix(struct call *call, const uint8_t *prefix)
+{
+    if (prefix[0] == 1)
+        return call_refuse(call, "is compressed, although this client does not support that");
+    if (prefix[0] != 0)
+        return call_refuse(call, "starts with a flag unknown to gRPC");
+    call->announced_len =
+        (size_t)prefix[1] << 24 | (size_t)prefix[2] << 16 | (size_t)prefix[3] << 8 | prefix[4];
+    return call->announced_len <= call->max_message || call_refuse_too_large(call);
+}
+
 static bool call_on_prefix_complete(struct call *call)
 {
-    if (call->prefix[0] == 1)
-        return call_refuse(call, "is compressed, although this client does not support that");
-    if (call->prefix[0] != 0)
-        return call_refuse(call, "starts with a flag unknown to gRPC");
-    call->announced_len = (size_t)call->prefix[1] << 24 | (size_t)call->prefix[2] << 16 |
-                          (size_t)call->prefix[3] << 8 | call->prefix[4];
-    /* Refused from the length alone, before memory is taken. */
-    if (call->announced_len > call->max_message)
-        return call_refuse_too_large(call);
+    if (!call_read_prefix(call, call->prefix)) /* before memory is taken */
+        return false;
     if (call->announced_len > 0 && buffer_reserve(call->answer, call->announced_len) == NULL)
         return call_refuse_out_of_memory(call);
     return true;
@@ -155,10 +175,45 @@ static size_t call_take_prefix(struct call *call, struct slice bytes)
     return count;
 }
 
+/* Keeps bytes of a stream until its messages are taken. */
+static bool call_keep(struct call *call, struct slice bytes)
+{
+    struct buffer *answer = call->answer;
+    if (call->answer_at > 0 && call->answer_at >= answer->len / 2) {
+        buffer_consume(answer, call->answer_at);
+        call->answer_at = 0;
+    }
+    return buffer_append(answer, bytes) || call_refuse_out_of_memory(call);
+}
+
+enum call_message call_find_message(struct call *call, struct slice *message)
+{
+    DCHECK(call->is_stream);
+    struct slice kept = slice_skip(buffer_slice(call->answer), call->answer_at);
+    if (kept.len < CALL_PREFIX_SIZE)
+        return CALL_INCOMPLETE;
+    if (!call_read_prefix(call, kept.data))
+        return CALL_REFUSED;
+    if (kept.len - CALL_PREFIX_SIZE < call->announced_len)
+        return CALL_INCOMPLETE;
+    *message = slice_make(kept.data + CALL_PREFIX_SIZE, call->announced_len);
+    return CALL_MESSAGE;
+}
+
+void call_drop_message(struct call *call, struct slice message)
+{
+    call->answer_at += CALL_PREFIX_SIZE + message.len;
+    DCHECK(call->answer_at <= call->answer->len);
+    if (call->answer_at == call->answer->len)
+        call->answer_at = call->answer->len = 0;
+}
+
 bool call_on_data(struct call *call, struct slice bytes)
 {
     if (!call_carries_messages(call) || bytes.len == 0)
         return true;
+    if (call->is_stream)
+        return call_keep(call, bytes);
     if (call->prefix_len < CALL_PREFIX_SIZE) {
         bytes = slice_skip(bytes, call_take_prefix(call, bytes));
         if (call->prefix_len < CALL_PREFIX_SIZE)
@@ -198,7 +253,10 @@ enum keystore_code call_finish(struct call *call)
                            SLICE_LITERAL("the server gave no explanation"));
         return call->error.code;
     }
-    if (call->prefix_len < CALL_PREFIX_SIZE || call->answer->len < call->announced_len)
+    bool truncated = call->is_stream ? call->answer_at < call->answer->len
+                                     : call->prefix_len < CALL_PREFIX_SIZE ||
+                                           call->answer->len < call->announced_len;
+    if (truncated)
         call_refuse(call, "has status OK, but its message is missing or truncated");
     return call->error.code;
 }

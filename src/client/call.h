@@ -1,6 +1,6 @@
 /*
- * The state of a unary call: the request's bytes to send, and the answer's headers, message and
- * trailers as they are received. Does no I/O; the owner of the connection feeds it.
+ * The state of a call, unary or a stream: the request's bytes to send, and the answer's headers,
+ * messages and trailers as they are received. Does no I/O; the owner of the connection feeds it.
  */
 #ifndef KEYSTORE_CLIENT_CALL_H
 #define KEYSTORE_CLIENT_CALL_H
@@ -16,8 +16,11 @@
 
 struct call {
     struct slice request;  /* borrowed; what is not sent yet */
-    struct buffer *answer; /* borrowed; the message without its prefix */
+    struct buffer *answer; /* borrowed; unary: the message without its prefix */
     size_t max_message;
+    bool is_stream;   /* `answer` has messages with prefixes, from answer_at on */
+    bool half_closed; /* a stream: `request` is the last of the requests' bytes */
+    size_t answer_at;
     uint8_t prefix[CALL_PREFIX_SIZE];
     size_t prefix_len;    /* bytes of the prefix received */
     size_t announced_len; /* of the message, once the prefix is complete */
@@ -25,6 +28,7 @@ struct call {
     bool has_status;      /* grpc-status was received */
     bool not_grpc;        /* the content-type is not gRPC's */
     char content_type[64];
+    uint64_t oldest_version;     /* keystore-oldest-version, a trailer; 0 = not received */
     struct keystore_error error; /* from the trailers, or why the answer was refused */
 };
 
@@ -36,6 +40,9 @@ void call_write_timeout(char out[static CALL_TIMEOUT_SIZE], int64_t timeout_ms);
 
 /* `request` is the prefix and the message; `answer` is cleared. Both are borrowed for the call. */
 void call_init(struct call *call, struct slice request, struct buffer *answer, size_t max_message);
+
+/* A stream in both directions, whose requests are put into `request` one after the other. */
+void call_init_stream(struct call *call, struct buffer *answer, size_t max_message);
 
 /* Copies up to `size` further bytes of the request to `out`; returns how many. */
 size_t call_take_request(struct call *call, uint8_t *out, size_t size);
@@ -49,9 +56,25 @@ void call_on_header(struct call *call, struct slice name, struct slice value);
  */
 bool call_on_data(struct call *call, struct slice bytes) __attribute__((warn_unused_result));
 
+enum call_message { CALL_MESSAGE, CALL_INCOMPLETE, CALL_REFUSED };
+
+/* Finds the next message of a stream's answer, which is valid until more is received. If it is
+ * refused, call->error says why. */
+enum call_message call_find_message(struct call *call, struct slice *message);
+
+/* Drops that message, so that the next one follows. */
+void call_drop_message(struct call *call, struct slice message);
+
+/* Whether the answer's headers have arrived. */
+static inline bool call_has_headers(const struct call *call)
+{
+    return call->http_status != 0;
+}
+
 /*
- * To be called when the answer is complete. Returns its code; on KEYSTORE_OK the answer buffer
- * holds exactly one message, otherwise call->error says why.
+ * To be called when the answer is complete and, of a stream, its messages are taken. Returns its
+ * code; on KEYSTORE_OK the answer buffer of a unary call holds exactly one message, otherwise
+ * call->error says why.
  */
 enum keystore_code call_finish(struct call *call);
 

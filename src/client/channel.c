@@ -1,12 +1,14 @@
 /*
- * Drives nghttp2's client session over a socket: connection preface, one call at a time, GOAWAY,
+ * Drives nghttp2's client session over a socket: connection preface, calls and streams, GOAWAY,
  * reconnecting. Does not know what the messages mean; gRPC's rules for one call are in call.c.
+ *
+ * What arrives reopens the connection's window immediately, so that a stream that is not read does
+ * not hold up the others; its own window is reopened as it is read, which bounds its memory.
  */
 #include "client/channel.h"
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "client/call.h"
 #include "client/socket.h"
 #include "client/status.h"
 
@@ -61,12 +63,9 @@ struct channel {
     struct buffer out;                    /* bytes on their way to the server */
     bool settings_received;               /* the server sent its SETTINGS */
     char goaway_debug[GOAWAY_DEBUG_SIZE]; /* the debug text of its GOAWAY */
-    struct call *call;                    /* the call in flight, or NULL */
-    int32_t stream_id;                    /* of the call in flight */
-    bool ended;                           /* the answer is complete */
-    bool refused;                         /* the answer was refused; call->error says why */
-    bool closed;                          /* the stream ended before the answer was complete */
-    uint32_t close_code;                  /* the HTTP/2 error code of that */
+    struct channel_stream *streams;       /* those that are attached */
+    bool is_filling;                      /* within nghttp2_session_mem_send() */
+    int failure;                          /* an error of nghttp2 within a callback */
     int64_t used_ms;                      /* when the last call ended or SETTINGS were received */
     nghttp2_nv headers[HEADER_COUNT];
     char max_reply[24];              /* the values of two headers: limits.max_message... */
@@ -74,26 +73,22 @@ struct channel {
     uint8_t in[IN_SIZE];
 };
 
-static bool channel_is_current(const struct channel *channel, int32_t stream_id)
+/* NULL for a stream that was detached or is none of ours. */
+static struct channel_stream *channel_find(nghttp2_session *session, int32_t stream_id)
 {
-    return channel->call != NULL && channel->stream_id == stream_id;
-}
-
-static bool channel_is_over(const struct channel *channel)
-{
-    return channel->ended || channel->refused || channel->closed;
+    return nghttp2_session_get_stream_user_data(session, stream_id);
 }
 
 static int channel_on_header(nghttp2_session *session, const nghttp2_frame *frame,
                              const uint8_t *name, size_t name_len, const uint8_t *value,
                              size_t value_len, uint8_t flags, void *user_data)
 {
-    struct channel *channel = user_data;
-    (void)session;
+    struct channel_stream *stream = channel_find(session, frame->hd.stream_id);
     (void)flags;
+    (void)user_data;
     /* The trailers of a refused answer do not matter. */
-    if (channel_is_current(channel, frame->hd.stream_id) && !channel_is_over(channel))
-        call_on_header(channel->call, slice_make(name, name_len), slice_make(value, value_len));
+    if (stream != NULL && !channel_stream_is_over(stream))
+        call_on_header(&stream->call, slice_make(name, name_len), slice_make(value, value_len));
     return 0;
 }
 
@@ -101,12 +96,19 @@ static int channel_on_data(nghttp2_session *session, uint8_t flags, int32_t stre
                            const uint8_t *data, size_t len, void *user_data)
 {
     struct channel *channel = user_data;
-    (void)session;
+    struct channel_stream *stream = channel_find(session, stream_id);
     (void)flags;
-    if (!channel_is_current(channel, stream_id) || channel_is_over(channel))
-        return 0;
-    if (!call_on_data(channel->call, slice_make(data, len)))
-        channel->refused = true;
+    int failure = nghttp2_session_consume_connection(session, len);
+    if (stream != NULL && !channel_stream_is_over(stream)) {
+        if (!call_on_data(&stream->call, slice_make(data, len)))
+            stream->refused = true;
+        if (stream->call.is_stream)
+            stream->unread += len;
+        else if (failure == 0)
+            failure = nghttp2_session_consume_stream(session, stream_id, len);
+    }
+    if (failure != 0)
+        channel->failure = failure;
     return 0;
 }
 
@@ -124,27 +126,39 @@ static void channel_on_goaway(struct channel *channel, const nghttp2_goaway *fra
 static int channel_on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
 {
     struct channel *channel = user_data;
-    (void)session;
     if (frame->hd.type == NGHTTP2_SETTINGS)
         channel->settings_received = true;
     if (frame->hd.type == NGHTTP2_GOAWAY)
         channel_on_goaway(channel, &frame->goaway);
     bool carries_end = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
-    if (carries_end && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 &&
-        channel_is_current(channel, frame->hd.stream_id) && !channel_is_over(channel))
-        channel->ended = true;
+    if (!carries_end || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
+        return 0;
+    struct channel_stream *stream = channel_find(session, frame->hd.stream_id);
+    if (stream != NULL && !channel_stream_is_over(stream))
+        stream->ended = true;
     return 0;
+}
+
+/* Ends a stream, unless nghttp2 had no memory for its HPACK table while sending: it does not
+ * report that, but closes the stream as if the server had refused it. */
+static void channel_close_stream(struct channel *channel, struct channel_stream *stream,
+                                 uint32_t error_code)
+{
+    if (stream == NULL || channel_stream_is_over(stream))
+        return;
+    if (channel->is_filling && error_code == NGHTTP2_REFUSED_STREAM &&
+        channel->goaway_debug[0] == '\0') {
+        channel->failure = NGHTTP2_ERR_NOMEM;
+        return;
+    }
+    stream->closed = true;
+    stream->close_code = error_code;
 }
 
 static int channel_on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t error_code,
                                    void *user_data)
 {
-    struct channel *channel = user_data;
-    (void)session;
-    if (channel_is_current(channel, stream_id) && !channel_is_over(channel)) {
-        channel->closed = true;
-        channel->close_code = error_code;
-    }
+    channel_close_stream(user_data, channel_find(session, stream_id), error_code);
     return 0;
 }
 
@@ -153,15 +167,18 @@ static ssize_t channel_on_request_wanted(nghttp2_session *session, int32_t strea
                                          size_t size, uint32_t *flags, nghttp2_data_source *source,
                                          void *user_data)
 {
-    struct channel *channel = user_data;
-    (void)session;
+    struct channel_stream *stream = channel_find(session, stream_id);
     (void)source;
+    (void)user_data;
     /* The call has ended, and its stream is being reset. */
-    if (!channel_is_current(channel, stream_id))
+    if (stream == NULL)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    size_t count = call_take_request(channel->call, out, size);
-    if (channel->call->request.len == 0)
+    struct call *call = &stream->call;
+    size_t count = call_take_request(call, out, size);
+    if (call->request.len == 0 && (call->half_closed || !call->is_stream))
         *flags |= NGHTTP2_DATA_FLAG_EOF;
+    else if (count == 0)
+        return NGHTTP2_ERR_DEFERRED;
     return (ssize_t)count;
 }
 
@@ -169,9 +186,15 @@ static ssize_t channel_on_request_wanted(nghttp2_session *session, int32_t strea
 static int channel_on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *frame,
                                      int failure, void *user_data)
 {
+    struct channel *channel = user_data;
+    (void)session;
     (void)failure;
-    if (frame->hd.type == NGHTTP2_HEADERS)
-        channel_on_stream_close(session, frame->hd.stream_id, NGHTTP2_REFUSED_STREAM, user_data);
+    if (frame->hd.type != NGHTTP2_HEADERS)
+        return 0;
+    struct channel_stream *stream = channel->streams;
+    while (stream != NULL && stream->id != frame->hd.stream_id)
+        stream = stream->next;
+    channel_close_stream(channel, stream, NGHTTP2_REFUSED_STREAM);
     return 0;
 }
 
@@ -214,7 +237,14 @@ static int channel_start_session(struct channel *channel)
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, channel_on_frame);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, channel_on_stream_close);
     nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, channel_on_frame_not_sent);
-    failure = nghttp2_session_client_new3(&channel->session, callbacks, channel, NULL, &memory);
+    nghttp2_option *option = NULL;
+    failure = nghttp2_option_new(&option);
+    if (failure == 0) {
+        nghttp2_option_set_no_auto_window_update(option, 1);
+        failure =
+            nghttp2_session_client_new3(&channel->session, callbacks, channel, option, &memory);
+        nghttp2_option_del(option);
+    }
     nghttp2_session_callbacks_del(callbacks);
     if (failure != 0) {
         channel->session = NULL;
@@ -233,8 +263,31 @@ static int channel_start_session(struct channel *channel)
     return failure;
 }
 
-static void channel_disconnect(struct channel *channel)
+static void channel_unlink(struct channel_stream *stream)
 {
+    *stream->link = stream->next;
+    if (stream->next != NULL)
+        stream->next->link = stream->link;
+    stream->link = NULL;
+}
+
+/* Detaches all streams. Those that are not over have ended with this error. */
+static void channel_lose_streams(struct channel *channel, const struct keystore_error *error)
+{
+    while (channel->streams != NULL) {
+        struct channel_stream *stream = channel->streams;
+        if (!channel_stream_is_over(stream)) {
+            stream->lost = true;
+            stream->call.error = *error;
+        }
+        channel_unlink(stream);
+    }
+}
+
+/* Closes the connection, if there is one. */
+static void channel_disconnect(struct channel *channel, const struct keystore_error *error)
+{
+    channel_lose_streams(channel, error);
     if (channel->session != NULL)
         nghttp2_session_del(channel->session);
     if (channel->fd >= 0)
@@ -242,6 +295,7 @@ static void channel_disconnect(struct channel *channel)
     channel->session = NULL;
     channel->fd = -1;
     channel->settings_received = false;
+    channel->failure = 0;
     channel->goaway_debug[0] = '\0';
     buffer_clear(&channel->out, OUT_LIMIT);
 }
@@ -258,7 +312,7 @@ static bool channel_lose(struct channel *channel, const char *cause, struct keys
                    "no HTTP/2 server answers at %s (%s): check that a KeyStore server without TLS "
                    "listens there",
                    channel->target.name, cause);
-    channel_disconnect(channel);
+    channel_disconnect(channel, error);
     return false;
 }
 
@@ -268,17 +322,8 @@ static bool channel_fail(struct channel *channel, int failure, struct keystore_e
     if (failure != NGHTTP2_ERR_NOMEM)
         return channel_lose(channel, nghttp2_strerror(failure), error);
     status_out_of_memory(error, "the connection was closed; the call may have been executed");
-    channel->closed = false; /* if the stream is closed, it was not by the server */
-    channel_disconnect(channel);
+    channel_disconnect(channel, error);
     return false;
-}
-
-/* Whether nghttp2 had no memory for its HPACK table while sending. It does not report that, but
- * closes the stream as if the server had refused it. */
-static bool channel_failed_to_compress(const struct channel *channel)
-{
-    return channel->call != NULL && channel->closed &&
-           channel->close_code == NGHTTP2_REFUSED_STREAM && channel->goaway_debug[0] == '\0';
 }
 
 /* Moves bytes from nghttp2 to the output buffer; 0 or an error of nghttp2. */
@@ -286,11 +331,13 @@ static int channel_fill_output(struct channel *channel)
 {
     while (channel->out.len < OUT_GOAL) {
         const uint8_t *bytes;
+        channel->is_filling = true;
         ssize_t len = nghttp2_session_mem_send(channel->session, &bytes);
+        channel->is_filling = false;
         if (len < 0)
             return (int)len;
-        if (channel_failed_to_compress(channel))
-            return NGHTTP2_ERR_NOMEM;
+        if (channel->failure != 0)
+            return channel->failure;
         if (len == 0)
             return 0;
         if (!buffer_append(&channel->out, slice_make(bytes, (size_t)len)))
@@ -314,8 +361,9 @@ static enum received channel_process(struct channel *channel, ssize_t got,
     }
     ssize_t processed = nghttp2_session_mem_recv(channel->session, channel->in, (size_t)got);
     DCHECK(processed < 0 || processed == got);
-    if (processed < 0) {
-        channel_fail(channel, (int)processed, error);
+    int failure = processed < 0 ? (int)processed : channel->failure;
+    if (failure != 0) {
+        channel_fail(channel, failure, error);
         return RECEIVED_END;
     }
     return RECEIVED_SOME;
@@ -361,8 +409,6 @@ static bool channel_is_finished(const struct channel *channel)
            !nghttp2_session_want_write(channel->session);
 }
 
-enum step { STEP_PROGRESS, STEP_TIMEOUT, STEP_LOST };
-
 static bool channel_send_ready(struct channel *channel, struct keystore_error *error)
 {
     if (!channel_flush(channel, error))
@@ -371,19 +417,42 @@ static bool channel_send_ready(struct channel *channel, struct keystore_error *e
 }
 
 /* One round: send, wait, receive. */
-static enum step channel_step(struct channel *channel, int64_t deadline_ms,
-                              struct keystore_error *error)
+static enum channel_step channel_round(struct channel *channel, int64_t deadline_ms,
+                                       struct keystore_error *error)
 {
     if (!channel_send_ready(channel, error))
-        return STEP_LOST;
+        return CHANNEL_LOST;
     short events = channel->out.len > 0 ? POLLIN | POLLOUT : POLLIN;
-    short ready = socket_wait(channel->fd, events, deadline_ms);
+    short ready =
+        socket_wait_or_cancel(channel->fd, events, channel->limits.cancel_fd, deadline_ms);
     if (ready == 0)
-        return STEP_TIMEOUT;
+        return CHANNEL_TIMEOUT;
+    if (ready == SOCKET_CANCELLED)
+        return CHANNEL_CANCELLED;
     if ((ready & (POLLIN | POLLHUP | POLLERR)) != 0 &&
         channel_receive(channel, error) == RECEIVED_END)
-        return STEP_LOST;
-    return STEP_PROGRESS;
+        return CHANNEL_LOST;
+    return CHANNEL_PROGRESS;
+}
+
+enum channel_step channel_step(struct channel *channel, bool wait, int64_t deadline_ms)
+{
+    struct keystore_error ignored; /* the streams have it */
+    if (channel->session == NULL)
+        return CHANNEL_LOST;
+    if (wait)
+        return channel_round(channel, deadline_ms, &ignored);
+    if (!channel_send_ready(channel, &ignored))
+        return CHANNEL_LOST;
+    switch (channel_receive(channel, &ignored)) {
+    case RECEIVED_SOME:
+        return channel_send_ready(channel, &ignored) ? CHANNEL_PROGRESS : CHANNEL_LOST;
+    case RECEIVED_END:
+        return CHANNEL_LOST;
+    case RECEIVED_NOTHING:
+        break;
+    }
+    return CHANNEL_TIMEOUT;
 }
 
 /*
@@ -391,14 +460,14 @@ static enum step channel_step(struct channel *channel, int64_t deadline_ms,
  * itself blocks until the answer arrives, for as long as a call may take. So a small call is a send
  * and a receive.
  */
-static enum step channel_first_step(struct channel *channel, struct keystore_error *error)
+static enum channel_step channel_first_step(struct channel *channel, struct keystore_error *error)
 {
     if (!channel_send_ready(channel, error))
-        return STEP_LOST;
-    if (channel->out.len > 0)
-        return STEP_PROGRESS;
+        return CHANNEL_LOST;
+    if (channel->out.len > 0 || channel->limits.cancel_fd >= 0)
+        return CHANNEL_PROGRESS;
     ssize_t got = socket_receive_waiting(channel->fd, channel->in, IN_SIZE);
-    return channel_process(channel, got, error) == RECEIVED_END ? STEP_LOST : STEP_PROGRESS;
+    return channel_process(channel, got, error) == RECEIVED_END ? CHANNEL_LOST : CHANNEL_PROGRESS;
 }
 
 /* nghttp2 copies a value that is not `permanent`: it may send it after the call has timed out. */
@@ -446,9 +515,11 @@ struct channel *channel_new(const struct target *target, const struct channel_li
 
 void channel_free(struct channel *channel)
 {
+    struct keystore_error error;
     if (channel == NULL)
         return;
-    channel_disconnect(channel);
+    status_set(&error, KEYSTORE_CANCELLED, "the client was closed");
+    channel_disconnect(channel, &error);
     buffer_deinit(&channel->out);
     free(channel);
 }
@@ -464,16 +535,20 @@ static bool channel_open_connection(struct channel *channel, int64_t deadline_ms
     if (failure != 0)
         return channel_fail(channel, failure, error);
     while (!channel->settings_received) {
-        switch (channel_step(channel, deadline_ms, error)) {
-        case STEP_PROGRESS:
+        switch (channel_round(channel, deadline_ms, error)) {
+        case CHANNEL_PROGRESS:
             break;
-        case STEP_TIMEOUT:
+        case CHANNEL_TIMEOUT:
             status_set(error, KEYSTORE_DEADLINE_EXCEEDED,
                        "%s accepted the connection but sent no HTTP/2 SETTINGS in time",
                        channel->target.name);
-            channel_disconnect(channel);
+            channel_disconnect(channel, error);
             return false;
-        case STEP_LOST:
+        case CHANNEL_CANCELLED:
+            status_set(error, KEYSTORE_CANCELLED, "cancelled while connecting");
+            channel_disconnect(channel, error);
+            return false;
+        case CHANNEL_LOST:
             return false;
         }
     }
@@ -492,7 +567,7 @@ static void channel_catch_up(struct channel *channel, int64_t deadline_ms)
         continue;
 }
 
-static int64_t channel_deadline_in(int64_t now_ms, int64_t timeout_ms)
+int64_t channel_deadline_in(int64_t now_ms, int64_t timeout_ms)
 {
     return timeout_ms > INT64_MAX - now_ms ? INT64_MAX : now_ms + timeout_ms;
 }
@@ -508,7 +583,9 @@ static bool channel_is_ready(struct channel *channel, int64_t now_ms, int64_t de
 static bool channel_reconnect(struct channel *channel, int64_t deadline_ms,
                               struct keystore_error *error)
 {
-    channel_disconnect(channel);
+    status_set(error, KEYSTORE_UNAVAILABLE, "%s shuts this connection down: %s",
+               channel->target.name, channel->goaway_debug);
+    channel_disconnect(channel, error);
     int64_t connect_deadline_ms =
         channel_deadline_in(clock_monotonic_ms(), channel->limits.connect_timeout_ms);
     if (connect_deadline_ms > deadline_ms)
@@ -522,12 +599,40 @@ bool channel_connect(struct channel *channel, struct keystore_error *error)
            channel_reconnect(channel, INT64_MAX, error);
 }
 
-/* 0 or an error of nghttp2. `left_ms` is INT64_MAX for a call without a timeout. */
-static int channel_submit(struct channel *channel, const char *path, int64_t left_ms)
+int channel_descriptor(const struct channel *channel)
 {
+    return channel->fd;
+}
+
+int channel_cancel_fd(const struct channel *channel)
+{
+    return channel->limits.cancel_fd;
+}
+
+int64_t channel_call_timeout_ms(const struct channel *channel)
+{
+    return channel->limits.call_timeout_ms;
+}
+
+/* ---- calls ---- */
+
+static void channel_link(struct channel *channel, struct channel_stream *stream)
+{
+    stream->link = &channel->streams;
+    stream->next = channel->streams;
+    if (stream->next != NULL)
+        stream->next->link = &stream->next;
+    channel->streams = stream;
+}
+
+/* Attaches the stream; 0 or an error of nghttp2. `left_ms` is INT64_MAX for no timeout. */
+static int channel_submit(struct channel *channel, struct channel_stream *stream, const char *path,
+                          int64_t left_ms)
+{
+    DCHECK(channel->session != NULL);
     char timeout[CALL_TIMEOUT_SIZE];
     const char *value = channel->timeout;
-    if (left_ms < channel->limits.call_timeout_ms) {
+    if (left_ms != channel->limits.call_timeout_ms) {
         call_write_timeout(timeout, left_ms);
         value = timeout;
     }
@@ -536,115 +641,153 @@ static int channel_submit(struct channel *channel, const char *path, int64_t lef
     channel_set_header(&channel->headers[HEADER_TIMEOUT], "grpc-timeout", value, false);
     nghttp2_data_provider body = {.read_callback = channel_on_request_wanted};
     int32_t id =
-        nghttp2_submit_request(channel->session, NULL, channel->headers, count, &body, NULL);
+        nghttp2_submit_request(channel->session, NULL, channel->headers, count, &body, stream);
     if (id < 0)
         return id;
-    channel->stream_id = id;
+    stream->id = id;
+    channel_link(channel, stream);
     return 0;
 }
 
-/* Returns the result of a call whose answer is complete or refused, or whose stream was closed. */
-static enum keystore_code channel_conclude(struct channel *channel, struct keystore_error *error)
+enum keystore_code channel_conclude(struct channel_stream *stream)
 {
-    struct call *call = channel->call;
-    DCHECK(channel_is_over(channel) && call != NULL);
-    enum keystore_code code;
-    if (channel->refused) {
-        code = call->error.code;
-    } else if (channel->ended) {
-        code = call_finish(call);
-    } else {
-        code = status_from_http2(channel->close_code);
-        status_set(&call->error, code, "the server ended the call without an answer (%s)",
-                   nghttp2_http2_strerror(channel->close_code));
-    }
-    *error = call->error;
-    return code;
+    struct call *call = &stream->call;
+    DCHECK(channel_stream_is_over(stream));
+    if (stream->refused || stream->lost)
+        return call->error.code;
+    if (stream->ended)
+        return call_finish(call);
+    status_set(&call->error, status_from_http2(stream->close_code),
+               "the server ended the call without an answer (%s)",
+               nghttp2_http2_strerror(stream->close_code));
+    return call->error.code;
 }
 
-/* Detaches the call: an open stream is reset, and late frames find no call. */
-static void channel_end_call(struct channel *channel)
+void channel_detach(struct channel *channel, struct channel_stream *stream, bool quietly)
 {
-    channel->call = NULL;
-    if (channel->session == NULL)
+    if (stream->link == NULL)
         return;
+    channel_unlink(stream);
+    nghttp2_session_set_stream_user_data(channel->session, stream->id, NULL);
     /* A request that was not sent yet has no stream either, but must be cancelled. */
-    if (channel_is_over(channel) &&
-        nghttp2_session_find_stream(channel->session, channel->stream_id) == NULL)
+    bool over = channel_stream_is_over(stream);
+    if (quietly || (over && nghttp2_session_find_stream(channel->session, stream->id) == NULL))
         return;
     struct keystore_error ignored; /* a connection lost now matters only to the next call */
-    uint32_t code = channel->ended ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL;
-    int failure =
-        nghttp2_submit_rst_stream(channel->session, NGHTTP2_FLAG_NONE, channel->stream_id, code);
+    uint32_t code = stream->ended ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL;
+    int failure = nghttp2_submit_rst_stream(channel->session, NGHTTP2_FLAG_NONE, stream->id, code);
     if (failure != 0)
         channel_fail(channel, failure, &ignored);
     else
         (void)channel_flush(channel, &ignored);
 }
 
+bool channel_attach(struct channel *channel, struct channel_stream *stream, const char *path,
+                    struct keystore_error *error)
+{
+    if (!channel_connect(channel, error))
+        return false;
+    int failure = channel_submit(channel, stream, path, INT64_MAX);
+    return failure == 0 || channel_fail(channel, failure, error);
+}
+
+void channel_drop(struct channel *channel, const struct keystore_error *error)
+{
+    channel_disconnect(channel, error);
+}
+
+void channel_resume(struct channel *channel, struct channel_stream *stream)
+{
+    struct keystore_error ignored; /* the streams have it */
+    if (stream->link == NULL)
+        return;
+    int failure = nghttp2_session_resume_data(channel->session, stream->id);
+    /* NGHTTP2_ERR_INVALID_ARGUMENT: it was not waiting. */
+    if (failure == NGHTTP2_ERR_NOMEM)
+        channel_fail(channel, failure, &ignored);
+}
+
+void channel_consume(struct channel *channel, struct channel_stream *stream, size_t count)
+{
+    struct keystore_error ignored; /* the streams have it */
+    if (count > stream->unread)
+        count = stream->unread;
+    stream->unread -= count;
+    if (stream->link == NULL || count == 0)
+        return;
+    int failure = nghttp2_session_consume_stream(channel->session, stream->id, count);
+    if (failure != 0)
+        channel_fail(channel, failure, &ignored);
+}
+
 /* Runs the call to its end. `reused`: the connection was open before the call. */
-static enum keystore_code channel_run(struct channel *channel, bool reused, int64_t deadline_ms,
+static enum keystore_code channel_run(struct channel *channel, struct channel_stream *stream,
+                                      bool reused, int64_t timeout_ms, int64_t deadline_ms,
                                       struct keystore_error *error)
 {
-    enum step last = reused ? channel_first_step(channel, error) : STEP_PROGRESS;
-    while (last == STEP_PROGRESS && !channel_is_over(channel))
-        last = channel_step(channel, deadline_ms, error);
+    enum channel_step last = reused ? channel_first_step(channel, error) : CHANNEL_PROGRESS;
+    while (last == CHANNEL_PROGRESS && !channel_stream_is_over(stream))
+        last = channel_round(channel, deadline_ms, error);
     /* The last bytes before the connection was lost may complete the answer. */
-    if (channel_is_over(channel))
-        return channel_conclude(channel, error);
-    if (last == STEP_TIMEOUT)
+    if (channel_stream_is_over(stream)) {
+        enum keystore_code code = channel_conclude(stream);
+        *error = stream->call.error;
+        return code;
+    }
+    if (last == CHANNEL_TIMEOUT)
         status_set(error, KEYSTORE_DEADLINE_EXCEEDED, "%s did not answer within %lld ms",
-                   channel->target.name, (long long)channel->limits.call_timeout_ms);
+                   channel->target.name, (long long)timeout_ms);
+    else if (last == CHANNEL_CANCELLED)
+        status_set(error, KEYSTORE_CANCELLED,
+                   "the call was cancelled; the server may have executed it");
     DCHECK(error->code != KEYSTORE_OK); /* a call that failed has an error */
     return error->code;
 }
 
 /* Whether the server, while shutting down, has refused the call unprocessed. */
-static bool channel_was_unprocessed(const struct channel *channel)
+static bool channel_was_unprocessed(const struct channel *channel,
+                                    const struct channel_stream *stream)
 {
-    return channel->closed && channel->close_code == NGHTTP2_REFUSED_STREAM &&
+    return stream->closed && stream->close_code == NGHTTP2_REFUSED_STREAM &&
            channel->session != NULL && channel->goaway_debug[0] != '\0';
 }
 
 /* One attempt, on a connection that can take a call. */
-static enum keystore_code channel_attempt(struct channel *channel, const char *path,
-                                          struct call *call, bool reused, int64_t deadline_ms,
-                                          struct keystore_error *error)
+static enum keystore_code channel_attempt(struct channel *channel, struct channel_stream *stream,
+                                          const char *path, bool reused, int64_t timeout_ms,
+                                          int64_t deadline_ms, struct keystore_error *error)
 {
-    DCHECK(channel->call == NULL && channel->session != NULL); /* one call at a time */
-    channel->call = call;
-    channel->ended = false;
-    channel->refused = false;
-    channel->closed = false;
-    int64_t left_ms = channel->limits.call_timeout_ms;
+    int64_t left_ms = timeout_ms;
     /* On a reused connection no time has passed, so the header is the same for each call. */
     if (!reused && deadline_ms != INT64_MAX)
         left_ms = deadline_ms - clock_monotonic_ms();
-    int failure = channel_submit(channel, path, left_ms > 0 ? left_ms : 1);
+    int failure = channel_submit(channel, stream, path, left_ms > 0 ? left_ms : 1);
     if (failure != 0) {
-        channel->call = NULL;
         channel_fail(channel, failure, error);
         return error->code;
     }
-    enum keystore_code code = channel_run(channel, reused, deadline_ms, error);
-    channel_end_call(channel);
+    enum keystore_code code = channel_run(channel, stream, reused, timeout_ms, deadline_ms, error);
+    channel_detach(channel, stream, false);
     channel->used_ms = clock_monotonic_ms();
     return code;
 }
 
 enum keystore_code channel_call(struct channel *channel, const char *path, struct slice request,
-                                struct buffer *answer, struct keystore_error *error)
+                                int64_t extra_ms, struct buffer *answer,
+                                struct keystore_error *error)
 {
     int64_t now_ms = clock_monotonic_ms();
-    int64_t deadline_ms = channel_deadline_in(now_ms, channel->limits.call_timeout_ms);
+    int64_t timeout_ms = channel_deadline_in(extra_ms, channel->limits.call_timeout_ms);
+    int64_t deadline_ms = channel_deadline_in(now_ms, timeout_ms);
     bool reused = channel_is_ready(channel, now_ms, deadline_ms);
-    struct call call;
     for (int attempts = 1;; attempts++) {
         if (!reused && !channel_reconnect(channel, deadline_ms, error))
             return error->code;
-        call_init(&call, request, answer, channel->limits.max_message);
-        enum keystore_code code = channel_attempt(channel, path, &call, reused, deadline_ms, error);
-        if (attempts == 2 || !channel_was_unprocessed(channel))
+        struct channel_stream stream = {0};
+        call_init(&stream.call, request, answer, channel->limits.max_message);
+        enum keystore_code code =
+            channel_attempt(channel, &stream, path, reused, timeout_ms, deadline_ms, error);
+        if (attempts == 2 || !channel_was_unprocessed(channel, &stream))
             return code;
         reused = false;
     }

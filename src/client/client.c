@@ -2,13 +2,9 @@
  * The public calls: pack the request, send it, unpack the answer into memory that the client keeps
  * until its next call. Does not know HTTP/2 and sockets.
  */
-#include "keystore/client.h"
+#include "client/client.h"
 
-#include "client/call.h"
-#include "client/channel.h"
-#include "client/pool.h"
 #include "client/replies.h"
-#include "client/requests.h"
 #include "client/resolve.h"
 #include "client/status.h"
 
@@ -22,20 +18,8 @@
 #define DEFAULT_TIMEOUT_MS         30000
 #define DEFAULT_MAX_MESSAGE        ((size_t)65 << 20)
 
-/* A larger request is refused here: servers accept 64 MiB, and lengths must fit 32 bits. */
-#define REQUEST_LIMIT ((size_t)1 << 30)
-
 /* Maximum memory of each buffer that is kept between calls. */
 #define KEPT_BYTES ((size_t)64 << 10)
-
-struct keystore_client {
-    struct channel *channel;
-    struct buffer request; /* prefix and message */
-    struct buffer answer;  /* message */
-    struct pool pool;      /* memory of the last answer's slices */
-    unsigned generation;   /* identifies the process that it belongs to */
-    struct keystore_error error;
-};
 
 /* The number of forks between this process and the one that loaded the library. */
 static atomic_uint generation;
@@ -57,6 +41,7 @@ static struct channel_limits client_limits_of(const struct keystore_options *opt
         .connect_timeout_ms = DEFAULT_CONNECT_TIMEOUT_MS,
         .call_timeout_ms = DEFAULT_TIMEOUT_MS,
         .max_message = DEFAULT_MAX_MESSAGE,
+        .cancel_fd = -1,
     };
     if (options == NULL)
         return limits;
@@ -66,6 +51,8 @@ static struct channel_limits client_limits_of(const struct keystore_options *opt
         limits.call_timeout_ms = options->timeout_ms > 0 ? options->timeout_ms : INT64_MAX;
     if (options->max_message > 0)
         limits.max_message = options->max_message;
+    if (options->cancel_fd > 0)
+        limits.cancel_fd = options->cancel_fd;
     return limits;
 }
 
@@ -82,10 +69,12 @@ static struct keystore_client *client_new(const struct target *target,
         free(client);
         return NULL;
     }
-    buffer_init(&client->request, REQUEST_LIMIT);
+    buffer_init(&client->request, CLIENT_REQUEST_LIMIT);
+    client->max_message = limits.max_message;
     buffer_init(&client->answer, limits.max_message);
     pool_init(&client->pool);
     pthread_once(&once, client_watch_forks);
+    client->holders = 1;
     client->generation = atomic_load_explicit(&generation, memory_order_relaxed);
     return client;
 }
@@ -116,10 +105,23 @@ void keystore_close(struct keystore_client *client)
     if (client == NULL)
         return;
     channel_free(client->channel);
+    client->channel = NULL;
     buffer_deinit(&client->request);
     buffer_deinit(&client->answer);
     pool_deinit(&client->pool);
-    free(client);
+    client_release(client);
+}
+
+struct keystore_client *client_hold(struct keystore_client *client)
+{
+    client->holders++;
+    return client;
+}
+
+void client_release(struct keystore_client *client)
+{
+    if (--client->holders == 0)
+        free(client);
 }
 
 const struct keystore_error *keystore_last_error(const struct keystore_client *client)
@@ -131,8 +133,21 @@ const struct keystore_error *keystore_last_error(const struct keystore_client *c
     return client != NULL ? &client->error : &none;
 }
 
-/* Whether a call may be made at all; client->error says why not. */
-static bool client_check(struct keystore_client *client, const void *request, const void *answer)
+int keystore_descriptor(const struct keystore_client *client)
+{
+    return client != NULL ? channel_descriptor(client->channel) : -1;
+}
+
+bool client_is_ours(unsigned of, struct keystore_error *error)
+{
+    if (of == atomic_load_explicit(&generation, memory_order_relaxed))
+        return true;
+    status_set(error, KEYSTORE_FAILED_PRECONDITION,
+               "this client belongs to the parent process: connect a new one after fork()");
+    return false;
+}
+
+bool client_check(struct keystore_client *client, const void *request, const void *answer)
 {
     if (client == NULL)
         return false;
@@ -141,41 +156,36 @@ static bool client_check(struct keystore_client *client, const void *request, co
                    request == NULL ? "request" : "answer");
         return false;
     }
-    if (client->generation != atomic_load_explicit(&generation, memory_order_relaxed)) {
-        status_set(&client->error, KEYSTORE_FAILED_PRECONDITION,
-                   "this client belongs to the parent process: connect a new one after fork()");
+    return client_is_ours(client->generation, &client->error);
+}
+
+/* The last answer stays valid until then, because the request may refer to its slices. */
+bool client_pack(struct buffer *out, const struct request_builder *builder, const void *message,
+                 struct keystore_error *error)
+{
+    out->len = 0;
+    if (buffer_reserve(out, CALL_PREFIX_SIZE) == NULL) {
+        status_out_of_memory(error, "the request was not sent");
         return false;
     }
+    out->len = CALL_PREFIX_SIZE;
+    if (!requests_pack(out, builder, message, error))
+        return false;
+    call_write_prefix(out->data, (uint32_t)(out->len - CALL_PREFIX_SIZE));
     return true;
 }
 
-/*
- * Packs the request, after space for its prefix. The last answer stays valid until then, because
- * the request may refer to its slices.
- */
-static bool client_pack(struct keystore_client *client, const struct request_builder *builder,
-                        const void *message)
-{
-    client->request.len = 0;
-    if (buffer_reserve(&client->request, CALL_PREFIX_SIZE) == NULL) {
-        status_out_of_memory(&client->error, "the request was not sent");
-        return false;
-    }
-    client->request.len = CALL_PREFIX_SIZE;
-    return requests_pack(&client->request, builder, message, &client->error);
-}
-
 /* Sends the packed request; on KEYSTORE_OK client->answer holds the answer's message. */
-static enum keystore_code client_call(struct keystore_client *client, const char *path, bool packed)
+static enum keystore_code client_call(struct keystore_client *client, const char *path,
+                                      int64_t wait_ms, bool packed)
 {
     pool_reset(&client->pool);
     if (!packed) {
         buffer_clear(&client->request, KEPT_BYTES);
         return client->error.code;
     }
-    call_write_prefix(client->request.data, (uint32_t)(client->request.len - CALL_PREFIX_SIZE));
     enum keystore_code code = channel_call(client->channel, path, buffer_slice(&client->request),
-                                           &client->answer, &client->error);
+                                           wait_ms, &client->answer, &client->error);
     buffer_clear(&client->request, KEPT_BYTES);
     if (code != KEYSTORE_OK)
         buffer_clear(&client->answer, KEPT_BYTES);
@@ -219,9 +229,9 @@ static enum keystore_code client_call_method(struct keystore_client *client,
     }
     struct request_builder builder = {.pool = &client->pool};
     const void *message = method->pack(&builder, request);
-    bool packed = client_pack(client, &builder, message);
+    bool packed = client_pack(&client->request, &builder, message, &client->error);
     memset(answer, 0, method->answer_size);
-    enum keystore_code code = client_call(client, method->path, packed);
+    enum keystore_code code = client_call(client, method->path, builder.wait_ms, packed);
     if (code != KEYSTORE_OK)
         return code;
     return client_finish(client,
@@ -247,7 +257,7 @@ static enum keystore_code client_call_method(struct keystore_client *client,
         return client_call_method(client, &method_##function, request, answer);                    \
     }
 
-#define SERVICE_STRING "/keystore.v1.KeyStore/"
+#define SERVICE_STRING CLIENT_SERVICE
 #define SERVICE_LIST   SERVICE_STRING
 #define SERVICE_KEY    SERVICE_STRING
 #define SERVICE_TXN    SERVICE_STRING
@@ -262,6 +272,7 @@ static enum keystore_code client_call_method(struct keystore_client *client,
 
 CALL(info, SERVICE_ADMIN "Info", info_request, info_reply)
 CALL(save, SERVICE_ADMIN "Save", save_request, status)
+CALL(publish, CLIENT_SERVICE "Publish", message, status)
 
 /* ---- by kind ---- */
 

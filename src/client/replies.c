@@ -4,6 +4,8 @@
  */
 #include "client/replies.h"
 
+#include "client/changes.h"
+
 #include "mini_redis.pb-c.h"
 
 static struct keystore_slice replies_from_wire(ProtobufCBinaryData data)
@@ -243,6 +245,131 @@ static struct keystore_txn_reply replies_txn_reply_from_wire(struct pool *pool,
     };
 }
 
+static struct keystore_scan_page replies_scan_page_from_wire(struct pool *pool,
+                                                             const Keystore__V1__ScanPage *wire)
+{
+    struct keystore_scan_entry *entries = pool_alloc_array(pool, wire->n_entries, sizeof *entries);
+    for (size_t i = 0; entries != NULL && i < wire->n_entries; i++) {
+        const Keystore__V1__ScanPage__Entry *from = wire->entries[i];
+        entries[i] = (struct keystore_scan_entry){
+            .key = replies_from_wire(from->key),
+            .type = (enum keystore_type)from->type,
+            .has_value = from->value != NULL,
+        };
+        if (from->value != NULL)
+            entries[i].value = replies_value_from_wire(pool, from->value);
+    }
+    return (struct keystore_scan_page){
+        .entries = entries, .count = wire->n_entries, .cursor = replies_from_wire(wire->cursor)};
+}
+
+static struct keystore_message replies_message_from_wire(struct pool *pool,
+                                                         const Keystore__V1__Message *wire)
+{
+    (void)pool;
+    return (struct keystore_message){
+        .channel = replies_from_wire(wire->channel),
+        .payload = replies_from_wire(wire->payload),
+        .sequence = wire->sequence,
+        .missed = wire->missed,
+    };
+}
+
+static struct keystore_deliveries
+replies_consume_reply_from_wire(struct pool *pool, const Keystore__V1__ConsumeReply *wire)
+{
+    struct keystore_delivery *items = pool_alloc_array(pool, wire->n_deliveries, sizeof *items);
+    for (size_t i = 0; items != NULL && i < wire->n_deliveries; i++)
+        items[i] = (struct keystore_delivery){
+            .id = wire->deliveries[i]->id,
+            .key = replies_from_wire(wire->deliveries[i]->key),
+            .value = replies_from_wire(wire->deliveries[i]->value),
+        };
+    return (struct keystore_deliveries){
+        .items = items,
+        .count = wire->n_deliveries,
+        .done = wire->done,
+        .done_count = wire->n_done,
+        .returned = wire->returned,
+        .returned_count = wire->n_returned,
+    };
+}
+
+static struct keystore_watch_batch
+replies_watch_batch_from_wire(struct pool *pool, const Keystore__V1__WatchBatch *wire)
+{
+    struct keystore_event *events = pool_alloc_array(pool, wire->n_events, sizeof *events);
+    for (size_t i = 0; events != NULL && i < wire->n_events; i++) {
+        const Keystore__V1__WatchBatch__Event *from = wire->events[i];
+        events[i] = (struct keystore_event){
+            .type = (enum keystore_event_type)from->type,
+            .key = replies_from_wire(from->key),
+            .version = from->version,
+            .db = from->db,
+        };
+        if (from->change != NULL)
+            events[i].change = changes_from_wire(pool, from->change);
+    }
+    return (struct keystore_watch_batch){
+        .events = events,
+        .count = wire->n_events,
+        .version = wire->version,
+        .initial_done = wire->initial_done,
+        .partial = wire->partial,
+    };
+}
+
+/* ---- unpacking ---- */
+
+static bool replies_take_varint(struct slice *bytes, uint64_t *number)
+{
+    *number = 0;
+    for (unsigned shift = 0; shift < 64 && bytes->len > 0; shift += 7) {
+        uint8_t byte = bytes->data[0];
+        *bytes = slice_skip(*bytes, 1);
+        *number |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte < 0x80)
+            return true;
+    }
+    return false;
+}
+
+/* Skips a field of which the tag is taken. */
+static bool replies_skip_field(struct slice *bytes, unsigned wire_type)
+{
+    uint64_t ignored;
+    size_t fixed = wire_type == 1 ? 8 : 4;
+    if (wire_type == 0)
+        return replies_take_varint(bytes, &ignored);
+    if ((wire_type != 1 && wire_type != 5) || bytes->len < fixed)
+        return false;
+    *bytes = slice_skip(*bytes, fixed);
+    return true;
+}
+
+bool replies_take_element(struct slice *bytes, struct slice *element)
+{
+    uint64_t tag, len;
+    *element = slice_make(NULL, 0);
+    while (bytes->len > 0) {
+        if (!replies_take_varint(bytes, &tag))
+            return false;
+        if ((tag & 7) != 2) {
+            if (!replies_skip_field(bytes, tag & 7))
+                return false;
+            continue;
+        }
+        if (!replies_take_varint(bytes, &len) || len > bytes->len)
+            return false;
+        *element = slice_make(bytes->data, (size_t)len);
+        *bytes = slice_skip(*bytes, (size_t)len);
+        if (tag >> 3 == 1)
+            return true;
+        *element = slice_make(NULL, 0);
+    }
+    return true;
+}
+
 static void *replies_alloc_for_protobuf(void *pool, size_t size)
 {
     return pool_alloc(pool, size);
@@ -292,3 +419,8 @@ REPLY(bit_fields)
 REPLY(lcs_reply)
 REPLY(info_reply)
 REPLY(txn_reply)
+REPLY(reply)
+REPLY(scan_page)
+REPLY(message)
+REPLY(consume_reply)
+REPLY(watch_batch)

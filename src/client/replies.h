@@ -9,10 +9,11 @@
 
 #include "base/slice.h"
 #include "client/pool.h"
-#include "keystore/client.h"
+#include "keystore/streams.h"
 
 /* The struct of message ListValues has a name of its own. */
-#define keystore_list_values keystore_list
+#define keystore_list_values   keystore_list
+#define keystore_consume_reply keystore_deliveries
 
 bool replies_status(struct slice bytes, struct pool *pool, struct keystore_status *answer);
 bool replies_value(struct slice bytes, struct pool *pool, struct keystore_value *answer);
@@ -26,6 +27,21 @@ bool replies_bit_fields(struct slice bytes, struct pool *pool, struct keystore_b
 bool replies_lcs_reply(struct slice bytes, struct pool *pool, struct keystore_lcs_reply *answer);
 bool replies_txn_reply(struct slice bytes, struct pool *pool, struct keystore_txn_reply *answer);
 bool replies_info_reply(struct slice bytes, struct pool *pool, struct keystore_info_reply *answer);
+
+bool replies_scan_page(struct slice bytes, struct pool *pool, struct keystore_scan_page *answer);
+bool replies_message(struct slice bytes, struct pool *pool, struct keystore_message *answer);
+bool replies_consume_reply(struct slice bytes, struct pool *pool,
+                           struct keystore_deliveries *answer);
+bool replies_watch_batch(struct slice bytes, struct pool *pool,
+                         struct keystore_watch_batch *answer);
+bool replies_reply(struct slice bytes, struct pool *pool, struct keystore_reply *answer);
+
+/*
+ * Takes the next element of a message whose only field is repeated field 1, such as ReplyBatch,
+ * from the front of *bytes. False if that is malformed; other fields are skipped, and *element is
+ * empty with data NULL at the end.
+ */
+bool replies_take_element(struct slice *bytes, struct slice *element);
 
 /* A key chosen by the server. It has no condition; one in the message is ignored. */
 bool replies_key(struct slice bytes, struct pool *pool, struct keystore_key *answer);

@@ -6,6 +6,10 @@
 
 #include "client/status.h"
 
+/* Most bytes of a tag and a length. */
+#define ELEMENT_HEAD_LIMIT ((size_t)20)
+#define WIRE_TYPE_BYTES    2U
+
 static void *requests_new_message(struct request_builder *builder,
                                   const ProtobufCMessageDescriptor *type)
 {
@@ -356,6 +360,7 @@ Keystore__V1__PopRequest *requests_pop_request(struct request_builder *builder,
     wire->end = (Keystore__V1__ListEnd)request->end;
     wire->count = request->count;
     wire->wait_ms = request->wait_ms;
+    builder->wait_ms = request->wait_ms > 0 ? request->wait_ms : 0;
     wire->db = request->db;
     return wire;
 }
@@ -372,6 +377,7 @@ Keystore__V1__MoveRequest *requests_move_request(struct request_builder *builder
     wire->source_end = (Keystore__V1__ListEnd)request->source_end;
     wire->target_end = (Keystore__V1__ListEnd)request->target_end;
     wire->wait_ms = request->wait_ms;
+    builder->wait_ms = request->wait_ms > 0 ? request->wait_ms : 0;
     wire->db = request->db;
     return wire;
 }
@@ -455,8 +461,7 @@ static void *requests_request_to_wire(struct request_builder *builder, const str
     return NULL;
 }
 
-static Keystore__V1__Op *requests_op_to_wire(struct request_builder *builder,
-                                             const struct keystore_op *op)
+Keystore__V1__Op *requests_op(struct request_builder *builder, const struct keystore_op *op)
 {
     Keystore__V1__Op *wire = requests_new_message(builder, &keystore__v1__op__descriptor);
     if (wire == NULL)
@@ -475,7 +480,7 @@ static Keystore__V1__Op **requests_ops_to_wire(struct request_builder *builder,
 {
     Keystore__V1__Op **wire = requests_new_array(builder, ops, count, sizeof(Keystore__V1__Op *));
     for (size_t i = 0; wire != NULL && i < count; i++)
-        wire[i] = requests_op_to_wire(builder, &ops[i]);
+        wire[i] = requests_op(builder, &ops[i]);
     return wire;
 }
 
@@ -515,8 +520,145 @@ Keystore__V1__TxnRequest *requests_txn_request(struct request_builder *builder,
     return wire;
 }
 
-bool requests_pack(struct buffer *out, const struct request_builder *builder, const void *message,
-                   struct keystore_error *error)
+/* ---- streams ---- */
+
+Keystore__V1__ScanRequest *requests_scan_request(struct request_builder *builder,
+                                                 const struct keystore_scan_request *request)
+{
+    Keystore__V1__ScanRequest *wire =
+        requests_new_message(builder, &keystore__v1__scan_request__descriptor);
+    if (wire == NULL)
+        return NULL;
+    wire->pattern = requests_to_wire(builder, request->pattern);
+    wire->type = (Keystore__V1__ValueType)request->type;
+    wire->with_values = request->with_values;
+    wire->cursor = requests_to_wire(builder, request->cursor);
+    wire->page_bytes = request->page_bytes;
+    wire->max_visited = request->max_visited;
+    wire->db = request->db;
+    return wire;
+}
+
+static Keystore__V1__WatchRequest__Selector *
+requests_selector_to_wire(struct request_builder *builder, const struct keystore_selector *selector)
+{
+    Keystore__V1__WatchRequest__Selector *wire =
+        requests_new_message(builder, &keystore__v1__watch_request__selector__descriptor);
+    if (wire == NULL)
+        return NULL;
+    wire->selector_case = (Keystore__V1__WatchRequest__Selector__SelectorCase)selector->kind;
+    wire->key = requests_to_wire(builder, selector->text); /* whichever field that union holds */
+    wire->db = selector->db;
+    return wire;
+}
+
+Keystore__V1__WatchRequest *requests_watch_request(struct request_builder *builder,
+                                                   const struct keystore_watch_request *request)
+{
+    Keystore__V1__WatchRequest *wire =
+        requests_new_message(builder, &keystore__v1__watch_request__descriptor);
+    if (wire == NULL)
+        return NULL;
+    wire->n_selectors = request->count;
+    wire->selectors =
+        requests_new_array(builder, request->selectors, request->count, sizeof *wire->selectors);
+    for (size_t i = 0; wire->selectors != NULL && i < request->count; i++)
+        wire->selectors[i] = requests_selector_to_wire(builder, &request->selectors[i]);
+    wire->start_version = request->start_version;
+    wire->initial = request->initial;
+    wire->n_types = request->type_count;
+    wire->types =
+        requests_new_array(builder, request->types, request->type_count, sizeof *wire->types);
+    for (size_t i = 0; wire->types != NULL && i < request->type_count; i++)
+        wire->types[i] = (Keystore__V1__EventType)request->types[i];
+    wire->with_changes = request->with_changes;
+    return wire;
+}
+
+Keystore__V1__Message *requests_message(struct request_builder *builder,
+                                        const struct keystore_message *message)
+{
+    Keystore__V1__Message *wire = requests_new_message(builder, &keystore__v1__message__descriptor);
+    if (wire == NULL)
+        return NULL;
+    wire->channel = requests_to_wire(builder, message->channel);
+    wire->payload = requests_to_wire(builder, message->payload);
+    wire->sequence = message->sequence;
+    wire->missed = message->missed;
+    return wire;
+}
+
+Keystore__V1__SubscribeRequest *
+requests_subscribe_request(struct request_builder *builder,
+                           const struct keystore_subscribe_request *request)
+{
+    Keystore__V1__SubscribeRequest *wire =
+        requests_new_message(builder, &keystore__v1__subscribe_request__descriptor);
+    if (wire == NULL)
+        return NULL;
+    wire->n_channels = request->channel_count;
+    wire->channels = requests_slices_to_wire(builder, request->channels, request->channel_count);
+    wire->n_patterns = request->pattern_count;
+    wire->patterns = requests_slices_to_wire(builder, request->patterns, request->pattern_count);
+    return wire;
+}
+
+static Keystore__V1__ConsumeRequest__Start *
+requests_start_to_wire(struct request_builder *builder,
+                       const struct keystore_consume_request *request)
+{
+    Keystore__V1__ConsumeRequest__Start *wire =
+        requests_new_message(builder, &keystore__v1__consume_request__start__descriptor);
+    if (wire == NULL)
+        return NULL;
+    wire->n_keys = request->key_count;
+    wire->keys = requests_slices_to_wire(builder, request->keys, request->key_count);
+    wire->end = (Keystore__V1__ListEnd)request->end;
+    wire->max_in_flight = request->max_in_flight;
+    wire->pending = requests_to_wire(builder, request->pending);
+    wire->lease_ms = request->lease_ms;
+    wire->auto_ack = request->auto_ack;
+    wire->db = request->db;
+    return wire;
+}
+
+Keystore__V1__ConsumeRequest *
+requests_consume_request(struct request_builder *builder,
+                         const struct keystore_consume_request *request)
+{
+    Keystore__V1__ConsumeRequest *wire =
+        requests_new_message(builder, &keystore__v1__consume_request__descriptor);
+    if (wire != NULL)
+        wire->start = requests_start_to_wire(builder, request);
+    return wire;
+}
+
+static uint64_t *requests_ids_to_wire(struct request_builder *builder, const uint64_t *ids,
+                                      size_t count)
+{
+    if (ids == NULL && count > 0)
+        builder->missing = true;
+    return (uint64_t *)ids; /* protobuf-c only reads them */
+}
+
+Keystore__V1__ConsumeRequest *requests_acks(struct request_builder *builder,
+                                            const struct keystore_acks *acks)
+{
+    Keystore__V1__ConsumeRequest *wire =
+        requests_new_message(builder, &keystore__v1__consume_request__descriptor);
+    if (wire == NULL)
+        return NULL;
+    wire->n_done = acks->done_count;
+    wire->done = requests_ids_to_wire(builder, acks->done, acks->done_count);
+    wire->n_give_back = acks->give_back_count;
+    wire->give_back = requests_ids_to_wire(builder, acks->give_back, acks->give_back_count);
+    return wire;
+}
+
+/* ---- packing ---- */
+
+static bool requests_is_complete(const struct request_builder *builder,
+                                 struct keystore_error *error)
 {
     if (builder->pool->failed) {
         status_out_of_memory(error, "the request was not sent");
@@ -527,17 +669,55 @@ bool requests_pack(struct buffer *out, const struct request_builder *builder, co
                    "a pointer of the request is NULL, but its length or count is not 0");
         return false;
     }
-    size_t size = protobuf_c_message_get_packed_size(message);
+    return true;
+}
+
+/* Space for `size` bytes; NULL with *error set. */
+static uint8_t *requests_reserve(struct buffer *out, size_t size, struct keystore_error *error)
+{
     if (!buffer_allows(out, size)) {
         status_set(error, KEYSTORE_RESOURCE_EXHAUSTED,
                    "the request is larger than %zu bytes: send less at a time", out->limit);
-        return false;
+        return NULL;
     }
     uint8_t *end = buffer_reserve(out, size);
-    if (end == NULL) {
+    if (end == NULL)
         status_out_of_memory(error, "the request was not sent");
+    return end;
+}
+
+bool requests_pack(struct buffer *out, const struct request_builder *builder, const void *message,
+                   struct keystore_error *error)
+{
+    if (!requests_is_complete(builder, error))
         return false;
-    }
+    uint8_t *end = requests_reserve(out, protobuf_c_message_get_packed_size(message), error);
+    if (end == NULL)
+        return false;
     out->len += protobuf_c_message_pack(message, end);
+    return true;
+}
+
+static uint8_t *requests_put_varint(uint8_t *to, size_t number)
+{
+    for (; number >= 128; number >>= 7)
+        *to++ = (uint8_t)(0x80 | (number & 0x7f));
+    *to++ = (uint8_t)number;
+    return to;
+}
+
+bool requests_pack_element(struct buffer *out, const struct request_builder *builder,
+                           unsigned field, const void *message, struct keystore_error *error)
+{
+    if (!requests_is_complete(builder, error))
+        return false;
+    size_t size = protobuf_c_message_get_packed_size(message);
+    uint8_t *to = requests_reserve(out, size + ELEMENT_HEAD_LIMIT, error);
+    if (to == NULL)
+        return false;
+    to = requests_put_varint(to, field << 3 | WIRE_TYPE_BYTES);
+    to = requests_put_varint(to, size);
+    to += protobuf_c_message_pack(message, to);
+    out->len = (size_t)(to - out->data);
     return true;
 }

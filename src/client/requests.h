@@ -9,12 +9,13 @@
 
 #include "client/buffer.h"
 #include "client/pool.h"
-#include "keystore/client.h"
+#include "keystore/streams.h"
 #include "mini_redis.pb-c.h"
 
 struct request_builder {
     struct pool *pool;
-    bool missing; /* a pointer was NULL, but its length or count is not 0 */
+    bool missing;    /* a pointer was NULL, but its length or count is not 0 */
+    int64_t wait_ms; /* how long the server may wait before it answers; at least 0 */
 };
 
 Keystore__V1__Key *requests_key(struct request_builder *builder, const struct keystore_key *key);
@@ -68,6 +69,26 @@ Keystore__V1__SaveRequest *requests_save_request(struct request_builder *builder
 Keystore__V1__TxnRequest *requests_txn_request(struct request_builder *builder,
                                                const struct keystore_txn_request *request);
 
+/* The same as a single operation. */
+Keystore__V1__Op *requests_op(struct request_builder *builder, const struct keystore_op *op);
+
+Keystore__V1__ScanRequest *requests_scan_request(struct request_builder *builder,
+                                                 const struct keystore_scan_request *request);
+Keystore__V1__WatchRequest *requests_watch_request(struct request_builder *builder,
+                                                   const struct keystore_watch_request *request);
+Keystore__V1__Message *requests_message(struct request_builder *builder,
+                                        const struct keystore_message *message);
+Keystore__V1__SubscribeRequest *
+requests_subscribe_request(struct request_builder *builder,
+                           const struct keystore_subscribe_request *request);
+
+/* The two kinds of ConsumeRequest. */
+Keystore__V1__ConsumeRequest *
+requests_consume_request(struct request_builder *builder,
+                         const struct keystore_consume_request *request);
+Keystore__V1__ConsumeRequest *requests_acks(struct request_builder *builder,
+                                            const struct keystore_acks *acks);
+
 /*
  * Appends the message that one of the functions above returned. False, with nothing appended and
  * *error set, if it could not be built (KEYSTORE_INVALID_ARGUMENT for a missing part,
@@ -75,5 +96,10 @@ Keystore__V1__TxnRequest *requests_txn_request(struct request_builder *builder,
  */
 bool requests_pack(struct buffer *out, const struct request_builder *builder, const void *message,
                    struct keystore_error *error) __attribute__((warn_unused_result));
+
+/* The same for a message that is an element of the repeated field with this number. */
+bool requests_pack_element(struct buffer *out, const struct request_builder *builder,
+                           unsigned field, const void *message, struct keystore_error *error)
+    __attribute__((warn_unused_result));
 
 #endif

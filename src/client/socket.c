@@ -21,7 +21,13 @@
 
 short socket_wait(int fd, short events, int64_t deadline_ms)
 {
-    struct pollfd entry = {.fd = fd, .events = events};
+    return socket_wait_or_cancel(fd, events, -1, deadline_ms);
+}
+
+short socket_wait_or_cancel(int fd, short events, int cancel_fd, int64_t deadline_ms)
+{
+    struct pollfd entries[] = {{.fd = fd, .events = events}, {.fd = cancel_fd, .events = POLLIN}};
+    nfds_t count = cancel_fd >= 0 ? 2 : 1;
     for (;;) {
         int timeout = -1;
         if (deadline_ms != INT64_MAX) {
@@ -30,9 +36,11 @@ short socket_wait(int fd, short events, int64_t deadline_ms)
                 return 0;
             timeout = left_ms > INT_MAX ? INT_MAX : (int)left_ms;
         }
-        int ready = poll(&entry, 1, timeout);
+        int ready = poll(entries, count, timeout);
+        if (ready > 0 && entries[1].revents != 0)
+            return SOCKET_CANCELLED;
         if (ready > 0)
-            return entry.revents;
+            return entries[0].revents;
         if (ready < 0 && errno != EINTR)
             return POLLERR; /* the send or receive that follows reports the cause */
     }

@@ -24,6 +24,10 @@ int socket_connect(const struct target *target, int64_t deadline_ms, struct keys
  */
 short socket_wait(int fd, short events, int64_t deadline_ms);
 
+/* The same; SOCKET_CANCELLED as soon as `cancel_fd` is readable. -1: there is none. */
+#define SOCKET_CANCELLED ((short)-1)
+short socket_wait_or_cancel(int fd, short events, int cancel_fd, int64_t deadline_ms);
+
 /* Like send(2) and recv(2), but never block, raise SIGPIPE or fail because of a signal. */
 ssize_t socket_send(int fd, struct slice bytes);
 ssize_t socket_receive(int fd, void *out, size_t size);

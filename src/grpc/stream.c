@@ -268,16 +268,10 @@ void call_stream_on_room(void *user, struct http2_stream *stream, struct chain *
     call->streaming->body = NULL;
 }
 
-struct chain *grpc_stream_continue(struct grpc_call *call)
+struct chain *grpc_stream_write(struct grpc_call *call, size_t size)
 {
     struct chain *body = call->streaming->body;
     CHECK(body != NULL && call->state == CALL_STREAMING);
-    return body;
-}
-
-struct chain *grpc_stream_write(struct grpc_call *call, size_t size)
-{
-    struct chain *body = grpc_stream_continue(call);
     grpc_message_write_prefix(chain_append(body, GRPC_PREFIX_SIZE), size);
     return body;
 }

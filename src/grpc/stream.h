@@ -50,10 +50,8 @@ void grpc_stream_begin(struct grpc_call *call);
 /* There are replies to write. */
 void grpc_stream_ready(struct grpc_call *call);
 
-/* A reply of `size` bytes, which the caller appends to the chain: now, or the rest of them in later
- * calls of on_room, to what grpc_stream_continue() returns. Within on_room only. */
+/* A reply of `size` bytes, which the caller appends to the chain. Within on_room only. */
 struct chain *grpc_stream_write(struct grpc_call *call, size_t size);
-struct chain *grpc_stream_continue(struct grpc_call *call);
 
 /* Ends the call after what was written: with an error, or with NULL well. The call must not be used
  * after this, but by the callback that it is called in. */

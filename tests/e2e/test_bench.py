@@ -159,6 +159,28 @@ def test_a_mix_calls_both(own):
     assert 0 < int(row["misses"]) < 2000
 
 
+@pytest.mark.parametrize("size", [8, 700])
+def test_batches_through_pipeline(own, size):
+    """Also batches that frames and windows split."""
+    server, _ = own
+    row = measure(server.port, "--op", "set", "-r", 50, "-d", size, "-c", 4, "-m", 2, "--batch", 100,
+                  "-n", 200)
+    assert_all_ok(row, 200)
+    assert row["ops_per_call"] == "100"
+    row = measure(server.port, "--op", "get", "-r", 50, "-d", size, "--batch", 100, "-n", 200)
+    assert_all_ok(row, 200)
+    assert int(row["misses"]) == 0
+
+
+def test_failed_and_missed_operations_of_batches(own):
+    server, stub = own
+    said = bench("-p", server.port, "-r", 1, "-k", 1, "-c", 1, "--batch", 10, "-n", 5)
+    assert "misses       50" in said.stdout and "operations   50 in batches of 10" in said.stdout
+    stub.RPush(pb.ListInsert(key=b"0", values=[b"v"]))
+    said = bench("-p", server.port, "-r", 1, "-k", 1, "-c", 1, "--batch", 10, "-n", 5, code=1)
+    assert "errors       5 batch with failed operations" in said.stdout
+
+
 def test_large_values_go_both_ways(own):
     server, _ = own
     row = measure(server.port, "--fill", "--verify", "-d", 3_000_000, "-r", 5, "-n", 60, "-c", 2,

@@ -16,7 +16,7 @@ TIMEOUT_S = 120
 COMPILE_TIMEOUT_S = 600
 
 PROGRAM = r"""
-#include <keystore/client.h>
+#include <keystore/streams.h>
 #include <stdio.h>
 
 int main(int argc, char **argv)
@@ -173,7 +173,8 @@ def test_each_component_alone(tmp_path):
         install(tmp_path / component, component=component)
     version = (ROOT / "CMakeLists.txt").read_text().split("VERSION ", 2)[2].split()[0]
     assert files(tmp_path / "library") == {"lib/libkeystore.so.0", f"lib/libkeystore.so.{version}"}
-    assert {"lib/libkeystore.so", "include/keystore/client.h", "lib/pkgconfig/keystore.pc",
+    assert {"lib/libkeystore.so", "include/keystore/client.h", "include/keystore/streams.h",
+            "lib/pkgconfig/keystore.pc",
             "share/keystore/keystore.protoset",
             "share/keystore/mini_redis.proto",
             "lib/cmake/keystore/keystoreConfig.cmake"} <= files(tmp_path / "development")
@@ -231,8 +232,9 @@ def test_the_library_exports_its_api_only(tmp_path):
     names = {line.split()[-1].split("@")[0] for line in lines}
     ours = {name for name in names if not name.startswith(("__", "_"))}
     assert ours and all(name.startswith("keystore_") for name in ours)
-    header = (ROOT / "include" / "keystore" / "client.h").read_text()
-    assert all(f"{name}(" in header for name in ours)
+    headers = "".join((ROOT / "include" / "keystore" / name).read_text()
+                      for name in ("client.h", "streams.h"))
+    assert all(f"{name}(" in headers for name in ours)
 
 
 def test_the_library_never_ends_its_program(tmp_path):

@@ -210,3 +210,18 @@ def test_many_streams_at_once(server):
     with open_channel(server.address) as channel:
         values = Stub(channel).MGet(pb.Keys(keys=[b"sum0", b"sum1", b"sum2"])).values
     assert [int(value.value) for value in values] == [6 * 30 * 33] * 3
+
+
+def test_large_replies_come_in_several_batches(stub, keys):
+    """Each fits what a client accepts by default, 4 MiB, whatever was asked for together."""
+    large, queue = next(keys), next(keys)
+    stub.Set(pb.KeyValue(key=large, value=bytes(700_000)))
+    answers = list(stub.Pipeline(iter([batch(*[read(large, number=i) for i in range(20)]),
+                                       batch(read(large, number=20))])))
+    assert [reply.id for answer in answers for reply in answer.replies] == list(range(21))
+    assert len(answers) == 21
+    # What would be lost with its answer stays.
+    stub.RPush(pb.ListInsert(key=queue, values=[bytes(5_000_000)]))
+    [answer] = stub.Pipeline(iter([batch(pb.Op(l_pop=pb.Key(key=queue)))]))
+    assert answer.replies[0].error.reason == pb.ERROR_REASON_TOO_LARGE
+    assert stub.Describe(pb.Key(key=queue)).length == 1

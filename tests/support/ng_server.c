@@ -58,6 +58,8 @@ static size_t trailers(const struct ng_answer *answer, nghttp2_nv *out)
         out[count++] = field("grpc-message", answer->grpc_message);
     if (answer->reason != NULL)
         out[count++] = field("keystore-reason", answer->reason);
+    if (answer->oldest != NULL)
+        out[count++] = field("keystore-oldest-version", answer->oldest);
     return count;
 }
 
@@ -81,7 +83,9 @@ static ssize_t on_body_wanted(nghttp2_session *session, int32_t id, uint8_t *out
     request->sent += len;
     if (len < left.len)
         return (ssize_t)len;
-    nghttp2_nv fields[3];
+    if (answer->stay_open)
+        return len > 0 ? (ssize_t)len : NGHTTP2_ERR_DEFERRED;
+    nghttp2_nv fields[4];
     size_t count = trailers(answer, fields);
     *flags |= NGHTTP2_DATA_FLAG_EOF;
     if (count > 0) {
@@ -95,14 +99,14 @@ static void send_answer(struct ng_request *request)
 {
     const struct ng_answer *answer = request->answer;
     nghttp2_session *session = request->server->session;
-    nghttp2_nv fields[5] = {
+    nghttp2_nv fields[6] = {
         field(":status", answer->http_status != NULL ? answer->http_status : "200"),
         field("content-type",
               answer->content_type != NULL ? answer->content_type : "application/grpc"),
     };
     size_t count = 2;
     nghttp2_data_provider provider = {.source.ptr = request, .read_callback = on_body_wanted};
-    bool has_body = body_of(request).len > 0;
+    bool has_body = body_of(request).len > 0 || answer->stay_open;
     if (!has_body)
         count += trailers(answer, fields + count);
     CHECK(nghttp2_submit_response(session, request->id, fields, count,

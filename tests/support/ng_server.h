@@ -29,8 +29,10 @@ struct ng_answer {
     const char *grpc_status;  /* NULL = none is sent */
     const char *grpc_message; /* NULL = none is sent */
     const char *reason;       /* NULL = none is sent */
+    const char *oldest;       /* keystore-oldest-version; NULL = none is sent */
     struct slice body;        /* empty = trailers only */
     bool echo;                /* the body is that of the request instead */
+    bool stay_open;           /* the answer does not end after its body */
     size_t frame_size;        /* of DATA frames; 0 = as large as they may be */
     uint32_t reset_code;      /* of NG_RESET */
     bool goaway;              /* send GOAWAY after the answer */

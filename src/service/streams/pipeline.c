@@ -51,8 +51,8 @@ struct pipeline_batch {
     struct arena arena;
     struct pipeline_item *items;
     size_t count, started, done;
-    size_t reply_size;      /* bytes of the replies of what is done */
-    size_t replied;         /* items whose replies were written */
+    uint64_t max_reply;     /* bytes of a reply that the caller accepts */
+    size_t answered;        /* items whose replies are written */
     struct blob *holder;    /* of the message, or NULL */
     struct offload_job job; /* decodes it: */
     bool is_decoding;
@@ -100,8 +100,7 @@ static void pipeline_clear(struct pipeline_batch *batch)
     batch->holder = NULL;
     batch->next = NULL;
     batch->items = NULL;
-    batch->count = batch->started = batch->done = 0;
-    batch->reply_size = batch->replied = 0;
+    batch->count = batch->started = batch->done = batch->answered = 0;
 }
 
 static void pipeline_free_batch(struct pipeline_batch *batch)
@@ -174,8 +173,6 @@ static void pipeline_note_done(struct pipeline_item *item)
     if (result->err != ERR_NONE)
         status_of(result->err, result->why); /* counts it */
     item->is_pending = false;
-    size_t reply = encode_reply_size(&item->task.op, result);
-    batch->reply_size += wire_head_size(reply) + reply;
     batch->done++;
     if (batch->done == batch->count && batch == pipeline->first && pipeline->call != NULL)
         grpc_stream_ready(pipeline->call);
@@ -338,6 +335,7 @@ static void pipeline_decode_item(struct pipeline_batch *batch, const Keystore__V
     const struct stream_host *host = batch->pipeline->host;
     *item = (struct pipeline_item){.task = {.op = {.now_ms = batch->now_ms,
                                                    .max_answer = host->max_answer,
+                                                   .max_reply = batch->max_reply,
                                                    .max_value = host->limits.max_value},
                                             .arena = &batch->arena,
                                             .on_done = pipeline_on_done,
@@ -359,6 +357,7 @@ static enum err pipeline_keep(struct pipeline_batch *batch, struct slice message
                               struct blob *holder, const char **why)
 {
     batch->now_ms = batch->pipeline->host->now_ms;
+    batch->max_reply = grpc_call_max_reply(batch->pipeline->call);
     batch->message = message;
     batch->arena.beside = message.len;
     if (holder != NULL) {
@@ -485,18 +484,25 @@ static void pipeline_on_message(void *user, struct grpc_call *call, struct slice
 
 /* ---- replies ---- */
 
-/* Writes about as many bytes of the batch's replies, or the rest of them; returns how many. */
-static size_t pipeline_write(struct grpc_call *call, struct pipeline_batch *batch, size_t room)
+/* Writes a message of the next replies, up to PIPELINE_REPLY_BYTES of them; returns its bytes. */
+static size_t pipeline_write(struct grpc_call *call, struct pipeline_batch *batch)
 {
-    struct chain *to = batch->replied == 0 ? grpc_stream_write(call, batch->reply_size)
-                                           : grpc_stream_continue(call);
-    size_t before = chain_length(to), written = 0;
-    for (; batch->replied < batch->count && written < room; batch->replied++) {
-        const struct engine_task *task = &batch->items[batch->replied].task;
-        encode_reply_write(REPLIES, &task->op, &task->result, to);
-        written = chain_length(to) - before;
+    size_t size = 0;
+    size_t end = batch->answered;
+    for (; end < batch->count; end++) {
+        const struct engine_task *task = &batch->items[end].task;
+        size_t reply = encode_reply_size(&task->op, &task->result);
+        reply += wire_head_size(reply);
+        if (size > 0 && size + reply > PIPELINE_REPLY_BYTES)
+            break;
+        size += reply;
     }
-    return GRPC_PREFIX_SIZE + written;
+    struct chain *to = grpc_stream_write(call, size);
+    for (; batch->answered < end; batch->answered++) {
+        const struct engine_task *task = &batch->items[batch->answered].task;
+        encode_reply_write(REPLIES, &task->op, &task->result, to);
+    }
+    return size;
 }
 
 static void pipeline_drop_first(struct pipeline *pipeline)
@@ -518,8 +524,8 @@ static void pipeline_on_room(void *user, struct grpc_call *call, size_t room)
         struct pipeline_batch *batch = pipeline->first;
         if (batch == NULL || batch->is_decoding || batch->done < batch->count)
             break;
-        written += pipeline_write(call, batch, room - written);
-        if (batch->replied == batch->count)
+        written += GRPC_PREFIX_SIZE + pipeline_write(call, batch);
+        if (batch->answered == batch->count)
             pipeline_drop_first(pipeline);
     }
     if (pipeline->first == NULL)

@@ -128,9 +128,30 @@ static void test_messages_that_do_not_decode_are_wrong(void **state)
     payload_deinit(&fixture.payload);
 }
 
+/* Replies to a batch: each is there, none is an error, and misses are counted. */
+static void test_batches(void **state)
+{
+    (void)state;
+    uint64_t misses = 0;
+    /* A status, a value that was found, one that was not; then another message with a list. */
+    struct slice whole = SLICE_LITERAL("\0\0\0\0\x0e"
+                                       "\x0a\x04\x12\x02\x08\x01"
+                                       "\x0a\x02\x12\x00"
+                                       "\x0a\x02\x1a\x00"
+                                       "\0\0\0\0\x06\x0a\x04\x22\x02\x10\x01");
+    assert_true(verify_batch(4, whole, &misses));
+    assert_int_equal(misses, 1);
+    assert_false(verify_batch(5, whole, &misses));
+    assert_false(verify_batch(4, slice_make(whole.data, whole.len - 1), &misses));
+    assert_false(verify_batch(1, SLICE_LITERAL("\0\0\0\0\x06\x0a\x04\x32\x02\x08\x09"), &misses));
+    assert_false(verify_batch(1, SLICE_LITERAL("\1\0\0\0\x04\x0a\x02\x1a\x00"), &misses));
+    assert_true(verify_batch(0, SLICE_LITERAL("\0\0\0\0\0"), &misses));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_batches),
         cmocka_unit_test(test_gets_are_compared_with_the_key),
         cmocka_unit_test(test_a_miss_has_no_value),
         cmocka_unit_test(test_all_elements_of_a_range_are_compared),

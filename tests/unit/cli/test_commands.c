@@ -61,19 +61,23 @@ static void all_that_a_redis_user_looks_for(void **state)
 {
     (void)state;
     static const char *const names[] = {
-        "SET",         "GET",      "GETSET",    "SETNX",    "SETEX",     "PSETEX",    "GETDEL",
-        "GETEX",       "MGET",     "MSET",      "MSETNX",   "APPEND",    "STRLEN",    "GETRANGE",
-        "SUBSTR",      "SETRANGE", "INCR",      "DECR",     "INCRBY",    "DECRBY",    "INCRBYFLOAT",
-        "DEL",         "UNLINK",   "DELETE",    "EXISTS",   "TOUCH",     "TYPE",      "TTL",
-        "PTTL",        "EXPIRE",   "PEXPIRE",   "EXPIREAT", "PEXPIREAT", "PERSIST",   "EXPIRETIME",
-        "PEXPIRETIME", "RENAME",   "RENAMENX",  "COPY",     "MOVE",      "RANDOMKEY", "MEMORY",
-        "DBSIZE",      "LPUSH",    "RPUSH",     "LPUSHX",   "RPUSHX",    "LPOP",      "RPOP",
-        "LMPOP",       "LMOVE",    "RPOPLPUSH", "LRANGE",   "LLEN",      "LINDEX",    "LSET",
-        "LINSERT",     "LREM",     "LPOS",      "LTRIM",    "FLUSHDB",   "INFO",      "SELECT",
-        "PING",        "ECHO",     "MULTI",     "EXEC",     "DISCARD",   "WATCH",     "UNWATCH",
-        "SETBIT",      "GETBIT",   "BITCOUNT",  "BITPOS",   "BITOP",     "BITFIELD",  "BITFIELD_RO",
-        "HELP",        "QUIT",     "EXIT",      "CLEAR",    "SAVE",      "BGSAVE",    "DESCRIBE",
-        "LCS",         "SWAPDB",
+        "SET",       "GET",        "GETSET",      "SETNX",      "SETEX",       "PSETEX",
+        "GETDEL",    "GETEX",      "MGET",        "MSET",       "MSETNX",      "APPEND",
+        "STRLEN",    "GETRANGE",   "SUBSTR",      "SETRANGE",   "INCR",        "DECR",
+        "INCRBY",    "DECRBY",     "INCRBYFLOAT", "DEL",        "UNLINK",      "DELETE",
+        "EXISTS",    "TOUCH",      "TYPE",        "TTL",        "PTTL",        "EXPIRE",
+        "PEXPIRE",   "EXPIREAT",   "PEXPIREAT",   "PERSIST",    "EXPIRETIME",  "PEXPIRETIME",
+        "RENAME",    "RENAMENX",   "COPY",        "MOVE",       "RANDOMKEY",   "MEMORY",
+        "DBSIZE",    "LPUSH",      "RPUSH",       "LPUSHX",     "RPUSHX",      "LPOP",
+        "RPOP",      "LMPOP",      "LMOVE",       "RPOPLPUSH",  "LRANGE",      "LLEN",
+        "LINDEX",    "LSET",       "LINSERT",     "LREM",       "LPOS",        "LTRIM",
+        "FLUSHDB",   "INFO",       "SELECT",      "PING",       "ECHO",        "MULTI",
+        "EXEC",      "DISCARD",    "WATCH",       "UNWATCH",    "SETBIT",      "GETBIT",
+        "BITCOUNT",  "BITPOS",     "BITOP",       "BITFIELD",   "BITFIELD_RO", "HELP",
+        "QUIT",      "EXIT",       "CLEAR",       "SAVE",       "BGSAVE",      "DESCRIBE",
+        "LCS",       "SWAPDB",     "FLUSHALL",    "SCAN",       "KEYS",        "DELMATCH",
+        "SUBSCRIBE", "PSUBSCRIBE", "PUBLISH",     "CONSUME",    "OBSERVE",     "BLPOP",
+        "BRPOP",     "BLMPOP",     "BLMOVE",      "BRPOPLPUSH",
     };
     size_t count = sizeof names / sizeof *names;
     const struct command *command;
@@ -94,7 +98,8 @@ static void tables_are_well_formed(void **state)
         assert_true(command->min_args <= command->max_args);
         assert_true(command->help[0] != '\0' && strlen(command->help) <= 66);
         assert_int_equal(command->usage[0] == '\0', command->max_args == 0);
-        bool is_op = command->type == REQUEST_OP || command->type == REQUEST_SELECT;
+        bool is_op = command->type == REQUEST_OP || command->type == REQUEST_SELECT ||
+                     command->type == REQUEST_BLOCKING;
         assert_int_equal(command->op != KEYSTORE_OP_NONE, is_op);
         assert_int_equal(command->answer != NULL, is_op);
         assert_true(command->build != NULL || command->max_args == 0);

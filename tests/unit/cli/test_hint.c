@@ -122,10 +122,10 @@ static void completion(void **state)
     assert_matches("  Lra", "LRANGE", 1, 6, 3);
     assert_matches("lp", "LPUSH", 4, 2, 2); /* LPUSH LPUSHX LPOP LPOS */
     assert_matches("lpu", "LPUSH", 2, 5, 3);
-    assert_matches("de", "DECR", 5, 2, 2); /* DECR DECRBY DEL DELETE DESCRIBE */
+    assert_matches("de", "DECR", 6, 2, 2); /* DECR DECRBY DEL DELETE DESCRIBE DELMATCH */
     assert_matches("help geto", NULL, 0, 0, 4);
     assert_matches("help getd", "GETDEL", 1, 6, 4);
-    assert_matches("p", "PSETEX", 7, 1, 1);
+    assert_matches("p", "PSETEX", 9, 1, 1);
     assert_matches("zz", NULL, 0, 0, 2);
 }
 

@@ -455,6 +455,21 @@ static inline void seen_save_request(const Keystore__V1__SaveRequest *wire)
     assert_true(wire->wait);
 }
 
+static const struct keystore_message sample_message = {
+    .channel = SAMPLE_TEXT("news"),
+    .payload = SAMPLE_TEXT("p\0q"),
+    .sequence = UINT64_MAX,
+    .missed = 4,
+};
+
+static inline void seen_message(const Keystore__V1__Message *wire)
+{
+    assert_wire(wire->channel, "news");
+    assert_wire(wire->payload, "p\0q");
+    assert_true(wire->sequence == UINT64_MAX);
+    assert_int_equal(wire->missed, 4);
+}
+
 static const struct keystore_compare sample_compares[] = {
     {.key = SAMPLE_TEXT("c"), .condition = &sample_condition, .db = 3},
     {.key = SAMPLE_TEXT("plain"), .has_unchanged_since = true},

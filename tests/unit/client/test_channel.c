@@ -32,7 +32,7 @@ static struct fixture fixture;
 static void open_channel(int64_t connect_timeout_ms, int64_t call_timeout_ms, size_t max_message)
 {
     struct target target;
-    struct channel_limits limits = {connect_timeout_ms, call_timeout_ms, max_message};
+    struct channel_limits limits = {connect_timeout_ms, call_timeout_ms, max_message, -1};
     assert_true(target_parse(fixture.server.address, &target, &fixture.error));
     fixture.channel = channel_new(&target, &limits);
     buffer_init(&fixture.answer, max_message);
@@ -68,7 +68,7 @@ static void finish(void)
 
 static enum keystore_code call(void)
 {
-    return channel_call(fixture.channel, "/x.Service/Method", MESSAGE, &fixture.answer,
+    return channel_call(fixture.channel, "/x.Service/Method", MESSAGE, 0, &fixture.answer,
                         &fixture.error);
 }
 
@@ -338,8 +338,9 @@ static void large_request_and_answer(void **state)
     for (size_t i = 0; i < len; i++)
         request[CALL_PREFIX_SIZE + i] = (uint8_t)(i * 31 ^ i >> 13);
     struct slice bytes = slice_make(request, CALL_PREFIX_SIZE + len);
-    assert_int_equal(channel_call(fixture.channel, "/x/y", bytes, &fixture.answer, &fixture.error),
-                     KEYSTORE_OK);
+    assert_int_equal(
+        channel_call(fixture.channel, "/x/y", bytes, 0, &fixture.answer, &fixture.error),
+        KEYSTORE_OK);
     assert_true(slice_equal(buffer_slice(&fixture.answer), slice_skip(bytes, CALL_PREFIX_SIZE)));
     assert_answer("hello");
     free(request);
@@ -359,7 +360,7 @@ static void answered_before_the_request_was_sent(void **state)
     struct slice bytes = slice_make(request, CALL_PREFIX_SIZE + len);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(
-            channel_call(fixture.channel, "/x/y", bytes, &fixture.answer, &fixture.error),
+            channel_call(fixture.channel, "/x/y", bytes, 0, &fixture.answer, &fixture.error),
             KEYSTORE_RESOURCE_EXHAUSTED);
         assert_answer_at_the_latest_in_two("hi");
     }
