@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/reserve.h"
+#include "base/runs.h"
 #include "base/shortage.h"
 #include "base/standard.h"
 #include "engine/embedded.h"
@@ -242,10 +243,12 @@ static int server_watch_until_signal(struct server *server, const sigset_t *sign
 {
     static const struct timespec a_second = {.tv_sec = 1};
     int received;
+    runs_trim(); /* from now on, what was just freed is kept to be used again */
     while ((received = sigtimedwait(signals, NULL, &a_second)) < 0) {
         struct watch_numbers numbers = server_read_counters(server);
         watch_look(&server->watch, &numbers, clock_monotonic_ms());
         mem_trim();
+        runs_trim();
     }
     return received;
 }
