@@ -24,7 +24,7 @@
 #define HTTP2_REPLY_PAGE ((size_t)64 * 1024)
 
 /* The most pieces that http2_session_place() returns. */
-#define HTTP2_MAX_PIECES 33
+#define HTTP2_MAX_PIECES 34
 
 struct http2_context;
 struct http2_session;

@@ -16,7 +16,11 @@
 
 /* Direct placement of request bodies: place.c. */
 
-#define PLACE_FRAMES ((HTTP2_MAX_PIECES - 1) / 2)
+#define PLACE_FRAMES ((HTTP2_MAX_PIECES - 2) / 2)
+/* What is read of the next request: a header block of so many bytes, and so many frames. */
+#define PLACE_BLOCK ((size_t)256)
+#define PLACE_NEXT  3
+#define PLACE_TAIL  (PLACE_BLOCK + PLACE_NEXT * (FRAME_HEADER_SIZE + FRAME_MAX_PAYLOAD))
 
 /* A predicted DATA frame. */
 struct placed_frame {
@@ -31,8 +35,10 @@ struct placing {
     size_t partial_left; /* bytes missing of the session's partial frame, which come first */
     size_t count;
     struct placed_frame frames[PLACE_FRAMES];
-    uint8_t rest[PLACE_FRAMES * (FRAME_HEADER_SIZE + FRAME_MAX_PAYLOAD)]; /* mispredicted bytes,
-                                                                             reassembled */
+    size_t tail_size; /* bytes to be read after the frames */
+    uint8_t tail[PLACE_TAIL];
+    /* Mispredicted bytes, reassembled. */
+    uint8_t rest[PLACE_FRAMES * (FRAME_HEADER_SIZE + FRAME_MAX_PAYLOAD) + PLACE_TAIL];
 };
 
 /* A run of consecutive DATA frames of one size. */
