@@ -242,6 +242,11 @@ void http2_reply_end(struct http2_stream *stream, const struct http2_field *trai
  * stream_window bytes (backpressure). Initially WINDOW_UPDATE is sent. */
 void http2_request_hold(struct http2_stream *stream, bool hold);
 
+/* The application has memory for the next `size` bytes of the request's body: the stream's window
+ * is opened for all of them at once, and WINDOW_UPDATE is not sent again until they have arrived.
+ * To be called within on_data(). */
+void http2_request_expect(struct http2_stream *stream, size_t size);
+
 /* Sends 100 Continue, unless the request is complete. */
 void http2_answer_continue(struct http2_stream *stream);
 

@@ -67,7 +67,9 @@ struct http2_stream {
     uint32_t id;
     int32_t send_window;
     int32_t receive_window;
-    uint32_t unacknowledged; /* bytes received since the last WINDOW_UPDATE was sent */
+    int32_t unacknowledged;  /* bytes received since the last WINDOW_UPDATE was sent, minus those
+                                that it was sent in advance for */
+    uint32_t expected_bytes; /* bytes of the body that the application has memory for */
     int64_t content_left;    /* of content-length; -1 without that field */
     bool ended;              /* the request is complete: half-closed (remote) */
     bool answered;           /* the application has completed the answer, perhaps not yet sent */
@@ -120,7 +122,7 @@ struct http2_session {
     struct bucket cancels; /* requests that the peer may cancel before they could be answered */
     struct bucket forced_resets; /* resets that it may provoke */
     int32_t receive_window;
-    uint32_t unacknowledged;
+    int32_t unacknowledged;
 
     /* Streams. */
     struct stream_table streams;

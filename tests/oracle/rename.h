@@ -32,5 +32,6 @@
 #define http2_reply_ready          oracle_http2_reply_ready
 #define http2_reply_end            oracle_http2_reply_end
 #define http2_request_hold         oracle_http2_request_hold
+#define http2_request_expect       oracle_http2_request_expect
 
 #endif
