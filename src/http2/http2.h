@@ -59,7 +59,9 @@ struct http2_limits {
     int64_t cancel_grace_ms;    /* a complete request that has waited this long for its answer may
                                    be cancelled free of charge. max_streams bounds how many can, so
                                    this does not bypass reset_burst */
-    size_t max_output;          /* bytes of output produced ahead of the socket */
+    size_t max_output;          /* bytes of output copied ahead of the socket */
+    size_t max_referenced;      /* bytes of blobs in that output, which take no memory of their own:
+                                   the more in a write, the less often the peer has to be woken */
     size_t max_queued;          /* bytes of answers blocked by flow control or waiting to be pulled,
                                    beyond which new requests are refused (REFUSED_STREAM: safe to
                                    retry) */
@@ -161,7 +163,7 @@ size_t http2_session_place(struct http2_session *session, struct iovec *pieces);
 bool http2_session_feed_placed(struct http2_session *session, size_t size, struct chain *out,
                                int64_t now_ms) __attribute__((warn_unused_result));
 
-/* Appends pending output to `out`, as far as the windows and max_output allow. */
+/* Appends pending output to `out`, as far as the windows and the limits of output allow. */
 void http2_session_pull(struct http2_session *session, struct chain *out, int64_t now_ms);
 
 /* Bytes waiting to be pulled, whether or not the peer's windows allow them. */
