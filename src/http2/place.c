@@ -17,6 +17,8 @@
 #define MIN_RUN 2
 /* Of a body without as many bytes, the rest is not worth a read of its own. */
 #define MIN_BODY ((size_t)128 * 1024)
+/* Of a large body, this share arrives before it has a place (grpc/message.c). */
+#define BODY_SHARE 32
 
 void place_note(struct http2_session *session, const struct frame *frame)
 {
@@ -79,13 +81,17 @@ static size_t place_expect_frames(struct placing *placing, uint8_t *at, size_t s
 }
 
 /* The bytes to be read after a body of which `size` bytes are left, 0 if that is not worth while:
- * the start of a request, of which the application sees a little before it has a place for the
- * rest. */
+ * the start of a request like this one, as much as the application sees before it has a place for
+ * the rest, but enough for a run. */
 static size_t place_expect_tail(const struct frame_run *run, size_t size)
 {
-    size_t before = run->count * run->length;
-    return before + size >= MIN_BODY ? PLACE_BLOCK + PLACE_NEXT * (FRAME_HEADER_SIZE + run->length)
-                                     : 0;
+    size_t body = run->count * run->length + size, frames = body / BODY_SHARE / run->length + 1;
+    if (body < MIN_BODY)
+        return 0;
+    if (frames < MIN_RUN)
+        frames = MIN_RUN;
+    size_t tail = PLACE_BLOCK + frames * (FRAME_HEADER_SIZE + run->length);
+    return tail < PLACE_TAIL ? tail : PLACE_TAIL;
 }
 
 /* Fills the pieces for the frames and the tail; returns their number. */

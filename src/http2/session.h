@@ -17,10 +17,9 @@
 /* Direct placement of request bodies: place.c. */
 
 #define PLACE_FRAMES ((HTTP2_MAX_PIECES - 2) / 2)
-/* What is read of the next request: a header block of so many bytes, and so many frames. */
+/* The most bytes that are read of the next request, and those of them for a header block. */
+#define PLACE_TAIL  ((size_t)256 * 1024)
 #define PLACE_BLOCK ((size_t)256)
-#define PLACE_NEXT  3
-#define PLACE_TAIL  (PLACE_BLOCK + PLACE_NEXT * (FRAME_HEADER_SIZE + FRAME_MAX_PAYLOAD))
 
 /* A predicted DATA frame. */
 struct placed_frame {
