@@ -30,6 +30,9 @@
  * faults. */
 #define MIN_POPULATED ((size_t)16 * 1024)
 
+/* Less than this, in bytes, is not worth a call that purges it. */
+#define MIN_PURGED ((size_t)256 * 1024)
+
 _Static_assert((1u << REGION_BITS) == REGION_PAGES, "a page's number within its region");
 
 enum state { STATE_USED, STATE_WARM, STATE_COLD };
@@ -62,8 +65,10 @@ struct bins {
 static struct mutex lock;
 static struct bins bins_of[STATE_COLD + 1];
 static struct region *regions[MAX_REGIONS];
+static uint32_t regions_end; /* all regions have smaller numbers */
 static uint32_t clock_age, empty_regions;
-static size_t warm_bytes;
+static uint32_t trimmed_age;            /* clock_age at the last runs_trim() */
+static size_t warm_bytes, recent_bytes; /* the latter: RUNS_RECENT once runs_trim() is called */
 /* Updated with and without the lock. */
 static atomic_size_t used_bytes, held_bytes;
 
@@ -253,6 +258,8 @@ static void runs_add_region(void)
     if (number == MAX_REGIONS)
         check_out_of_memory(REGION_SIZE);
     regions[number] = region;
+    if (regions_end <= number)
+        regions_end = number + 1;
     region->number = number;
     region->free_pages = REGION_PAGES - OWN_PAGES;
     empty_regions++;
@@ -284,6 +291,18 @@ static struct region *runs_remove_if_empty(struct region *region)
     empty_regions--;
     runs_count(&held_bytes, -(ptrdiff_t)(OWN_PAGES * RUNS_PAGE + warm_before - warm_bytes));
     return region;
+}
+
+/* The same, but warm runs in it are kept for runs_trim(), if that is called. */
+static struct region *runs_remove_if_cold(struct region *region)
+{
+    if (region->free_pages != REGION_PAGES - OWN_PAGES)
+        return NULL;
+    for (uint32_t at = OWN_PAGES; recent_bytes > 0 && at < REGION_PAGES;
+         at += region->pages[at].pages)
+        if (region->pages[at].state != STATE_COLD)
+            return NULL;
+    return runs_remove_if_empty(region);
 }
 
 /* Called with the lock held, which is released meanwhile; NULL is allowed. */
@@ -386,15 +405,28 @@ static uint32_t runs_oldest_warm(void)
     return oldest;
 }
 
-/* Called with the lock held, which is released meanwhile. */
-static void runs_purge_oldest(void)
+/* Called with the lock held. Bytes that warm runs may take, however long ago they were freed. */
+static size_t runs_most_warm(void)
+{
+    return RUNS_WARM + runs_used() / RUNS_WARM_SHARE;
+}
+
+/* Called with the lock held, which is released meanwhile. Purges the oldest warm run, or a part of
+ * it with at least `least` bytes; returns how many were purged. */
+static size_t runs_purge_oldest(size_t least)
 {
     uint32_t id = runs_oldest_warm();
     CHECK(id != 0); /* there are warm bytes */
-    uint32_t pages = runs_page_of(id)->pages;
+    uint32_t all = runs_page_of(id)->pages, pages = all;
+    if (least < all * RUNS_PAGE)
+        pages = (uint32_t)(runs_round(least > MIN_PURGED ? least : MIN_PURGED) / RUNS_PAGE);
+    if (pages > all)
+        pages = all;
     struct region *region = runs_region_of(id);
     runs_bin_remove(id);
     runs_describe(id, pages, STATE_USED); /* so that no neighbour coalesces with it */
+    if (pages < all)
+        runs_bin_put(id + pages, all - pages, STATE_WARM);
     region->purged++;
     mutex_unlock(&lock);
     madvise((uint8_t *)region + (id & (REGION_PAGES - 1)) * RUNS_PAGE, pages * RUNS_PAGE,
@@ -403,11 +435,49 @@ static void runs_purge_oldest(void)
     region->purged--;
     runs_count(&held_bytes, -(ptrdiff_t)(pages * RUNS_PAGE));
     runs_bin_merge(id, pages, STATE_COLD);
-    runs_unmap_region(runs_remove_if_empty(region));
+    runs_unmap_region(runs_remove_if_cold(region));
+    return pages * RUNS_PAGE;
+}
+
+/* Called with the lock held. True if the region is empty, and has been since then. */
+static bool runs_is_abandoned(const struct region *region, uint32_t since)
+{
+    if (region == NULL || region->free_pages != REGION_PAGES - OWN_PAGES || region->purged > 0)
+        return false;
+    for (uint32_t at = OWN_PAGES; at < REGION_PAGES; at += region->pages[at].pages)
+        if ((int32_t)(region->pages[at].age - since) >= 0)
+            return false;
+    return true;
+}
+
+void runs_trim(void)
+{
+    mutex_lock(&lock);
+    uint32_t id, before = trimmed_age;
+    recent_bytes = RUNS_RECENT;
+    trimmed_age = clock_age;
+    while (warm_bytes > runs_most_warm() && (id = runs_oldest_warm()) != 0 &&
+           (int32_t)(runs_page_of(id)->age - before) < 0)
+        runs_purge_oldest(SIZE_MAX);
+    for (uint32_t i = 0; i < regions_end && empty_regions > 1; i++)
+        if (runs_is_abandoned(regions[i], before))
+            runs_unmap_region(runs_remove_if_empty(regions[i]));
+    mutex_unlock(&lock);
+}
+
+size_t runs_purge(size_t bytes)
+{
+    size_t purged = 0;
+    mutex_lock(&lock);
+    while (purged < bytes && warm_bytes > runs_most_warm())
+        purged += runs_purge_oldest(bytes - purged);
+    mutex_unlock(&lock);
+    return purged;
 }
 
 static void runs_give_run(void *memory, uint32_t pages)
 {
+    size_t most;
     SHADOW_HIDE(memory, pages * RUNS_PAGE);
     mutex_lock(&lock);
     uint32_t id = runs_id_of(memory);
@@ -417,9 +487,9 @@ static void runs_give_run(void *memory, uint32_t pages)
           runs_page_of(id)->pages == pages);
     runs_count_used_pages(region, -(int32_t)pages);
     runs_bin_merge(id, pages, STATE_WARM);
-    runs_unmap_region(runs_remove_if_empty(region));
-    while (warm_bytes > RUNS_WARM + runs_used() / RUNS_WARM_SHARE)
-        runs_purge_oldest();
+    runs_unmap_region(runs_remove_if_cold(region));
+    while (warm_bytes > (most = runs_most_warm() + recent_bytes))
+        runs_purge_oldest(warm_bytes - most);
     mutex_unlock(&lock);
 }
 

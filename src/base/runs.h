@@ -10,7 +10,8 @@
  * 1. A free run is either warm, that is resident and reusable without page faults, or cold, that is
  *    not resident. Two free neighbours are never both warm or both cold.
  * 2. After a run is freed, warm runs take at most RUNS_WARM bytes plus 1/RUNS_WARM_SHARE of the
- *    bytes in use; those freed first have been returned to the system.
+ *    bytes in use, and RUNS_RECENT more in a process that calls runs_trim(); those freed first have
+ *    been returned to the system.
  * 3. runs_held() is the size of runs in use, warm runs and the headers of regions.
  */
 #ifndef KEYSTORE_BASE_RUNS_H
@@ -18,10 +19,12 @@
 
 #include <stddef.h>
 
+/* In bytes. */
 #define RUNS_PAGE       ((size_t)4096)
-#define RUNS_LARGEST    ((size_t)16 * 1024 * 1024)
+#define RUNS_LARGEST    ((size_t)20 * 1024 * 1024)
 #define RUNS_WARM       ((size_t)4 * 1024 * 1024)
 #define RUNS_WARM_SHARE 64
+#define RUNS_RECENT     ((size_t)64 * 1024 * 1024)
 
 /* The memory of an object of `size` bytes: whole pages. */
 static inline size_t runs_round(size_t size)
@@ -47,6 +50,15 @@ void *runs_resize(void *memory, size_t size, size_t new_size) __attribute__((ret
  * If the object has a mapping of its own, whole pages among them are returned to the system
  * immediately. They count as in use until the object is freed. */
 void runs_discard(size_t size, void *at, size_t count);
+
+/* Returns warm runs beyond RUNS_WARM and its share to the system, except those freed since the
+ * previous call. To be called about once a second: memory that is replaced all the time stays
+ * resident, and what is no longer used is returned within two seconds. */
+void runs_trim(void);
+
+/* Returns warm runs beyond RUNS_WARM and its share to the system, those freed first at first, until
+ * that are at least `bytes`; returns how many there were. */
+size_t runs_purge(size_t bytes);
 
 /* Bytes of runs in use; takes no lock. */
 size_t runs_used(void);

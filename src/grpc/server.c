@@ -302,12 +302,16 @@ static void server_unlink_submitted(struct grpc_call *call)
 static void server_take_data(struct grpc_call *call, struct slice data)
 {
     const char *why;
+    size_t left;
+    bool had_place = grpc_message_space(&call->message, &left) != NULL;
     enum err err = call_gather(call, data, &why);
     if (err != ERR_NONE) {
         call_drop_message(call);
         server_fail(call, err, why);
     } else if (call->message.borrowed.len > 0) {
         call->connection->borrower = call;
+    } else if (!had_place && grpc_message_space(&call->message, &left) != NULL) {
+        http2_request_expect(http2_stream_from_user(call), left);
     }
 }
 

@@ -24,7 +24,7 @@
 #define HTTP2_REPLY_PAGE ((size_t)64 * 1024)
 
 /* The most pieces that http2_session_place() returns. */
-#define HTTP2_MAX_PIECES 33
+#define HTTP2_MAX_PIECES 34
 
 struct http2_context;
 struct http2_session;
@@ -59,7 +59,9 @@ struct http2_limits {
     int64_t cancel_grace_ms;    /* a complete request that has waited this long for its answer may
                                    be cancelled free of charge. max_streams bounds how many can, so
                                    this does not bypass reset_burst */
-    size_t max_output;          /* bytes of output produced ahead of the socket */
+    size_t max_output;          /* bytes of output copied ahead of the socket */
+    size_t max_referenced;      /* bytes of blobs in that output, which take no memory of their own:
+                                   the more in a write, the less often the peer has to be woken */
     size_t max_queued;          /* bytes of answers blocked by flow control or waiting to be pulled,
                                    beyond which new requests are refused (REFUSED_STREAM: safe to
                                    retry) */
@@ -161,7 +163,7 @@ size_t http2_session_place(struct http2_session *session, struct iovec *pieces);
 bool http2_session_feed_placed(struct http2_session *session, size_t size, struct chain *out,
                                int64_t now_ms) __attribute__((warn_unused_result));
 
-/* Appends pending output to `out`, as far as the windows and max_output allow. */
+/* Appends pending output to `out`, as far as the windows and the limits of output allow. */
 void http2_session_pull(struct http2_session *session, struct chain *out, int64_t now_ms);
 
 /* Bytes waiting to be pulled, whether or not the peer's windows allow them. Not 0 if a pull may
@@ -257,6 +259,11 @@ size_t http2_stream_parked(const struct http2_stream *stream, uint64_t *taken);
 /* With `hold`, no WINDOW_UPDATE is sent for the request's body, which stops the peer within
  * stream_window bytes (backpressure). Initially WINDOW_UPDATE is sent. */
 void http2_request_hold(struct http2_stream *stream, bool hold);
+
+/* The application has memory for the next `size` bytes of the request's body: the stream's window
+ * is opened for all of them at once, and WINDOW_UPDATE is not sent again until they have arrived.
+ * To be called within on_data(). */
+void http2_request_expect(struct http2_stream *stream, size_t size);
 
 /* Sends 100 Continue, unless the request is complete. */
 void http2_answer_continue(struct http2_stream *stream);

@@ -16,6 +16,7 @@ const struct http2_limits http2_default_limits = {
     .resets_per_s = 20,
     .cancel_grace_ms = 5,
     .max_output = (size_t)256 * 1024,
+    .max_referenced = (size_t)1024 * 1024,
     .max_queued = (size_t)64 * 1024 * 1024,
     .max_unsent_control = 4096,
     .handshake_timeout_ms = (int64_t)10 * 1000,

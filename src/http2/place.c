@@ -3,6 +3,10 @@
  * run of DATA frames of one size, more are predicted, and the read is scattered accordingly: frame
  * headers here, payloads to the application's memory. Bytes that turn out to be something else are
  * reassembled and processed as usual, so a misprediction costs a copy and changes nothing else.
+ *
+ * A read that may reach the end of a body goes on a little, into the tail: the next request is
+ * probably like this one, and its first frames are enough to predict the others. What is read of it
+ * beyond that would have to be copied.
  */
 #include "base/check.h"
 #include "http2/session.h"
@@ -11,6 +15,10 @@
 #define MIN_PAYLOAD ((size_t)4096)
 /* Consecutive frames of one size before more are predicted. */
 #define MIN_RUN 2
+/* Of a body without as many bytes, the rest is not worth a read of its own. */
+#define MIN_BODY ((size_t)128 * 1024)
+/* Of a large body, this share arrives before it has a place (grpc/message.c). */
+#define BODY_SHARE 32
 
 void place_note(struct http2_session *session, const struct frame *frame)
 {
@@ -40,8 +48,9 @@ static uint8_t *place_find(struct http2_session *session, size_t *size)
 }
 
 /* *left: bytes missing of the partial frame, 0 if there is none; its payload is placed by copying.
- * False if the partial frame is not one of the run with more to follow. */
-static bool place_expect_partial(const struct http2_session *session, size_t *left, size_t *payload)
+ * False if the partial frame is not one of the run, of a body of which `size` bytes are left. */
+static bool place_expect_partial(const struct http2_session *session, size_t size, size_t *left,
+                                 size_t *payload)
 {
     const struct buf *partial = &session->partial;
     *left = *payload = 0;
@@ -52,11 +61,13 @@ static bool place_expect_partial(const struct http2_session *session, size_t *le
     struct frame frame = frame_read(partial->data, frame_read_length(partial->data));
     *left = FRAME_HEADER_SIZE + frame.payload.len - partial->len;
     *payload = frame.payload.len;
-    return frame.type == FRAME_DATA && frame.flags == 0 &&
-           frame.stream_id == session->run.stream_id && frame.payload.len <= FRAME_MAX_PAYLOAD;
+    return frame.type == FRAME_DATA && frame.stream_id == session->run.stream_id &&
+           frame.payload.len <= FRAME_MAX_PAYLOAD && frame.payload.len <= size &&
+           (frame.flags == 0 || (frame.flags == FRAME_END_STREAM && frame.payload.len == size));
 }
 
-static void place_expect_frames(struct placing *placing, uint8_t *at, size_t size, size_t length)
+/* Returns the bytes that are left of the body's `size` after the frames. */
+static size_t place_expect_frames(struct placing *placing, uint8_t *at, size_t size, size_t length)
 {
     DCHECK(length >= MIN_PAYLOAD);
     for (placing->count = 0; size > 0 && placing->count < PLACE_FRAMES; placing->count++) {
@@ -66,6 +77,37 @@ static void place_expect_frames(struct placing *placing, uint8_t *at, size_t siz
         at += frame->payload.len;
         size -= frame->payload.len;
     }
+    return size;
+}
+
+/* The bytes to be read after a body of which `size` bytes are left, 0 if that is not worth while:
+ * the start of a request like this one, as much as the application sees before it has a place for
+ * the rest, but enough for a run. */
+static size_t place_expect_tail(const struct frame_run *run, size_t size)
+{
+    size_t body = run->count * run->length + size, frames = body / BODY_SHARE / run->length + 1;
+    if (body < MIN_BODY)
+        return 0;
+    if (frames < MIN_RUN)
+        frames = MIN_RUN;
+    size_t tail = PLACE_BLOCK + frames * (FRAME_HEADER_SIZE + run->length);
+    return tail < PLACE_TAIL ? tail : PLACE_TAIL;
+}
+
+/* Fills the pieces for the frames and the tail; returns their number. */
+static size_t place_fill_pieces(struct placing *placing, struct iovec *pieces)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < placing->count; i++) {
+        struct placed_frame *frame = &placing->frames[i];
+        pieces[count++] =
+            (struct iovec){.iov_base = frame->header, .iov_len = sizeof frame->header};
+        pieces[count++] =
+            (struct iovec){.iov_base = (void *)frame->payload.data, .iov_len = frame->payload.len};
+    }
+    if (placing->tail_size > 0)
+        pieces[count++] = (struct iovec){.iov_base = placing->tail, .iov_len = placing->tail_size};
+    return count;
 }
 
 size_t http2_session_place(struct http2_session *session, struct iovec *pieces)
@@ -74,11 +116,11 @@ size_t http2_session_place(struct http2_session *session, struct iovec *pieces)
     size_t size, payload, count = 0;
     uint8_t *at = place_find(session, &size);
     placing->session = NULL;
-    if (at == NULL || !place_expect_partial(session, &placing->partial_left, &payload) ||
-        payload > size)
+    if (at == NULL || !place_expect_partial(session, size, &placing->partial_left, &payload))
         return 0;
-    place_expect_frames(placing, at + payload, size - payload, session->run.length);
-    if (placing->count < MIN_RUN)
+    size_t left = place_expect_frames(placing, at + payload, size - payload, session->run.length);
+    placing->tail_size = left == 0 ? place_expect_tail(&session->run, size) : 0;
+    if (placing->count < MIN_RUN && placing->tail_size == 0)
         return 0;
     if (placing->partial_left > 0) {
         uint8_t *rest = buf_reserve(&session->partial, placing->partial_left);
@@ -86,13 +128,7 @@ size_t http2_session_place(struct http2_session *session, struct iovec *pieces)
             return 0;
         pieces[count++] = (struct iovec){.iov_base = rest, .iov_len = placing->partial_left};
     }
-    for (size_t i = 0; i < placing->count; i++) {
-        struct placed_frame *frame = &placing->frames[i];
-        pieces[count++] =
-            (struct iovec){.iov_base = frame->header, .iov_len = sizeof frame->header};
-        pieces[count++] =
-            (struct iovec){.iov_base = (void *)frame->payload.data, .iov_len = frame->payload.len};
-    }
+    count += place_fill_pieces(placing, pieces + count);
     CHECK(count <= HTTP2_MAX_PIECES);
     placing->session = session;
     return count;
@@ -106,8 +142,8 @@ static bool place_is_as_expected(const struct placed_frame *placed, uint32_t str
            (frame.flags == 0 || (frame.flags == FRAME_END_STREAM && placed->is_last));
 }
 
-/* The number of complete frames, of `size` bytes read, that match the prediction; their bytes are
- * subtracted from *size. */
+/* The number of complete frames, of `size` bytes read, that match the prediction and so continue
+ * the run; their bytes are subtracted from *size. */
 static size_t place_count_good(struct http2_session *session, size_t *size)
 {
     const struct placing *placing = &session->context->placing;
@@ -121,6 +157,7 @@ static size_t place_count_good(struct http2_session *session, size_t *size)
             break;
         }
         *size -= FRAME_HEADER_SIZE + frame->payload.len;
+        session->run.count++;
     }
     return good;
 }
@@ -134,16 +171,19 @@ static uint8_t *place_copy(uint8_t *to, const uint8_t *from, size_t len, size_t 
     return to + len;
 }
 
-/* Reassembles the last `size` bytes of the read, from frame `first` on. */
+/* The last `size` bytes of the read, from frame `first` on, in one piece. */
 static struct slice place_reassemble(struct placing *placing, size_t first, size_t size)
 {
     uint8_t *end = placing->rest;
-    for (size_t i = first; size > 0; i++) {
-        CHECK(i < placing->count); /* no more was read than the pieces hold */
+    if (first == placing->count)
+        return slice_make(placing->tail, size);
+    for (size_t i = first; size > 0 && i < placing->count; i++) {
         const struct placed_frame *frame = &placing->frames[i];
         end = place_copy(end, frame->header, sizeof frame->header, &size);
         end = place_copy(end, frame->payload.data, frame->payload.len, &size);
     }
+    end = place_copy(end, placing->tail, placing->tail_size, &size);
+    CHECK(size == 0); /* no more was read than the pieces hold */
     return slice_make(placing->rest, (size_t)(end - placing->rest));
 }
 

@@ -359,24 +359,42 @@ static enum http2_error receive_on_continuation(struct http2_session *session, s
 
 /* DATA. */
 
-/* Sends WINDOW_UPDATE once half the window is used up, so that few frames are needed. */
-static void receive_update_window(struct http2_session *session, uint32_t id,
-                                  uint32_t *unacknowledged, int32_t *window, uint32_t size)
+static void receive_open_window(struct http2_session *session, uint32_t id, int32_t by,
+                                int32_t *unacknowledged, int32_t *window)
 {
-    if (*unacknowledged < size / 2)
-        return;
-    DCHECK((int64_t)*window + *unacknowledged <= FRAME_MAX_WINDOW);
-    send_window_update(session, id, *unacknowledged);
-    *window += (int32_t)*unacknowledged;
-    *unacknowledged = 0;
+    DCHECK((int64_t)*window + by <= FRAME_MAX_WINDOW);
+    send_window_update(session, id, (uint32_t)by);
+    *window += by;
+    *unacknowledged -= by;
 }
 
+/* Sends WINDOW_UPDATE once half the window is used up, so that few frames are needed. */
+static void receive_update_window(struct http2_session *session, uint32_t id,
+                                  int32_t *unacknowledged, int32_t *window, uint32_t size)
+{
+    if (*unacknowledged >= (int32_t)(size / 2))
+        receive_open_window(session, id, *unacknowledged, unacknowledged, window);
+}
+
+/* Half of an expected body would be used up while the window is open for the rest. */
 void receive_update_stream_window(struct http2_stream *stream)
 {
     struct http2_session *session = stream->session;
-    if (!stream->window_held && !stream->ended)
+    int64_t missing = (int64_t)stream->expected_bytes - stream->receive_window;
+    if (stream->window_held || stream->ended)
+        return;
+    if (stream->expected_bytes == 0)
         receive_update_window(session, stream->id, &stream->unacknowledged, &stream->receive_window,
                               session->context->limits.stream_window);
+    else if (missing > 0)
+        receive_open_window(session, stream->id, (int32_t)missing, &stream->unacknowledged,
+                            &stream->receive_window);
+}
+
+void http2_request_expect(struct http2_stream *stream, size_t size)
+{
+    DCHECK(stream->held);
+    stream->expected_bytes = size < FRAME_MAX_WINDOW ? (uint32_t)size : FRAME_MAX_WINDOW;
 }
 
 static enum http2_error receive_take_connection_window(struct http2_session *session, size_t size)
@@ -384,7 +402,7 @@ static enum http2_error receive_take_connection_window(struct http2_session *ses
     if ((int64_t)size > session->receive_window)
         return HTTP2_FLOW_CONTROL_ERROR;
     session->receive_window -= (int32_t)size;
-    session->unacknowledged += (uint32_t)size;
+    session->unacknowledged += (int32_t)size;
     DCHECK(session->receive_window + (int64_t)session->unacknowledged ==
            (int64_t)session->context->limits.connection_window);
     receive_update_window(session, 0, &session->unacknowledged, &session->receive_window,
@@ -447,7 +465,9 @@ static enum http2_error receive_on_data(struct http2_session *session, struct fr
     if ((int64_t)size > stream->receive_window)
         return receive_reset_stream(stream, HTTP2_FLOW_CONTROL_ERROR);
     stream->receive_window -= (int32_t)size;
-    stream->unacknowledged += (uint32_t)size;
+    stream->unacknowledged += (int32_t)size;
+    stream->expected_bytes -=
+        size < stream->expected_bytes ? (uint32_t)size : stream->expected_bytes;
     DCHECK(stream->receive_window + (int64_t)stream->unacknowledged ==
            (int64_t)session->context->limits.stream_window);
     return receive_take_data(stream, frame->payload, (frame->flags & FRAME_END_STREAM) != 0);

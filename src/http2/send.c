@@ -426,8 +426,9 @@ static void send_next_frame(struct http2_session *session)
 void send_queued(struct http2_session *session)
 {
     const struct http2_limits *limits = &session->context->limits;
+    const struct chain *out = session->out;
     while (session->queue_head != NULL && session->send_window > 0 &&
-           chain_length(session->out) < limits->max_output)
+           out->bytes.len < limits->max_output && out->referenced < limits->max_referenced)
         send_next_frame(session);
 }
 

@@ -16,7 +16,10 @@
 
 /* Direct placement of request bodies: place.c. */
 
-#define PLACE_FRAMES ((HTTP2_MAX_PIECES - 1) / 2)
+#define PLACE_FRAMES ((HTTP2_MAX_PIECES - 2) / 2)
+/* The most bytes that are read of the next request, and those of them for a header block. */
+#define PLACE_TAIL  ((size_t)256 * 1024)
+#define PLACE_BLOCK ((size_t)256)
 
 /* A predicted DATA frame. */
 struct placed_frame {
@@ -31,8 +34,10 @@ struct placing {
     size_t partial_left; /* bytes missing of the session's partial frame, which come first */
     size_t count;
     struct placed_frame frames[PLACE_FRAMES];
-    uint8_t rest[PLACE_FRAMES * (FRAME_HEADER_SIZE + FRAME_MAX_PAYLOAD)]; /* mispredicted bytes,
-                                                                             reassembled */
+    size_t tail_size; /* bytes to be read after the frames */
+    uint8_t tail[PLACE_TAIL];
+    /* Mispredicted bytes, reassembled. */
+    uint8_t rest[PLACE_FRAMES * (FRAME_HEADER_SIZE + FRAME_MAX_PAYLOAD) + PLACE_TAIL];
 };
 
 /* A run of consecutive DATA frames of one size. */
@@ -61,7 +66,9 @@ struct http2_stream {
     uint32_t id;
     int32_t send_window;
     int32_t receive_window;
-    uint32_t unacknowledged; /* bytes received since the last WINDOW_UPDATE was sent */
+    int32_t unacknowledged;  /* bytes received since the last WINDOW_UPDATE was sent, minus those
+                                that it was sent in advance for */
+    uint32_t expected_bytes; /* bytes of the body that the application has memory for */
     int64_t content_left;    /* of content-length; -1 without that field */
     bool ended;              /* the request is complete: half-closed (remote) */
     bool answered;           /* the application has completed the answer, perhaps not yet sent */
@@ -117,7 +124,7 @@ struct http2_session {
     struct bucket cancels; /* requests that the peer may cancel before they could be answered */
     struct bucket forced_resets; /* resets that it may provoke */
     int32_t receive_window;
-    uint32_t unacknowledged;
+    int32_t unacknowledged;
 
     /* Streams. */
     struct stream_table streams;

@@ -21,8 +21,8 @@
 /* Bytes of input discarded in a lingering close, at most: enough for the flow-control windows of
  * HTTP/2 and the kernel's buffers, but not for a flood. */
 #define LINGER_BYTES ((size_t)16 * 1024 * 1024)
-/* Pieces of output in one write: copied bytes and blobs alternate. */
-#define MAX_PIECES 64
+/* Pieces of output in one write: copied bytes and blobs alternate, in frames of 16 KiB. */
+#define MAX_PIECES 160
 /* Bytes of output buffer that a loop keeps for the next write. */
 #define KEPT_OUTPUT ((size_t)512 * 1024)
 

@@ -8,7 +8,7 @@
 #include "base/closing.h"
 
 /* The most pieces that a protocol may scatter a read into. */
-#define NET_MAX_PIECES 33
+#define NET_MAX_PIECES 34
 /* The least read, in bytes, after which that is worth while. */
 #define NET_PLACE_FROM ((size_t)4096)
 

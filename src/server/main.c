@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/reserve.h"
+#include "base/runs.h"
 #include "base/shortage.h"
 #include "base/standard.h"
 #include "engine/embedded.h"
@@ -296,12 +297,14 @@ static int server_watch_until_signal(struct server *server, const sigset_t *sign
     struct timespec period = {.tv_sec = period_ms / 1000,
                               .tv_nsec = (long)(period_ms % 1000) * 1000000};
     int received;
+    runs_trim(); /* from now on, what was just freed is kept to be used again */
     while ((received = sigtimedwait(signals, NULL, &period)) < 0) {
         struct watch_numbers numbers = server_read_counters(server);
         watch_look(&server->watch, &numbers, clock_monotonic_ms());
         if (watchdog_ms > 0)
             server_report_alive(server, &numbers, watchdog_ms);
         mem_trim();
+        runs_trim();
     }
     return received;
 }

@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/check.h"
+#include "base/runs.h"
 #include "store/compact.h"
 #include "store/data/garbage.h"
 #include "store/data/lock.h"
@@ -112,12 +113,14 @@ static size_t limit_max_growth(const struct op *op)
     return most < SIZE_MAX / 2 ? most : SIZE_MAX / 2;
 }
 
-/* True if resident memory exceeds the limit, because much of it is not in use. */
+/* True if resident memory exceeds the limit, because much of it is not in use. What is only kept to
+ * be used again (runs_trim()) is returned to the system instead. */
 static bool limit_is_fragmented(const struct store *store)
 {
+    size_t most = store->max_memory + store->max_memory / SLACK_SHARE + SLACK_BASE;
     size_t slack = heap_slack() + list_garbage_bytes() + pages_slack(&store->pages);
-    return pages_used(&store->pages) + slack >
-           store->max_memory + store->max_memory / SLACK_SHARE + SLACK_BASE;
+    size_t held = pages_used(&store->pages) + slack;
+    return held > most && runs_purge(held - most) < held - most;
 }
 
 /* When keys of one size are replaced by keys of another, pages stay resident though they are mostly

@@ -423,6 +423,7 @@ static struct http2_limits limits_for(const struct conversation *conversation)
         .reset_burst = MANY,
         .resets_per_s = MANY,
         .max_output = MANY,
+        .max_referenced = MANY,
         .max_queued = MANY,
         .max_unsent_control = MANY,
         .handshake_timeout_ms = MANY,

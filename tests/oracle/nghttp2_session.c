@@ -625,3 +625,9 @@ void http2_request_hold(struct http2_stream *stream, bool hold)
     (void)stream;
     (void)hold;
 }
+
+void http2_request_expect(struct http2_stream *stream, size_t size)
+{
+    (void)stream;
+    (void)size;
+}

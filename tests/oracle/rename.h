@@ -35,5 +35,6 @@
 #define http2_reply_abort          oracle_http2_reply_abort
 #define http2_stream_parked        oracle_http2_stream_parked
 #define http2_request_hold         oracle_http2_request_hold
+#define http2_request_expect       oracle_http2_request_expect
 
 #endif

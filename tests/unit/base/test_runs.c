@@ -80,7 +80,7 @@ static bool counts_resident(void)
 static void assert_little_is_warm(void)
 {
     const size_t region = 64 * MIB, descriptions = 300 * KIB;
-    size_t used = runs_used(), regions = used / region + 3;
+    size_t used = runs_used(), regions = used / region + 6;
     assert_true(runs_held() >= used);
     assert_true(runs_held() - used <= RUNS_WARM + used / RUNS_WARM_SHARE + regions * descriptions);
 }
@@ -337,6 +337,46 @@ static void test_threads_share_it(void **state)
     assert_little_is_warm();
 }
 
+static void make_and_drop(size_t count, size_t size)
+{
+    struct object objects[64];
+    assert_true(count <= sizeof objects / sizeof objects[0]);
+    for (size_t i = 0; i < count; i++)
+        make(&objects[i], size, (uint8_t)i);
+    drop_all(objects, count);
+}
+
+/* What is freed stays warm until runs_trim() was called twice, up to a limit; or until somebody
+ * needs the memory. */
+static void test_what_was_just_freed_stays_warm(void **state)
+{
+    (void)state;
+    runs_trim();
+    runs_trim();
+    assert_little_is_warm();
+    make_and_drop(8, 4 * MIB);
+    assert_in_range(runs_slack(), 32 * MIB, 38 * MIB);
+    runs_trim();
+    assert_in_range(runs_slack(), 32 * MIB, 38 * MIB);
+    size_t before = resident_bytes();
+    runs_trim();
+    assert_little_is_warm();
+    if (counts_resident())
+        assert_true(resident_bytes() <= before - 26 * MIB);
+
+    make_and_drop(64, 4 * MIB);
+    assert_in_range(runs_slack(), RUNS_RECENT + 3 * MIB, RUNS_RECENT + 6 * MIB);
+    size_t held = runs_held();
+    size_t purged = runs_purge(10 * MIB);
+    assert_in_range(held - runs_held(), purged, purged + 64 * MIB / 200);
+    assert_in_range(purged, 10 * MIB, 10 * MIB + 256 * KIB);
+    assert_true(runs_purge(SIZE_MAX) > 40 * MIB);
+    assert_int_equal(runs_purge(SIZE_MAX), 0);
+    runs_trim();
+    runs_trim();
+    assert_little_is_warm();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -351,6 +391,7 @@ int main(void)
         cmocka_unit_test(test_what_is_not_needed_any_more),
         cmocka_unit_test(test_the_largest_may_be_refused),
         cmocka_unit_test(test_threads_share_it),
+        cmocka_unit_test(test_what_was_just_freed_stays_warm), /* last: from now on it does */
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

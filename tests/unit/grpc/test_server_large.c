@@ -151,6 +151,26 @@ static void test_a_message_that_does_not_end_is_given_back(void **state)
     }
 }
 
+/* As soon as there is memory for a message, its client may send all of it. */
+static void test_the_window_is_opened_for_the_whole_message(void **state)
+{
+    (void)state;
+    const size_t sent = 100000;
+    struct echo *echo = connect_reading(SIZE_MAX);
+    struct ng_stream *stream = echo_call(echo, ECHO_NOW);
+    struct buf framed = echo_framed(pattern(LARGEST));
+    echo_send(echo, stream, slice_make(framed.data, sent), false);
+    assert_true(echo_exchange(echo));
+    assert_int_equal(
+        nghttp2_session_get_stream_remote_window_size(echo->client->session, stream->id),
+        framed.len - sent);
+    echo_send(echo, stream, slice_skip(buf_slice(&framed), sent), true);
+    buf_deinit(&framed);
+    assert_true(echo_exchange(echo));
+    echo_assert_reply(stream, pattern(LARGEST));
+    echo_free(echo);
+}
+
 /* The part that it is cut to stays valid after the call, and its holder accounts for it. */
 static struct blob *kept;
 
@@ -192,6 +212,7 @@ int main(void)
         cmocka_unit_test(test_messages_of_any_size_in_reads_of_any_size),
         cmocka_unit_test(test_reads_that_end_anywhere),
         cmocka_unit_test(test_a_message_that_does_not_end_is_given_back),
+        cmocka_unit_test(test_the_window_is_opened_for_the_whole_message),
         cmocka_unit_test(test_the_service_keeps_a_part),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

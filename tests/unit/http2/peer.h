@@ -28,6 +28,7 @@ struct peer {
     struct http2_limits limits; /* to be set before peer_open() */
     enum peer_answer answer;
     size_t answer_size;
+    size_t expects; /* bytes of the body that are expected at its first DATA, if any */
     struct blob *blob;
     struct http2_context *context;
     struct http2_session *session;
@@ -121,6 +122,9 @@ static inline void peer_on_data(void *user, struct http2_stream *stream, struct 
     assert_int_equal(*(uint32_t *)http2_stream_user(stream), stream->id);
     snprintf(more, sizeof more, " %zu", data.len);
     peer_note(peer, "data", stream, more);
+    if (peer->expects > 0)
+        http2_request_expect(stream, peer->expects);
+    peer->expects = 0;
     if (peer->answer == PEER_FAILS_DATA)
         http2_answer_without_body(stream, peer_fields, 1);
 }

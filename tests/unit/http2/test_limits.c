@@ -33,6 +33,7 @@ static void test_they_fit_together(void **state)
     assert_in_range(limits->stream_window, 65535, INT32_MAX);
     assert_in_range(limits->connection_window, limits->stream_window, INT32_MAX);
     assert_in_range(limits->max_output, 1, limits->max_queued);
+    assert_in_range(limits->max_referenced, limits->max_output, limits->max_queued);
     assert_in_range(limits->reset_burst, limits->resets_per_s, limits->max_streams);
     assert_in_range(limits->max_settings, 6, UINT32_MAX); /* as many as RFC 9113 defines */
     assert_true(limits->max_continuations > 0 && limits->max_idle_frames > 0);

@@ -212,6 +212,30 @@ static void test_a_body_of_equal_frames_is_not_copied(void **state)
     }
 }
 
+/* A read that reaches the end of a body takes little of the next request, which would have to be
+ * copied. */
+static void test_little_of_the_next_body_is_copied(void **state)
+{
+    (void)state;
+    enum { BODIES = 10 };
+    const size_t size = 1000003, most = 400000;
+    struct http2_limits limits = wide_limits();
+    struct buf sent;
+    buf_init(&sent, SIZE_MAX);
+    put_greeting(&sent);
+    for (uint32_t i = 0; i < BODIES; i++)
+        put_body(&sent, 2 * i + 1, size, FRAME_MAX_PAYLOAD);
+    struct buf expected = feed_all(buf_slice(&sent), &limits);
+    begin(&limits, size);
+    for (struct slice left = buf_slice(&sent); left.len > 0;)
+        assert_true(read_once(&left, most));
+    size_t copied = BODIES * size - reader.in_place;
+    assert_in_range(copied, 1, most + BODIES * 3 * FRAME_MAX_PAYLOAD);
+    assert_same(&expected, end());
+    buf_deinit(&expected);
+    buf_deinit(&sent);
+}
+
 /* A read may end at any byte. */
 static void test_reads_that_end_anywhere(void **state)
 {
@@ -353,6 +377,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_body_of_equal_frames_is_not_copied),
+        cmocka_unit_test(test_little_of_the_next_body_is_copied),
         cmocka_unit_test(test_reads_that_end_anywhere),
         cmocka_unit_test(test_a_stream_that_ends_within_a_read),
         cmocka_unit_test(test_anything_means_what_it_means_when_fed),

@@ -422,6 +422,50 @@ static void test_windows_are_given_back_in_large_pieces(void **state)
     assert_int_equal(peer->frames[1].stream_id, 1);
 }
 
+/* The window of an expected body is opened once; afterwards, it is given back as usual. Padding
+ * takes some of it. */
+static void test_an_expected_body_gets_its_window_at_once(void **state)
+{
+    struct peer *peer = *state;
+    peer->limits.stream_window = 100000;
+    peer_open(peer);
+    peer_put_request(peer, 1, false);
+    peer->expects = 150000;
+    frames_put_zeros(&peer->in, FRAME_DATA, 0, 1, 10000);
+    peer_feed(peer);
+    assert_int_equal(peer->frame_count, 1);
+    assert_int_equal(peer->frames[0].type, FRAME_WINDOW_UPDATE);
+    assert_int_equal(peer->frames[0].stream_id, 1);
+    assert_int_equal(peer_number(peer->frames[0], 0), 60000);
+    for (int i = 0; i < 14; i++)
+        frames_put_zeros(&peer->in, FRAME_DATA, 0, 1, 10000);
+    frames_put_zeros(&peer->in, FRAME_DATA, FRAME_PADDED, 1, 9999);
+    peer_feed(peer);
+    assert_silence(peer);
+    frames_put_zeros(&peer->in, FRAME_DATA, 0, 1, 1);
+    peer_feed(peer);
+    assert_int_equal(peer->frame_count, 1);
+    assert_int_equal(peer_number(peer->frames[0], 0), 100000);
+}
+
+/* Nothing is sent for a body that the window is wide enough for. */
+static void test_an_expected_body_that_fits_into_the_window(void **state)
+{
+    struct peer *peer = *state;
+    peer->limits.stream_window = 100000;
+    peer_open(peer);
+    peer_put_request(peer, 1, false);
+    peer->expects = 80000;
+    for (int i = 0; i < 8; i++)
+        frames_put_zeros(&peer->in, FRAME_DATA, 0, 1, 10000);
+    frames_put_zeros(&peer->in, FRAME_DATA, FRAME_END_STREAM, 1, 10000);
+    peer_feed(peer);
+    assert_silence(peer);
+    assert_events(peer, "request 1;data 1 10000;data 1 10000;data 1 10000;data 1 10000;"
+                        "data 1 10000;data 1 10000;data 1 10000;data 1 10000;data 1 10000;"
+                        "end 1;");
+}
+
 static void test_a_stream_beyond_its_window(void **state)
 {
     struct peer *peer = *state;
@@ -592,6 +636,8 @@ int main(void)
         PEER_TEST(test_a_request_answered_before_its_end),
         PEER_TEST(test_data_for_a_closed_stream),
         PEER_TEST(test_windows_are_given_back_in_large_pieces),
+        PEER_TEST(test_an_expected_body_gets_its_window_at_once),
+        PEER_TEST(test_an_expected_body_that_fits_into_the_window),
         PEER_TEST(test_a_stream_beyond_its_window),
         PEER_TEST(test_a_connection_beyond_its_window),
         PEER_TEST(test_late_data_is_given_back_to_the_connection),

@@ -55,6 +55,34 @@ static void test_pull_stops_at_the_limit_of_output(void **state)
     pair_free(pair);
 }
 
+/* What only refers to blobs has a limit of its own. */
+static void test_pull_stops_at_the_limit_of_references(void **state)
+{
+    (void)state;
+    const size_t size = 20 * MEBIBYTE;
+    struct http2_limits limits = http2_default_limits;
+    limits.max_output = 50000;
+    limits.max_referenced = 3 * MEBIBYTE;
+    struct pair pair = pair_new(&limits, &(struct ng_options){.stream_window = (int32_t)size});
+    ng_client_open_window(pair.client, 0, (int32_t)size);
+    struct http2_stream *stream = pair_requested(pair, true);
+    struct blob *blob = blob_new(size);
+    memset(blob->data, 'b', size);
+    http2_answer_begin(stream, pair_status, 1, size);
+    chain_append_blob(http2_answer_body(stream), blob, blob_slice(blob));
+    http2_answer_end(stream, pair_trailers, 1);
+    for (size_t left = size; left > 0;) {
+        struct buf out = pair_pulled(pair.server);
+        size_t len = frames_data_len(buf_slice(&out));
+        left -= len;
+        assert_true(left == 0 || len >= limits.max_referenced);
+        assert_true(len < limits.max_referenced + 16384);
+        ng_client_input(pair.client, buf_slice(&out));
+        buf_deinit(&out);
+    }
+    pair_free(pair);
+}
+
 static void test_pull_appends(void **state)
 {
     (void)state;
@@ -415,6 +443,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_late_answer_is_pulled),
         cmocka_unit_test(test_pull_stops_at_the_limit_of_output),
+        cmocka_unit_test(test_pull_stops_at_the_limit_of_references),
         cmocka_unit_test(test_pull_appends),
         cmocka_unit_test(test_queued_counts_what_waits_for_windows),
         cmocka_unit_test(test_feeds_without_output_wait_for_a_pull),

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/blob.h"
+#include "base/runs.h"
 #include "store/data/shard.h"
 #include "store/limited_fixture.h"
 #include "store/seeded.h"
@@ -443,6 +444,25 @@ static void test_a_large_message_is_whole_at_each_attempt(void **state)
     }
 }
 
+/* What is kept to be used again does not count against the data: it is returned, and nothing is
+ * evicted for it. */
+static void test_what_was_just_freed_is_returned_near_the_limit(void **state)
+{
+    struct limited_fixture *fixture = *state;
+    struct blob *blobs[16];
+    limited_open(fixture, 4, 32 * MIB, STORE_ALLKEYS_LRU);
+    runs_trim();
+    for (size_t i = 0; i < COUNT(blobs); i++)
+        blobs[i] = blob_new(4 * MIB - KIB);
+    for (size_t i = 0; i < COUNT(blobs); i++)
+        blob_release(blobs[i]);
+    assert_true(runs_slack() > 60 * MIB);
+    fill(fixture, 60000, 300);
+    assert_true(limited_used(fixture) > 18 * MIB);
+    assert_true(limited_used(fixture) + runs_slack() < 52 * MIB);
+    assert_int_equal(limited_evicted(fixture), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, limited_setup, limited_teardown)
 
 int main(void)
@@ -464,6 +484,7 @@ int main(void)
         TEST(test_adjusting_may_use_the_reserve),
         TEST(test_threads_share_the_limit),
         TEST(test_a_large_message_is_whole_at_each_attempt),
+        TEST(test_what_was_just_freed_is_returned_near_the_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
