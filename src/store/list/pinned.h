@@ -3,8 +3,8 @@
  * deleted: a copy that shares its chunks. All who read the same version share one copy.
  *
  * How much memory only the copies still keep is not known: at most all of it. So the limit counts
- * each copy in full. A list of less than PINNED_LEAST bytes is not counted, as its reader holds more
- * than that anyway. Thread-safe.
+ * each copy in full. A list of less than PINNED_LEAST bytes is not counted, as its reader holds
+ * more than that anyway. Thread-safe.
  */
 #ifndef KEYSTORE_STORE_LIST_PINNED_H
 #define KEYSTORE_STORE_LIST_PINNED_H
