@@ -117,7 +117,8 @@ struct engine {
     /* ENGINE_DONE or ENGINE_PENDING, as submit() answers. */
     enum engine_answer (*settle)(struct engine *engine, struct engine_task *task);
     /* Continues a scan: store/scan.h has its contract. ENGINE_DONE or ENGINE_HELD; before the page
-     * is shown, settle() is to be called. Of the task, only `result` is used. */
+     * is shown, settle() is to be called. Of the task, only `result` is used. NULL: this engine
+     * cannot. */
     enum engine_answer (*scan)(struct engine *engine, struct engine_task *task, struct scan *scan);
     /* Writes a snapshot of all data. The task, whose op is ignored, is answered when that is done,
      * or immediately without `wait`. */

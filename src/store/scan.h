@@ -14,7 +14,7 @@ struct store;
 
 /* Bytes of a cursor: hexadecimal digits, good until the store is freed. */
 #define SCAN_CURSOR ((size_t)42)
-/* Longest pattern in bytes: matching takes the product of its length and the key's. */
+/* Longest pattern in bytes, so that one key takes less than a millisecond (base/glob.h). */
 #define SCAN_MAX_PATTERN ((size_t)1024)
 
 /* A key that was found; its bytes lie in the arena. */

@@ -169,7 +169,7 @@ def test_what_was_pinned_is_freed(fresh_server, ending):
 
 
 def test_many_long_lists_at_once_are_refused(fresh_server):
-    """Their memory has the limit of clients, but one alone may take any amount."""
+    """Their memory has the limit of clients, but one list alone may take any amount."""
     server = fresh_server("--max-client-memory", "16mb")
     with open_channel(server.address) as channel:
         stub = Stub(channel)
@@ -178,6 +178,10 @@ def test_many_long_lists_at_once_are_refused(fresh_server):
         first = stub.StreamList(whole(b"a"))
         next(first)
         fails(stub.StreamList(whole(b"b")), OUT_OF_MEMORY, "--max-client-memory")
+        second = stub.StreamList(whole(b"a"))  # of the same version: it shares what is pinned
+        assert len(values_of(second)) == 200_000
+        stub.RPush(pb.ListInsert(key=b"short", values=[b"v"]))
+        assert values_of(stub.StreamList(whole(b"short"))) == [b"v"]
         first.cancel()
         wait_until(lambda: is_served(stub))
 

@@ -72,6 +72,10 @@ static enum err scan_begin(struct pages *pages, struct slice message, const char
     struct scan *scan = &stream->scan;
     void *decoded;
     arena_init(&stream->arena);
+    if (pages->host->engine->scan == NULL) {
+        *why = "this server cannot list its keys";
+        return ERR_NOT_SERVED;
+    }
     enum err err = decode_message(&keystore__v1__scan_request__descriptor, message, &pages->request,
                                   &decoded, why);
     if (err != ERR_NONE)

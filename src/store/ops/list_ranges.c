@@ -36,7 +36,8 @@ void apply_l_range(struct op_context *ctx, const struct op *op, struct op_result
         return;
     struct list_part part = list_ranges_clip(op, entry_list(at.entry));
     if (op->range.pin != NULL) {
-        if (!pinned_take(op->range.pin, part.list)) {
+        struct pinned_id id = {.hash = at.hash, .db = at.db, .version = lookup_version(&at)};
+        if (!pinned_take(op->range.pin, part.list, id)) {
             apply_fail(result, ERR_OUT_OF_MEMORY,
                        "too much memory is in lists that streams read; wait until some of these "
                        "streams have ended, or raise --max-client-memory");

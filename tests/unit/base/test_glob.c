@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -90,6 +91,66 @@ static void test_many_stars(void **state)
     assert_true(matches(pattern, text));
 }
 
+/* What is between two '*' is as long as a word of the search has bits, and its neighbours. */
+static void test_long_segments(void **state)
+{
+    (void)state;
+    static char text[65536], pattern[1200];
+    static const size_t lengths[] = {1, 2, 63, 64, 65, 127, 128, 129, 1000, 1023, 1024, 1025, 1100};
+    memset(text, 'a', sizeof text);
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        size_t length = lengths[i];
+        memset(pattern, 'a', sizeof pattern);
+        pattern[0] = '*';
+        pattern[length] = 'b'; /* the segment's last */
+        pattern[length + 1] = '*';
+        struct slice whole = slice_make(pattern, length + 2);
+        assert_false(glob_match(whole, slice_make(text, sizeof text)));
+        for (size_t at = 60000; at < 60003; at++) {
+            text[at] = 'b';
+            assert_true(glob_match(whole, slice_make(text, sizeof text)));
+            assert_true(glob_match(whole, slice_make(text + at + 1 - length, length)));
+            assert_false(glob_match(whole, slice_make(text + at + 2 - length, length - 1)));
+            text[at] = 'a';
+        }
+        text[60000] = text[60001] = 'b';
+        pattern[length + 2] = '?';
+        pattern[length + 3] = 'b';
+        pattern[length + 4] = '*';
+        assert_false(glob_match(slice_make(pattern, length + 5), slice_make(text, sizeof text)));
+        text[60002] = 'b';
+        assert_true(glob_match(slice_make(pattern, length + 5), slice_make(text, sizeof text)));
+        text[60000] = text[60001] = text[60002] = 'a';
+    }
+}
+
+/* A segment is found if it matches at one of the places. */
+static void test_random_segments(void **state)
+{
+    (void)state;
+    static const char *const tokens[] = {"a", "b", "?", "[ab]", "[^a]", "\\a", "[a-c]"};
+    static uint8_t text[30000];
+    uint64_t random = seeded_start();
+    int matching = 0;
+    for (int round = 0; round < 300; round++) {
+        char pattern[700] = "*";
+        size_t count = 1 + seeded_below(&random, 100), len = 1;
+        for (size_t i = 0; i < count; i++)
+            len += (size_t)snprintf(pattern + len, sizeof pattern - len, "%s",
+                                    tokens[seeded_below(&random, i < 12 ? 7 : 4)]);
+        pattern[len] = '*';
+        for (size_t i = 0; i < sizeof text; i++)
+            text[i] = seeded_below(&random, 4) > 0 ? 'a' : 'b';
+        bool expected = false;
+        for (size_t i = 0; i + count <= sizeof text && !expected; i++)
+            expected = glob_match(slice_make(pattern + 1, len - 1), slice_make(text + i, count));
+        if (glob_match(slice_make(pattern, len + 1), slice_make(text, sizeof text)) != expected)
+            fail_msg("round %d: %s", round, pattern);
+        matching += expected;
+    }
+    assert_in_range(matching, 30, 270);
+}
+
 /* The plain recursive definition, for patterns of letters, '?' and '*'. */
 static bool by_definition(const char *pattern, const char *text)
 {
@@ -124,10 +185,9 @@ static void test_random_stars(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),
-        cmocka_unit_test(test_any_bytes),
-        cmocka_unit_test(test_many_stars),
-        cmocka_unit_test(test_random_stars),
+        cmocka_unit_test(test_table),           cmocka_unit_test(test_any_bytes),
+        cmocka_unit_test(test_many_stars),      cmocka_unit_test(test_long_segments),
+        cmocka_unit_test(test_random_segments), cmocka_unit_test(test_random_stars),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

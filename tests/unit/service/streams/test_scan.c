@@ -138,6 +138,13 @@ static void test_what_is_refused(void **state)
                           "ERROR_REASON_TOO_LARGE", "the pattern has 1025 bytes");
 }
 
+static void test_an_engine_that_cannot_scan(void **state)
+{
+    Keystore__V1__ScanRequest request = KEYSTORE__V1__SCAN_REQUEST__INIT;
+    ng_call_assert_failed(link_call(*state, PATH, &request), GRPC_UNIMPLEMENTED,
+                          "ERROR_REASON_NOT_SERVED", "cannot list its keys");
+}
+
 static void on_wake(void *user)
 {
     (void)user; /* scan_once() resumes the service itself */
@@ -150,6 +157,7 @@ int main(void)
         EMBEDDED(test_entries),
         EMBEDDED(test_max_visited),
         EMBEDDED(test_what_is_refused),
+        SLOW(test_an_engine_that_cannot_scan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

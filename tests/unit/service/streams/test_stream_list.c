@@ -97,7 +97,7 @@ static void test_pages(void **state)
     assert_int_equal(assert_elements(start(link, "list", 0, 9, 0), 0, 10, LENGTH), 1);
     assert_int_equal(assert_elements(start(link, "list", 10, 19, 1), 10, 10, LENGTH), 10);
     assert_in_range(assert_elements(start(link, "list", 0, -1, 1000), 0, LENGTH, LENGTH), 60, 80);
-    assert_int_equal(pinned_bytes(), 0);
+    assert_int_equal(pinned_count(), 0);
 }
 
 static void test_what_happens_to_the_list_is_not_shown(void **state)
@@ -107,14 +107,14 @@ static void test_what_happens_to_the_list_is_not_shown(void **state)
     restrict_client(link);
     const struct ng_stream *call = start(link, "list", 0, -1, 100);
     assert_false(call->closed);
-    assert_true(pinned_bytes() > 0);
+    assert_int_equal(pinned_count(), 1);
     Keystore__V1__Key key = KEYSTORE__V1__KEY__INIT;
     key.key = message_text("list");
     link_call(link, "/KeyStore/Delete", &key);
     open_windows(link, call);
     finish(link, call);
     assert_elements(call, 0, LENGTH, LENGTH);
-    assert_int_equal(pinned_bytes(), 0);
+    assert_int_equal(pinned_count(), 0);
 }
 
 static void test_endings_release_the_list(void **state)
@@ -123,19 +123,19 @@ static void test_endings_release_the_list(void **state)
     push(link, "list", LENGTH);
     restrict_client(link);
     const struct ng_stream *call = start(link, "list", 0, -1, 100);
-    assert_true(pinned_bytes() > 0);
+    assert_int_equal(pinned_count(), 1);
     ng_client_reset(link->client, call);
     link_exchange(link);
-    assert_int_equal(pinned_bytes(), 0);
+    assert_int_equal(pinned_count(), 0);
     start(link, "list", 0, -1, 100);
-    assert_true(pinned_bytes() > 0);
+    assert_int_equal(pinned_count(), 1);
     grpc_connection_drain(link->server);
-    assert_int_equal(pinned_bytes(), 0);
+    assert_int_equal(pinned_count(), 0);
     restrict_client(link);
     start(link, "list", 0, -1, 100);
-    assert_true(pinned_bytes() > 0);
+    assert_int_equal(pinned_count(), 1);
     restrict_client(link);
-    assert_int_equal(pinned_bytes(), 0);
+    assert_int_equal(pinned_count(), 0);
 }
 
 /* However fast the caller reads. */
@@ -166,7 +166,7 @@ static void test_no_list(void **state)
     call = start(link, "text", 0, -1, 0);
     assert_int_equal(ng_call_status(call), GRPC_FAILED_PRECONDITION);
     ng_assert_slice(ng_call_field(call, "keystore-reason"), "ERROR_REASON_WRONG_TYPE");
-    assert_int_equal(pinned_bytes(), 0);
+    assert_int_equal(pinned_count(), 0);
 }
 
 static void on_wake(void *user)

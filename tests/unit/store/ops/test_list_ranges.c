@@ -1,4 +1,5 @@
 /* Tests of store/ops/list_ranges.c: LRange and LTrim as Redis does them. */
+#include "store/list/pinned.h"
 #include "store/ops/apply.h"
 
 #include <setjmp.h>
@@ -143,6 +144,36 @@ static void test_range_gives_copies(void **state)
     op_result_release(&result);
 }
 
+/* Instead of its elements, the answer tells where they are in the pinned list. */
+static void test_a_range_is_pinned(void **state)
+{
+    struct keyspace_fixture *fixture = *state;
+    struct pinned pinned = {0};
+    struct op op = {.kind = OP_L_RANGE,
+                    .key = SLICE_LITERAL("list"),
+                    .start = -2,
+                    .stop = -1,
+                    .range.pin = &pinned};
+    assert_false(keyspace_apply(fixture, op)->ok);
+    assert_null(pinned.list);
+    lists_make(fixture, "list", "a bb ccc", 0);
+    const struct op_result *result = keyspace_apply(fixture, op);
+    assert_true(result->ok);
+    assert_int_equal(result->count, 2);
+    assert_int_equal(result->offset, 1);
+    assert_int_equal(result->length, 3);
+    assert_int_equal(result->value_count, 0);
+    assert_int_equal(result->version, fixture->revision);
+    assert_int_equal(result->seen, fixture->revision);
+    keyspace_apply(fixture, (struct op){.kind = OP_DELETE, .key = op.key});
+    assert_int_equal(list_length(pinned.list), 3);
+    assert_slice_is(list_peek(pinned.list, 2), "ccc");
+    pinned_release(&pinned);
+    keyspace_put_string(fixture, "list", "no list");
+    keyspace_assert_fails(fixture, op, ERR_WRONG_TYPE);
+    assert_null(pinned.list);
+}
+
 static enum err range_within(struct keyspace_fixture *fixture, int64_t stop, size_t max_answer)
 {
     return keyspace_apply(fixture, (struct op){.kind = OP_L_RANGE,
@@ -244,6 +275,7 @@ int main(void)
         TEST(test_range_matches_the_plain_rule_for_every_small_list),
         TEST(test_range_of_no_list_is_an_answer),
         TEST(test_range_gives_copies),
+        TEST(test_a_range_is_pinned),
         TEST(test_range_refuses_what_exceeds_the_answer),
         TEST(test_range_bounds_empty_elements_too),
         TEST(test_trim_keeps_the_range),
