@@ -53,7 +53,7 @@ struct watch_feed {
     struct watch_target *keys[KEY_LISTS], *prefixes[KEY_LISTS];
     struct watch_length *lengths; /* ascending */
     size_t length_count, length_capacity;
-    size_t key_count; /* selectors of single keys */
+    size_t key_count;                       /* selectors of single keys */
     struct watch_member *waiting;           /* for news */
     struct watch_member *idle, **idle_last; /* the one that has sent nothing for longest first */
     size_t members;
