@@ -433,7 +433,8 @@ static void watch_feed_hand_out(struct watch_feed *feed)
     watch_feed_tell(&feed->waiting);
 }
 
-/* The feed has not been able to follow. */
+/* The feed has not been able to follow: its members have to read for themselves, from the version
+ * before the page that is next for them. */
 static void watch_feed_lose(struct watch_feed *feed)
 {
     uint64_t after = feed->position;
@@ -442,16 +443,18 @@ static void watch_feed_lose(struct watch_feed *feed)
         struct watch_member *member, *all = NULL;
         watch_feed_move_all(&group->live, &all);
         while ((member = all) != NULL) {
+            struct watch_page *page = member->page;
             watch_feed_take_off(member);
-            if (member->page != NULL) {
-                watch_feed_put(&group->live, member);
-                member->on_news(member);
-                continue;
-            }
             member->is_live = false;
-            member->on_behind(member, after, false);
+            member->page = NULL;
+            if (page != NULL)
+                page->readers--;
+            member->on_behind(member, page != NULL ? page->after : after,
+                              page != NULL && page->is_continued);
         }
+        watch_feed_trim(group);
     }
+    watch_feed_tell(&feed->waiting);
 }
 
 static void watch_feed_tell_idle(struct watch_feed *feed)
