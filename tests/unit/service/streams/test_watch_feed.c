@@ -182,7 +182,8 @@ static void test_members_leave_when_they_hear_of_something(void **state)
     watch_feed_leave(&members[7].member);
 }
 
-/* The worker was held up, and the history has gone on: nobody may believe to have had everything. */
+/* The worker was held up, and the history has gone on: nobody may believe to have had
+ * everything. */
 static void test_all_fall_behind_with_the_feed(void **state)
 {
     struct fixture *fixture = *state;
