@@ -182,6 +182,12 @@ struct watching_visit {
     uint64_t revision;
 };
 
+static bool watching_wants(void *user, uint32_t db, struct slice key)
+{
+    const struct watching_visit *visit = user;
+    return visit->reader->wants(visit->reader->user, db, key);
+}
+
 static void watching_on_change(void *user, const struct op *change)
 {
     const struct watching_visit *visit = user;
@@ -195,7 +201,10 @@ static bool watching_show(struct history_commit **commits, size_t count, struct 
     bool goes_on = true;
     for (size_t i = 0; i < count && goes_on; i++) {
         struct watching_visit visit = {.reader = reader, .revision = history_revision(commits[i])};
-        history_each_change(commits[i], arena, watching_on_change, &visit);
+        struct history_reader own = {.wants = reader->wants != NULL ? watching_wants : NULL,
+                                     .on_change = watching_on_change,
+                                     .user = &visit};
+        history_each_change(commits[i], arena, &own);
         arena_reset(arena);
         goes_on = reader->on_commit(reader->user, visit.revision);
     }

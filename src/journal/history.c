@@ -35,7 +35,9 @@ struct history_commit {
 
 /* Precedes each change's command. */
 struct history_head {
-    size_t size; /* bytes of the command */
+    size_t size;     /* bytes of the command */
+    uint32_t key_at; /* in it is its key; with key_len 0 it has none, or several */
+    uint32_t key_len;
     uint32_t db;
     uint8_t cause;   /* of a Delete */
     uint8_t empties; /* of an LMove */
@@ -112,6 +114,19 @@ uint64_t history_revision(const struct history_commit *commit)
     return commit->revision;
 }
 
+/* In a command with one key, that is the first argument, which four lines precede. */
+static void history_find_key(struct slice text, const struct op *change, struct history_head *head)
+{
+    const uint8_t *at = text.data;
+    if (op_info(change->kind)->keys != OP_KEYS_KEY)
+        return;
+    for (int lines = 0; lines < 4; at++)
+        lines += *at == '\n';
+    head->key_at = (uint32_t)(at - text.data);
+    head->key_len = (uint32_t)change->key.len;
+    DCHECK(memcmp(at, change->key.data, change->key.len) == 0);
+}
+
 static void history_append(struct buf *gathered, const struct op *change)
 {
     size_t at = gathered->len;
@@ -126,6 +141,7 @@ static void history_append(struct buf *gathered, const struct op *change)
     fits = command_append(gathered, change);
     CHECK(fits);
     head.size = gathered->len - at - sizeof head;
+    history_find_key(slice_make(gathered->data + at + sizeof head, head.size), change, &head);
     memcpy(gathered->data + at, &head, sizeof head);
 }
 
@@ -147,8 +163,16 @@ static void history_read(struct slice text, const struct history_head *head, str
         change->move.empties = head->empties;
 }
 
+static bool history_is_wanted(const struct history_head *head, struct slice text,
+                              const struct history_reader *reader)
+{
+    return reader->wants == NULL || head->key_len == 0 ||
+           reader->wants(reader->user, head->db,
+                         slice_make(text.data + head->key_at, head->key_len));
+}
+
 void history_each_change(const struct history_commit *commit, struct arena *arena,
-                         void (*on_change)(void *user, const struct op *change), void *user)
+                         const struct history_reader *reader)
 {
     struct slice left = commit->large.data != NULL ? buf_slice(&commit->large)
                                                    : slice_make(commit->bytes, commit->len);
@@ -158,8 +182,11 @@ void history_each_change(const struct history_commit *commit, struct arena *aren
         struct op change;
         memcpy(&head, left.data, sizeof head);
         left = slice_skip(left, sizeof head);
-        history_read(slice_make(left.data, head.size), &head, arena, &args, &change);
-        on_change(user, &change);
+        struct slice text = slice_make(left.data, head.size);
+        if (history_is_wanted(&head, text, reader)) {
+            history_read(text, &head, arena, &args, &change);
+            reader->on_change(reader->user, &change);
+        }
         left = slice_skip(left, head.size);
     }
     resp_args_deinit(&args);

@@ -56,9 +56,16 @@ void history_release(struct history_commit *commit);
 
 uint64_t history_revision(const struct history_commit *commit);
 
-/* Calls back for each change of the commit, as an operation of the kinds that store/change.h names,
- * or as journal/log/command.h reads it; valid during the call. The arena is for its arrays. */
+struct history_reader {
+    /* False: a change of that key alone is not to be told. NULL: all are. */
+    bool (*wants)(void *user, uint32_t db, struct slice key);
+    void (*on_change)(void *user, const struct op *change);
+    void *user;
+};
+
+/* Tells the changes of the commit, as operations of the kinds that store/change.h names, or as
+ * journal/log/command.h reads them; valid during the call. The arena is for their arrays. */
 void history_each_change(const struct history_commit *commit, struct arena *arena,
-                         void (*on_change)(void *user, const struct op *change), void *user);
+                         const struct history_reader *reader);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/account.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "engine/embedded.h"
 #include "net/admission.h"
 #include "net/closings.h"
 #include "server/data.h"
@@ -100,6 +101,7 @@ static void report_write_memory(void *user, struct info_writer *writer)
     info_put(writer, "mem_clients_unread_values", "%zu", account_queued());
     info_put(writer, "mem_clients_max", "%zu", account_limit());
     info_put(writer, "mem_aof_buffer", "%zu", account_journal());
+    info_put(writer, "mem_watch_history", "%zu", embedded_history_bytes(report->data->engine));
     info_put(writer, "mem_small_allocations", "%zu", mem_held());
     info_put(writer, "used_memory_rss", "%" PRIu64, report_resident_bytes());
     info_put(writer, "maxmemory", "%zu", report->config->store.max_memory);

@@ -23,6 +23,7 @@ struct walk_step {
     const struct store_walk_filter *filter;
     struct arena *arena;
     struct store_walk_step *step;
+    uint32_t db;
     const struct database *database;
     uint64_t cursor; /* where the step began */
     size_t capacity, visited, bytes;
@@ -32,6 +33,17 @@ void store_walk_init(struct store_walk *walk, uint32_t databases)
 {
     *walk = (struct store_walk){.wanted = databases};
     walk->db = databases != 0 ? (uint32_t)__builtin_ctz(databases) : 32;
+}
+
+void store_walk_init_keys(struct store_walk *walk, const struct store_walk_key *keys, size_t count)
+{
+    CHECK(keys != NULL && count <= STORE_WALK_KEYS);
+    *walk = (struct store_walk){.keys = keys, .key_count = count, .left = count};
+}
+
+static bool walk_has_visited(const struct store_walk *walk, size_t number)
+{
+    return (walk->visited[number / 64] >> number % 64 & 1) != 0;
 }
 
 static struct store_walked *walk_add(struct walk_step *self)
@@ -65,21 +77,15 @@ static void walk_take_value(struct walk_step *self, const struct entry *entry,
     self->bytes += walked->blob != NULL ? 0 : walked->value.len;
 }
 
-/* A merge of buckets makes a scan report entries again. */
-static void walk_visit(void *context, struct entry *entry)
+static void walk_show(struct walk_step *self, const struct entry *entry)
 {
-    struct walk_step *self = context;
     const struct store_walk_filter *filter = self->filter;
     struct slice key = entry_key(entry);
     int64_t expire_at_ms = entry_expire_at_ms(entry);
-    self->visited++;
     if (expire_at_ms != 0 && expire_at_ms <= filter->now_ms)
         return;
-    if (!filter->wants(filter->user, self->step->after.db, key) ||
-        dict_scan_position(store_hash(self->store, key)) < self->cursor)
-        return;
     struct store_walked *walked = walk_add(self);
-    walked->db = self->step->after.db;
+    walked->db = self->db;
     walked->key = arena_copy(self->arena, key);
     walked->version = database_version(self->database, entry);
     walked->expire_at_ms = expire_at_ms;
@@ -106,6 +112,18 @@ static void walk_next_shard(const struct store *store, struct store_walk *walk)
     walk_next_database(walk);
 }
 
+/* A merge of buckets makes a scan report entries again. */
+static void walk_visit(void *context, struct entry *entry)
+{
+    struct walk_step *self = context;
+    const struct store_walk_filter *filter = self->filter;
+    struct slice key = entry_key(entry);
+    self->visited++;
+    if (filter->wants(filter->user, self->db, key) &&
+        dict_scan_position(store_hash(self->store, key)) >= self->cursor)
+        walk_show(self, entry);
+}
+
 /* The shard is locked. Positions that a step has passed are those below its new cursor, so what it
  * reports twice itself is found by comparing with the cursor before each bucket. */
 static void walk_shard(struct walk_step *self)
@@ -123,24 +141,53 @@ static void walk_shard(struct walk_step *self)
     }
 }
 
+static bool walk_take_shard(struct walk_step *self)
+{
+    const struct store_walk *walk = &self->step->after;
+    struct shard *shard = &self->store->shards[walk->shard];
+    CHECK(walk->db < self->store->databases);
+    self->db = walk->db;
+    self->database = &shard->databases[walk->db];
+    if (!mutex_lock_brief(&shard->lock))
+        return false;
+    self->step->revision = atomic_load(&self->store->revision);
+    walk_shard(self);
+    mutex_unlock(&shard->lock);
+    return true;
+}
+
+static bool walk_take_key(struct walk_step *self)
+{
+    struct store_walk *walk = &self->step->after;
+    size_t number = 0;
+    while (walk_has_visited(walk, number))
+        number++;
+    const struct store_walk_key *key = &walk->keys[number];
+    uint64_t hash = store_hash(self->store, key->key);
+    struct shard *shard = shard_of(self->store, hash);
+    CHECK(number < walk->key_count && key->db < self->store->databases);
+    self->db = key->db;
+    self->database = &shard->databases[key->db];
+    if (!mutex_lock_brief(&shard->lock))
+        return false;
+    self->step->revision = atomic_load(&self->store->revision);
+    const struct entry *entry = dict_find(&self->database->dict, hash, key->key);
+    if (entry != NULL)
+        walk_show(self, entry);
+    mutex_unlock(&shard->lock);
+    walk->visited[number / 64] |= (uint64_t)1 << number % 64;
+    walk->left--;
+    return true;
+}
+
 bool store_walk_take(struct store *store, const struct store_walk *walk,
                      const struct store_walk_filter *filter, struct arena *arena,
                      struct store_walk_step *step)
 {
-    CHECK(!store_walk_is_done(walk) && walk->db < store->databases);
-    struct shard *shard = &store->shards[walk->shard];
-    struct walk_step self = {.store = store,
-                             .filter = filter,
-                             .arena = arena,
-                             .step = step,
-                             .database = &shard->databases[walk->db]};
+    CHECK(!store_walk_is_done(walk));
+    struct walk_step self = {.store = store, .filter = filter, .arena = arena, .step = step};
     *step = (struct store_walk_step){.after = *walk};
-    if (!mutex_lock_brief(&shard->lock))
-        return false;
-    step->revision = atomic_load(&store->revision);
-    walk_shard(&self);
-    mutex_unlock(&shard->lock);
-    return true;
+    return walk->keys != NULL ? walk_take_key(&self) : walk_take_shard(&self);
 }
 
 bool store_walk_elements(const struct store_walked *walked, size_t first, size_t bytes,
@@ -170,9 +217,19 @@ void store_walk_release(struct store_walk_step *step)
     step->count = 0;
 }
 
+static bool walk_has_passed_key(const struct store_walk *walk, uint32_t db, struct slice key)
+{
+    for (size_t i = 0; i < walk->key_count; i++)
+        if (walk->keys[i].db == db && slice_equal(walk->keys[i].key, key))
+            return walk_has_visited(walk, i);
+    return false;
+}
+
 bool store_walk_has_passed(const struct store *store, const struct store_walk *walk, uint32_t db,
                            struct slice key)
 {
+    if (walk->keys != NULL)
+        return walk_has_passed_key(walk, db, key);
     if (db >= 32 || (walk->done >> db & 1) != 0)
         return db < 32;
     if (db != walk->db)
@@ -189,8 +246,23 @@ static uint32_t walk_bit(uint32_t db)
     return db < 32 ? (uint32_t)1 << db : 0;
 }
 
+static void walk_restart_keys(struct store_walk *walk, uint32_t one, uint32_t other)
+{
+    for (size_t i = 0; i < walk->key_count; i++) {
+        bool is_swapped = walk->keys[i].db == one || walk->keys[i].db == other;
+        if (!is_swapped || !walk_has_visited(walk, i))
+            continue;
+        walk->visited[i / 64] &= ~((uint64_t)1 << i % 64);
+        walk->left++;
+    }
+}
+
 void store_walk_restart(struct store_walk *walk, uint32_t one, uint32_t other)
 {
+    if (walk->keys != NULL) {
+        walk_restart_keys(walk, one, other);
+        return;
+    }
     uint32_t both = walk_bit(one) | walk_bit(other);
     bool is_current = walk->db < 32 && (both >> walk->db & 1) != 0;
     walk->done &= ~both;

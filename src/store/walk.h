@@ -21,8 +21,22 @@ struct blob;
 struct list;
 struct store;
 
-/* A position. Starts with store_walk_init(). */
+/* A key to visit. */
+struct store_walk_key {
+    uint32_t db;
+    struct slice key;
+};
+
+/* The most keys that are visited as such. */
+#define STORE_WALK_KEYS ((size_t)256)
+
+/* A position. Starts with one of the functions below. */
 struct store_walk {
+    /* Of a walk to certain keys: */
+    const struct store_walk_key *keys; /* NULL: it goes through all keys of databases */
+    size_t key_count, left;            /* so many of them have not been visited */
+    uint64_t visited[STORE_WALK_KEYS / 64];
+    /* Of one through databases: */
     uint32_t wanted; /* databases, a bit each */
     uint32_t done;   /* those that have been walked */
     uint32_t db;     /* the current one; 32: all are done */
@@ -59,11 +73,14 @@ struct store_walk_step {
     struct store_walk after; /* where the walk is after this step */
 };
 
+/* A walk through the databases, a bit each; or to at most STORE_WALK_KEYS different keys, of
+ * databases below 32, borrowed. */
 void store_walk_init(struct store_walk *walk, uint32_t databases);
+void store_walk_init_keys(struct store_walk *walk, const struct store_walk_key *keys, size_t count);
 
 static inline bool store_walk_is_done(const struct store_walk *walk)
 {
-    return walk->db >= 32;
+    return walk->keys != NULL ? walk->left == 0 : walk->db >= 32;
 }
 
 /* A step from there, for some tens of microseconds; it may show none. False, with nothing done, if

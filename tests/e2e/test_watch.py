@@ -274,6 +274,16 @@ def test_initial_of_nothing(stub, key):
         assert batch.initial_done and not batch.events and batch.version > 0
 
 
+def test_initial_of_single_keys(stub, keys):
+    names = [next(keys) for _ in range(5)]
+    for name in names[:3]:
+        stub.Set(pb.KeyValue(key=name, value=name))
+    with Watcher(stub, *[key_of(name) for name in names + names], initial=True) as watcher:
+        assert watcher.seen(3) == [("WRITE", name) for name in names[:3]]
+        stub.Set(pb.KeyValue(key=names[4], value=b"1"))
+        assert watcher.seen(1) == [("WRITE", names[4])]
+
+
 def test_initial_of_a_long_list_comes_in_pieces(stub, key):
     elements = [b"%d:" % i + b"x" * (i % 90) for i in range(100_000)]
     for i in range(0, len(elements), 10_000):

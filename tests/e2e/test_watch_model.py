@@ -219,8 +219,11 @@ class Observer(threading.Thread):
                         self.call.cancel()
                         return
             except grpc.RpcError as error:
-                if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED,
-                                        grpc.StatusCode.DEADLINE_EXCEEDED):
+                # The initial part may take longer than a small history lasts.
+                allowed = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED,
+                           grpc.StatusCode.DEADLINE_EXCEEDED) + \
+                    ((grpc.StatusCode.OUT_OF_RANGE,) if self.version == 0 else ())
+                if error.code() not in allowed:
                     raise
                 if self.version == 0:  # the initial part was cut off
                     self.state, self.seen = State(), []

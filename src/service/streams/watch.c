@@ -291,6 +291,8 @@ static void watch_begin(struct watch *watch)
     }
     free(watch->wanted);
     watch->wanted = NULL;
+    if (watch->wants_initial)
+        watch->initial = watch_initial_new(watch_feed_selection(&watch->member));
     uint64_t newest = host->engine->watching->newest(host->engine);
     if (watch->position > newest) {
         watch_fail_lost(watch, "start_version is newer than this server's newest version: it has "
@@ -331,8 +333,7 @@ static enum err watch_decode(struct watch *watch, struct slice message, struct a
         return err;
     watch->wanted = watch_select_copy(&select);
     watch->position = request->start_version;
-    if (request->initial)
-        watch->initial = watch_initial_new(&select);
+    watch->wants_initial = request->initial;
     return ERR_NONE;
 }
 

@@ -20,11 +20,17 @@
 /* Lists in the table of keys; a power of two. */
 #define KEY_LISTS ((size_t)1024)
 
-/* A selector of a group: one of a key is in the list of its hash, others are in one list. */
+/* A selector of a group, in the list of the hash of its literal text: the key, or what the selected
+ * keys start with. */
 struct watch_target {
     struct watch_target *next, **link;
     struct watch_group *group;
     const struct watch_selector *selector;
+};
+
+/* So many selectors of prefixes and patterns have literal text of that length. */
+struct watch_length {
+    size_t length, count;
 };
 
 struct watch_group {
@@ -44,7 +50,10 @@ struct watch_feed {
     struct stream_waiter waiter; /* first: it is found by it */
     struct stream_host *host;
     struct watch_group *groups, *touched;
-    struct watch_target *keys[KEY_LISTS], *others;
+    struct watch_target *keys[KEY_LISTS], *prefixes[KEY_LISTS];
+    struct watch_length *lengths; /* ascending */
+    size_t length_count, length_capacity;
+    size_t key_count;                       /* selectors of single keys */
     struct watch_member *waiting;           /* for news */
     struct watch_member *idle, **idle_last; /* the one that has sent nothing for longest first */
     size_t members;
@@ -116,20 +125,68 @@ void watch_feed_note_sent(struct watch_member *member)
 
 /* ---- groups ---- */
 
-static uint64_t watch_feed_hash(uint32_t db, struct slice key)
+/* FNV-1a, which goes on where it was for a longer prefix. */
+static uint64_t watch_feed_hash_start(uint32_t db)
 {
-    uint64_t hash = 14695981039346656037u ^ db;
-    for (size_t i = 0; i < key.len; i++)
-        hash = (hash ^ key.data[i]) * 1099511628211u;
-    return hash ^ hash >> 32;
+    return 14695981039346656037u ^ db;
+}
+
+static uint64_t watch_feed_hash_more(uint64_t hash, struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        hash = (hash ^ text.data[i]) * 1099511628211u;
+    return hash;
+}
+
+static size_t watch_feed_list_number(uint64_t hash)
+{
+    return (hash ^ hash >> 32) & (KEY_LISTS - 1);
 }
 
 static struct watch_target **watch_feed_list_of(struct watch_feed *feed,
                                                 const struct watch_selector *selector)
 {
-    if (selector->kind != WATCH_KEY)
-        return &feed->others;
-    return &feed->keys[watch_feed_hash(selector->db, selector->text) & (KEY_LISTS - 1)];
+    struct slice text = watch_select_literal(selector);
+    size_t number =
+        watch_feed_list_number(watch_feed_hash_more(watch_feed_hash_start(selector->db), text));
+    return selector->kind == WATCH_KEY ? &feed->keys[number] : &feed->prefixes[number];
+}
+
+static void watch_feed_note_length(struct watch_feed *feed, const struct watch_selector *selector)
+{
+    size_t length = watch_select_literal(selector).len, at = 0;
+    if (selector->kind == WATCH_KEY) {
+        feed->key_count++;
+        return;
+    }
+    while (at < feed->length_count && feed->lengths[at].length < length)
+        at++;
+    if (at < feed->length_count && feed->lengths[at].length == length) {
+        feed->lengths[at].count++;
+        return;
+    }
+    if (feed->length_count == feed->length_capacity) {
+        feed->length_capacity = 2 * feed->length_capacity + 8;
+        feed->lengths = mem_realloc(feed->lengths, feed->length_capacity * sizeof *feed->lengths);
+    }
+    memmove(feed->lengths + at + 1, feed->lengths + at,
+            (feed->length_count++ - at) * sizeof *feed->lengths);
+    feed->lengths[at] = (struct watch_length){.length = length, .count = 1};
+}
+
+static void watch_feed_forget_length(struct watch_feed *feed, const struct watch_selector *selector)
+{
+    size_t length = watch_select_literal(selector).len, at = 0;
+    if (selector->kind == WATCH_KEY) {
+        feed->key_count--;
+        return;
+    }
+    while (feed->lengths[at].length != length)
+        at++;
+    if (--feed->lengths[at].count > 0)
+        return;
+    memmove(feed->lengths + at, feed->lengths + at + 1,
+            (--feed->length_count - at) * sizeof *feed->lengths);
 }
 
 static struct watch_group *watch_feed_new_group(struct watch_feed *feed,
@@ -147,6 +204,7 @@ static struct watch_group *watch_feed_new_group(struct watch_feed *feed,
         if (*list != NULL)
             (*list)->link = &target->next;
         *list = target;
+        watch_feed_note_length(feed, selector);
     }
     watch_pages_commit(&group->writer, feed->position);
     group->next = feed->groups;
@@ -157,7 +215,7 @@ static struct watch_group *watch_feed_new_group(struct watch_feed *feed,
     return group;
 }
 
-static void watch_feed_free_group(struct watch_group *group)
+static void watch_feed_free_group(struct watch_feed *feed, struct watch_group *group)
 {
     DCHECK(group->members == 0 && group->live == NULL);
     for (size_t i = 0; i < group->select->count; i++) {
@@ -165,6 +223,7 @@ static void watch_feed_free_group(struct watch_group *group)
         *target->link = target->next;
         if (target->next != NULL)
             target->next->link = target->link;
+        watch_feed_forget_length(feed, target->selector);
     }
     *group->link = group->next;
     if (group->next != NULL)
@@ -217,6 +276,59 @@ static void watch_feed_on_flush(struct watch_feed *feed, const struct watch_even
         watch_feed_offer(feed, group, event);
 }
 
+/* A search for the selectors that select a key. All zero but for the key is its start. */
+struct watch_match {
+    uint32_t db;
+    struct slice key;
+    bool has_begun, is_at_key;
+    uint64_t hash;               /* of the key's first so many bytes: */
+    size_t hashed, at;           /* of the lengths, that one is next */
+    struct watch_target *target; /* the next one of the list */
+};
+
+/* Begins the next list: that of a prefix of the key or, at last, that of the key. False if there is
+ * none. */
+static bool watch_feed_next_list(struct watch_feed *feed, struct watch_match *match)
+{
+    if (!match->has_begun)
+        match->hash = watch_feed_hash_start(match->db);
+    match->has_begun = true;
+    if (match->is_at_key)
+        return false;
+    size_t length = match->key.len;
+    match->is_at_key = match->at == feed->length_count || feed->lengths[match->at].length > length;
+    if (match->is_at_key && feed->key_count == 0)
+        return false;
+    if (!match->is_at_key)
+        length = feed->lengths[match->at++].length;
+    match->hash = watch_feed_hash_more(
+        match->hash, slice_make(match->key.data + match->hashed, length - match->hashed));
+    match->hashed = length;
+    struct watch_target **lists = match->is_at_key ? feed->keys : feed->prefixes;
+    match->target = lists[watch_feed_list_number(match->hash)];
+    return true;
+}
+
+/* The next selector that selects the key, of each group at least one; NULL: there are no more. */
+static struct watch_target *watch_feed_match(struct watch_feed *feed, struct watch_match *match)
+{
+    do {
+        while (match->target != NULL) {
+            struct watch_target *target = match->target;
+            match->target = target->next;
+            if (watch_select_matches(target->selector, match->db, match->key))
+                return target;
+        }
+    } while (watch_feed_next_list(feed, match));
+    return NULL;
+}
+
+static bool watch_feed_wants(void *user, uint32_t db, struct slice key)
+{
+    struct watch_match match = {.db = db, .key = key};
+    return watch_feed_match(user, &match) != NULL;
+}
+
 static void watch_feed_on_event(void *user, const struct watch_event *event)
 {
     struct watch_feed *feed = user;
@@ -225,15 +337,9 @@ static void watch_feed_on_event(void *user, const struct watch_event *event)
         watch_feed_on_flush(feed, event);
         return;
     }
-    uint64_t hash = watch_feed_hash(event->db, event->key);
-    struct watch_target *target = feed->keys[hash & (KEY_LISTS - 1)];
-    for (; target != NULL; target = target->next)
-        if (watch_select_matches(target->selector, event->db, event->key))
-            watch_feed_offer(feed, target->group, event);
-    for (target = feed->others; target != NULL; target = target->next)
-        if (target->group->matched != feed->event &&
-            watch_select_matches(target->selector, event->db, event->key))
-            watch_feed_offer(feed, target->group, event);
+    struct watch_match match = {.db = event->db, .key = event->key};
+    for (struct watch_target *target; (target = watch_feed_match(feed, &match)) != NULL;)
+        watch_feed_offer(feed, target->group, event);
 }
 
 static void watch_feed_on_change(void *user, uint64_t revision, const struct op *change)
@@ -327,7 +433,8 @@ static void watch_feed_hand_out(struct watch_feed *feed)
     watch_feed_tell(&feed->waiting);
 }
 
-/* The feed has not been able to follow. */
+/* The feed has not been able to follow: its members have to read for themselves, from the version
+ * before the page that is next for them. */
 static void watch_feed_lose(struct watch_feed *feed)
 {
     uint64_t after = feed->position;
@@ -336,16 +443,18 @@ static void watch_feed_lose(struct watch_feed *feed)
         struct watch_member *member, *all = NULL;
         watch_feed_move_all(&group->live, &all);
         while ((member = all) != NULL) {
+            struct watch_page *page = member->page;
             watch_feed_take_off(member);
-            if (member->page != NULL) {
-                watch_feed_put(&group->live, member);
-                member->on_news(member);
-                continue;
-            }
             member->is_live = false;
-            member->on_behind(member, after, false);
+            member->page = NULL;
+            if (page != NULL)
+                page->readers--;
+            member->on_behind(member, page != NULL ? page->after : after,
+                              page != NULL && page->is_continued);
         }
+        watch_feed_trim(group);
     }
+    watch_feed_tell(&feed->waiting);
 }
 
 static void watch_feed_tell_idle(struct watch_feed *feed)
@@ -366,7 +475,7 @@ static void watch_feed_sweep(struct watch_feed *feed)
     for (struct watch_group *group = feed->groups, *next; group != NULL; group = next) {
         next = group->next;
         if (group->members == 0)
-            watch_feed_free_group(group);
+            watch_feed_free_group(feed, group);
     }
     if (feed->members > 0)
         return;
@@ -374,14 +483,17 @@ static void watch_feed_sweep(struct watch_feed *feed)
     watch_feed_engine(feed)->close(feed->host->engine);
     feed->host->watch_feed = NULL;
     arena_deinit(&feed->arena);
+    free(feed->lengths);
     free(feed);
 }
 
 static void watch_feed_read(struct watch_feed *feed)
 {
     struct engine *engine = feed->host->engine;
-    struct engine_reader reader = {
-        .on_change = watch_feed_on_change, .on_commit = watch_feed_on_commit, .user = feed};
+    struct engine_reader reader = {.wants = watch_feed_wants,
+                                   .on_change = watch_feed_on_change,
+                                   .on_commit = watch_feed_on_commit,
+                                   .user = feed};
     uint64_t before = feed->position;
     feed->changes = 0;
     if (watch_feed_engine(feed)->read(engine, before, UINT64_MAX, &reader) == ENGINE_HISTORY_LOST)
@@ -457,7 +569,7 @@ void watch_feed_leave(struct watch_member *member)
         return;
     watch_feed_trim(member->group);
     if (member->group->members == 0)
-        watch_feed_free_group(member->group);
+        watch_feed_free_group(feed, member->group);
     if (feed->members == 0)
         watch_feed_sweep(feed);
 }

@@ -15,7 +15,8 @@
 #define TURN_COMMITS 200
 
 struct watch_initial {
-    struct store_walk walk; /* what has been shown */
+    struct store_walk walk;      /* what has been shown */
+    struct store_walk_key *keys; /* NULL: it goes through databases */
     struct store_walk_step step;
     struct arena arena;   /* of the step */
     struct arena changes; /* of a commit */
@@ -30,10 +31,41 @@ struct watch_initial {
     struct watch *watch;
 };
 
+static bool watch_initial_has_key(const struct watch_initial *initial, size_t count,
+                                  const struct watch_selector *selector)
+{
+    for (size_t i = 0; i < count; i++)
+        if (initial->keys[i].db == selector->db &&
+            slice_equal(initial->keys[i].key, selector->text))
+            return true;
+    return false;
+}
+
+/* A few keys are looked up. */
+static void watch_initial_find_keys(struct watch_initial *initial,
+                                    const struct watch_select *select)
+{
+    size_t count = 0;
+    if (select->count > STORE_WALK_KEYS)
+        return;
+    for (size_t i = 0; i < select->count; i++)
+        if (select->selectors[i].kind != WATCH_KEY)
+            return;
+    initial->keys = mem_alloc(select->count * sizeof *initial->keys);
+    for (size_t i = 0; i < select->count; i++) {
+        const struct watch_selector *selector = &select->selectors[i];
+        if (!watch_initial_has_key(initial, count, selector))
+            initial->keys[count++] =
+                (struct store_walk_key){.db = selector->db, .key = selector->text};
+    }
+    store_walk_init_keys(&initial->walk, initial->keys, count);
+}
+
 struct watch_initial *watch_initial_new(const struct watch_select *select)
 {
     struct watch_initial *initial = mem_alloc_zero(sizeof *initial);
     store_walk_init(&initial->walk, select->databases);
+    watch_initial_find_keys(initial, select);
     arena_init(&initial->arena);
     arena_init(&initial->changes);
     return initial;
@@ -55,6 +87,7 @@ void watch_initial_free(struct watch_initial *initial)
     watch_initial_drop_step(initial);
     arena_deinit(&initial->arena);
     arena_deinit(&initial->changes);
+    free(initial->keys);
     free(initial);
 }
 

@@ -126,6 +126,17 @@ bool watch_select_equal(const struct watch_select *one, const struct watch_selec
     return true;
 }
 
+struct slice watch_select_literal(const struct watch_selector *selector)
+{
+    struct slice text = selector->text;
+    size_t length = 0;
+    if (selector->kind != WATCH_PATTERN)
+        return text;
+    while (length < text.len && strchr("*?[\\", text.data[length]) == NULL)
+        length++;
+    return slice_make(text.data, length);
+}
+
 bool watch_select_matches(const struct watch_selector *selector, uint32_t db, struct slice key)
 {
     if (selector->db != db)

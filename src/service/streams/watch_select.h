@@ -39,6 +39,10 @@ struct watch_select *watch_select_copy(const struct watch_select *select);
 
 bool watch_select_equal(const struct watch_select *one, const struct watch_select *other);
 
+/* The bytes that the selected keys start with: all of a key or prefix, of a pattern those before
+ * its first special character. */
+struct slice watch_select_literal(const struct watch_selector *selector);
+
 /* True if the selector selects the key. */
 bool watch_select_matches(const struct watch_selector *selector, uint32_t db, struct slice key);
 

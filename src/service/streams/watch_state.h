@@ -25,7 +25,7 @@ struct watch {
     enum engine_history read;      /* how that ended */
     uint64_t upto;                 /* and how far it is to go */
     bool is_offloaded;             /* nothing but `call` and `owes_version` may be touched */
-    bool has_request;
+    bool has_request, wants_initial;
     bool owes_version; /* it is to say how far it is */
 };
 
@@ -58,6 +58,7 @@ void watch_free(struct watch *watch);
 void watch_yield(struct watch *watch);
 
 /* watch_initial.c: the keys as they are. */
+/* The selection is borrowed. */
 struct watch_initial *watch_initial_new(const struct watch_select *select);
 void watch_initial_free(struct watch_initial *initial);
 

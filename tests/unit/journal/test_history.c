@@ -125,7 +125,8 @@ static void assert_reads(struct fixture *fixture, uint64_t after, const char *ex
         size_t len = strlen(text);
         snprintf(text + len, sizeof text - len, "%s%d", i > 0 ? ", " : "",
                  (int)history_revision(commits[i]));
-        history_each_change(commits[i], &fixture->arena, print_change, text);
+        struct history_reader reader = {.on_change = print_change, .user = text};
+        history_each_change(commits[i], &fixture->arena, &reader);
         history_release(commits[i]);
     }
     assert_string_equal(text, expected);
@@ -173,6 +174,39 @@ static void test_changes_keep_what_a_command_does_not_say(void **state)
                                .key = SLICE_LITERAL("list"),
                                .target.bytes = SLICE_LITERAL("to")});
     assert_reads(fixture, 0, "1 Set:a, 2 Delete:a! Set:a, 3 LPush:list, 4 LMove:list-");
+}
+
+static bool wants_b(void *user, uint32_t db, struct slice key)
+{
+    (void)user;
+    (void)db;
+    return slice_equal(key, SLICE_LITERAL("b"));
+}
+
+/* Without being decoded, changes of other keys are left out; those of several keys are not. */
+static void test_a_reader_says_which_keys_it_wants(void **state)
+{
+    struct fixture *fixture = *state;
+    struct history_commit *commits[10];
+    struct slice value = SLICE_LITERAL("1");
+    size_t count;
+    char text[500] = "";
+    start(fixture, 0, false);
+    set(fixture, "a", 1);
+    set(fixture, "b", 30000);
+    apply(fixture,
+          (struct op){
+              .kind = OP_R_PUSH, .key = SLICE_LITERAL("list"), .values = &value, .value_count = 1});
+    apply(fixture, (struct op){.kind = OP_RENAME,
+                               .key = SLICE_LITERAL("list"),
+                               .target.bytes = SLICE_LITERAL("b")});
+    assert_true(history_take(fixture->history, 0, UINT64_MAX, commits, 10, &count));
+    for (size_t i = 0; i < count; i++) {
+        struct history_reader reader = {.wants = wants_b, .on_change = print_change, .user = text};
+        history_each_change(commits[i], &fixture->arena, &reader);
+        history_release(commits[i]);
+    }
+    assert_string_equal(text, " Set:b Rename:list");
 }
 
 static void test_an_aborted_commit_leaves_nothing(void **state)
@@ -259,6 +293,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_commits_are_read_in_order),
         TEST(test_changes_keep_what_a_command_does_not_say),
+        TEST(test_a_reader_says_which_keys_it_wants),
         TEST(test_an_aborted_commit_leaves_nothing),
         TEST(test_a_long_commit_keeps_its_place),
         TEST(test_the_window_is_bounded),

@@ -173,6 +173,31 @@ static void test_a_walk_and_the_changes_meanwhile_are_the_state(void **state)
     }
 }
 
+/* The same for a few keys, which are looked up. */
+static void test_a_walk_to_certain_keys(void **state)
+{
+    struct fixture *fixture = *state;
+    static struct store_walk_key keys[200];
+    static unsigned numbers[200];
+    change_some(fixture, 6000);
+    for (unsigned i = 0; i < 200; i++) {
+        numbers[i] = i / 2 * 7;
+        keys[i] = (struct store_walk_key){.db = i % 2 * 2,
+                                          .key = slice_make(&numbers[i], sizeof numbers[i])};
+    }
+    for (unsigned round = 0; round < 20; round++) {
+        memset(fixture->known, 0, sizeof fixture->known);
+        store_walk_init_keys(&fixture->walk, keys, 200);
+        while (!store_walk_is_done(&fixture->walk)) {
+            take_step(fixture);
+            change_some(fixture, seeded_below(&fixture->random, 30));
+        }
+        for (unsigned i = 0; i < 200; i++)
+            assert_int_equal(fixture->known[keys[i].db][numbers[i]],
+                             fixture->truth[keys[i].db][numbers[i]]);
+    }
+}
+
 static void test_a_step_shows_what_a_key_holds(void **state)
 {
     struct fixture *fixture = *state;
@@ -224,6 +249,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_a_walk_and_the_changes_meanwhile_are_the_state),
+        TEST(test_a_walk_to_certain_keys),
         TEST(test_a_step_shows_what_a_key_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -182,6 +182,32 @@ static void test_members_leave_when_they_hear_of_something(void **state)
     watch_feed_leave(&members[7].member);
 }
 
+/* The worker was held up, and the history has gone on: nobody may believe to have had
+ * everything. */
+static void test_all_fall_behind_with_the_feed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct member with_page, without;
+    embedded_set_history(fixture->engine, 64 << 10);
+    join(fixture, "a", &with_page);
+    join(fixture, "b", &without);
+    uint64_t start = watch_feed_position(&without.member);
+    uint64_t last = set(fixture, "a");
+    run(fixture);
+    assert_non_null(with_page.member.page);
+    for (int i = 0; i < 5000; i++)
+        set(fixture, i % 2 == 0 ? "a" : "b");
+    run(fixture);
+    assert_int_equal(with_page.behind, 1);
+    assert_int_equal(with_page.after, start);
+    assert_null(with_page.member.page);
+    assert_int_equal(without.behind, 1);
+    assert_int_equal(without.after, last);
+    assert_int_equal(watch_feed_position(&without.member), last + 5000);
+    watch_feed_leave(&with_page.member);
+    watch_feed_leave(&without.member);
+}
+
 /* A member that is not live is called when the feed has read more. */
 static void test_a_member_awaits_news(void **state)
 {
@@ -215,6 +241,7 @@ int main(void)
         TEST(test_members_with_the_same_selection_share_pages),
         TEST(test_a_member_that_takes_nothing_falls_behind),
         TEST(test_members_leave_when_they_hear_of_something),
+        TEST(test_all_fall_behind_with_the_feed),
         TEST(test_a_member_awaits_news),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

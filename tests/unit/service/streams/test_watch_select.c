@@ -34,6 +34,17 @@ static void test_what_is_selected(void **state)
     assert_false(watch_select_matches(&glob, 1, ab));
 }
 
+static void test_the_literal_text(void **state)
+{
+    (void)state;
+    struct watch_selector glob = selector(WATCH_PATTERN, 0, "user:?[x]"),
+                          prefix = selector(WATCH_PREFIX, 0, "a*"),
+                          any = selector(WATCH_PATTERN, 0, "*");
+    assert_true(slice_equal(watch_select_literal(&glob), SLICE_LITERAL("user:")));
+    assert_true(slice_equal(watch_select_literal(&prefix), SLICE_LITERAL("a*")));
+    assert_int_equal(watch_select_literal(&any).len, 0);
+}
+
 static void test_which_events_are_wanted(void **state)
 {
     (void)state;
@@ -109,6 +120,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_selected),
+        cmocka_unit_test(test_the_literal_text),
         cmocka_unit_test(test_which_events_are_wanted),
         cmocka_unit_test(test_copies),
         cmocka_unit_test(test_requests),
