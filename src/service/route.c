@@ -1,6 +1,7 @@
 /* The router. Only exact matches, so that no variant of a path escapes a later check. */
 #include "service/route.h"
 
+#include "service/streams/consume.h"
 #include "service/streams/pipeline.h"
 
 #include <mini_redis.pb-c.h>
@@ -25,6 +26,10 @@ static const struct method others[] = {
 };
 
 static const struct method streams[] = {
+    {.name = SLICE_LITERAL("Consume"),
+     .type = METHOD_STREAM,
+     .kind = OP_COUNT,
+     .stream = &consume_method},
     {.name = SLICE_LITERAL("Pipeline"),
      .type = METHOD_STREAM,
      .kind = OP_COUNT,
