@@ -8,22 +8,19 @@
 #include "service/streams/consume.h"
 
 #include "base/arena.h"
-#include "base/blob.h"
-#include "base/chain.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "grpc/message.h"
 #include "grpc/server.h"
 #include "service/decode_op.h"
 #include "service/field.h"
 #include "service/offload.h"
 #include "service/status.h"
+#include "service/streams/consume_reply.h"
 #include "service/streams/consume_start.h"
 #include "service/streams/deliveries.h"
 #include "service/streams/host.h"
 #include "service/streams/leases.h"
-#include "service/wire.h"
 
 #include <stdlib.h>
 
@@ -35,9 +32,6 @@
 /* Bytes of the elements in flight, above which no more are taken. */
 #define MOST_BYTES ((size_t)16 * 1024 * 1024)
 
-enum { REPLY_DELIVERIES = 1, REPLY_DONE = 2, REPLY_RETURNED = 3 };
-enum { DELIVERY_ID = 1, DELIVERY_KEY = 2, DELIVERY_VALUE = 3 };
-
 /* An operation under way. */
 struct consume_work {
     struct engine_task task; /* first: it is found by it */
@@ -46,12 +40,6 @@ struct consume_work {
     struct arena arena;
     size_t count; /* elements asked for, or that end */
     bool is_pending, is_offloaded;
-};
-
-/* Numbers to be reported. */
-struct consume_ids {
-    uint64_t *ids;
-    size_t count, capacity;
 };
 
 struct consume {
@@ -440,15 +428,6 @@ static void consume_settle(struct consume *consume)
     consume_submit(work);
 }
 
-static void consume_add_id(struct consume_ids *ids, uint64_t id)
-{
-    if (ids->count == ids->capacity) {
-        ids->capacity = ids->capacity == 0 ? 8 : 2 * ids->capacity;
-        ids->ids = mem_realloc(ids->ids, ids->capacity * sizeof *ids->ids);
-    }
-    ids->ids[ids->count++] = id;
-}
-
 /* What cannot be removed or returned stays in the pending list, for the next stream that names it.
  */
 static void consume_give_up(struct consume *consume, const struct op_result *result)
@@ -473,7 +452,7 @@ static void consume_finish_settle(struct consume_work *work)
         const struct delivery *delivery = deliveries->ending.first;
         bool is_done = !delivery->gives_back && result->results[delivery->place].count > 0;
         if (delivery->is_written)
-            consume_add_id(is_done ? &consume->done : &consume->returned, delivery->id);
+            consume_reply_add_id(is_done ? &consume->done : &consume->returned, delivery->id);
         deliveries_drop_first(deliveries, &deliveries->ending);
     }
     consume_unlease(consume, work->count);
@@ -496,7 +475,9 @@ static void consume_finish(struct consume_work *work)
 static void consume_advance(struct consume *consume)
 {
     bool may_start = consume->start != NULL && consume->again.link == NULL;
-    if (may_start && consume->settle == NULL && consume->deliveries.ending.count > 0)
+    bool is_last = consume->is_ending && consume->take == NULL; /* all return together */
+    if (may_start && consume->settle == NULL && consume->deliveries.ending.count > 0 &&
+        (is_last || !consume->is_ending))
         consume_settle(consume);
     for (int i = 0; may_start && i < MOST_TAKES; i++) {
         if (consume->take != NULL || consume->is_ending || consume->is_waiting ||
@@ -635,55 +616,6 @@ static void consume_on_message(void *user, struct grpc_call *call, struct slice 
 
 /* ---- replies ---- */
 
-static size_t consume_delivery_size(const struct consume *consume, const struct delivery *delivery)
-{
-    struct slice key = consume->start->keys[delivery->key];
-    return wire_number_size(delivery->id) + wire_head_size(key.len) + key.len +
-           wire_head_size(delivery->value.len) + delivery->value.len;
-}
-
-static size_t consume_ids_size(const struct consume_ids *ids)
-{
-    size_t size = 0;
-    for (size_t i = 0; i < ids->count; i++)
-        size += wire_varint_size(ids->ids[i]);
-    return size;
-}
-
-static size_t consume_field_size(size_t size)
-{
-    return size > 0 ? wire_head_size(size) + size : 0;
-}
-
-static void consume_write_delivery(const struct consume *consume, const struct delivery *delivery,
-                                   struct chain *to)
-{
-    struct slice key = consume->start->keys[delivery->key];
-    size_t size = consume_delivery_size(consume, delivery);
-    size_t copied = delivery->blob != NULL ? delivery->value.len : 0;
-    uint8_t *out = chain_append(to, wire_head_size(size) + size - copied);
-    out = wire_write_head(out, REPLY_DELIVERIES, size);
-    out = wire_write_number(out, DELIVERY_ID, delivery->id);
-    out = wire_write_bytes(out, DELIVERY_KEY, key);
-    out = wire_write_head(out, DELIVERY_VALUE, delivery->value.len);
-    if (delivery->blob != NULL)
-        chain_append_blob(to, blob_retain(delivery->blob), delivery->value);
-    else
-        slice_write(out, delivery->value);
-}
-
-static void consume_write_ids(struct consume_ids *ids, unsigned field, struct chain *to)
-{
-    size_t size = consume_ids_size(ids);
-    if (size == 0)
-        return;
-    uint8_t *out = chain_append(to, consume_field_size(size));
-    out = wire_write_head(out, field, size);
-    for (size_t i = 0; i < ids->count; i++)
-        out = wire_write_varint(out, ids->ids[i]);
-    ids->count = 0;
-}
-
 static int64_t consume_add_ms(int64_t now_ms, int64_t ms)
 {
     return ms > INT64_MAX - now_ms ? INT64_MAX : now_ms + ms;
@@ -704,19 +636,14 @@ static void consume_note_written(struct consume *consume)
 /* One message with all that is to be told, as far as there is room. */
 static void consume_write(struct consume *consume, size_t room)
 {
-    size_t size = consume_field_size(consume_ids_size(&consume->done)) +
-                  consume_field_size(consume_ids_size(&consume->returned));
-    size_t count = 0;
-    for (const struct delivery *at = consume->deliveries.unwritten;
-         at != NULL && (size < room || count == 0); at = at->next, count++)
-        size += consume_field_size(consume_delivery_size(consume, at));
-    struct chain *to = grpc_stream_write(consume->call, size);
-    for (; count > 0; count--) {
-        consume_write_delivery(consume, consume->deliveries.unwritten, to);
+    struct consume_reply reply = {.start = consume->start,
+                                  .first = consume->deliveries.unwritten,
+                                  .done = &consume->done,
+                                  .returned = &consume->returned};
+    size_t size = consume_reply_measure(&reply, room);
+    consume_reply_write(&reply, grpc_stream_write(consume->call, size));
+    for (; reply.count > 0; reply.count--)
         consume_note_written(consume);
-    }
-    consume_write_ids(&consume->done, REPLY_DONE, to);
-    consume_write_ids(&consume->returned, REPLY_RETURNED, to);
     if (consume->lease.place == 0)
         consume_set_lease_timer(consume);
 }

@@ -407,6 +407,31 @@ static void test_delivered_when_durable(void **state)
     free(consumer);
 }
 
+/* In order, also with those that are on their way when the stream ends. */
+static void test_all_return_together(void **state)
+{
+    struct link *link = *state;
+    struct between *between = between_of(link->engine);
+    struct consumer *consumer = new_consumer();
+    push(link, "1");
+    consume(link, consumer, 3, false);
+    between->next = ENGINE_PENDING;
+    push(link, "2");
+    push(link, "3");
+    go_on(link);
+    assert_list(link, "jobs:pending", "1 2 3");
+    ng_client_send(link->client, consumer->call, slice_make(NULL, 0), true);
+    link_exchange(link);
+    assert_list(link, "jobs:pending", "1 2 3");
+    between_finish_one(between, 0);
+    link_exchange(link);
+    assert_list(link, "jobs", "1 2 3");
+    read_replies(consumer);
+    assert_int_equal(consumer->returned, 1); /* the others were not delivered */
+    assert_int_equal(ng_call_status(consumer->call), GRPC_OK);
+    free(consumer);
+}
+
 static void test_a_drain_returns_all(void **state)
 {
     struct link *link = *state;
@@ -426,24 +451,13 @@ static void test_a_drain_returns_all(void **state)
     free(idle);
 }
 
-static void test_leases_end(void **state)
+static void test_a_start_is_required(void **state)
 {
     struct link *link = *state;
-    struct consumer *consumer = new_consumer();
-    ProtobufCBinaryData key = message_text("jobs");
-    Keystore__V1__ConsumeRequest__Start start = KEYSTORE__V1__CONSUME_REQUEST__START__INIT;
-    Keystore__V1__ConsumeRequest request = KEYSTORE__V1__CONSUME_REQUEST__INIT;
-    push(link, "1");
-    start.keys = &key;
-    start.n_keys = 1;
-    start.lease_ms = 1000000000;
-    request.start = &start;
-    struct slice packed = message_pack(&request);
-    consumer->call = ng_call(link->client, PATH, slice_make(NULL, 0));
-    message_free_packed(packed);
+    const struct ng_stream *call = ng_call(link->client, PATH, slice_make(NULL, 0));
     link_exchange(link);
-    assert_int_equal(ng_call_status(consumer->call), GRPC_INVALID_ARGUMENT); /* no start */
-    free(consumer);
+    ng_call_assert_failed(call, GRPC_INVALID_ARGUMENT, "ERROR_REASON_BAD_ARGUMENT",
+                          "the first message has start");
 }
 
 /* ---- at random ---- */
@@ -587,7 +601,8 @@ int main(void)
         TEST(test_cancelled_at_any_point),
         TEST(test_delivered_when_durable),
         TEST(test_a_drain_returns_all),
-        TEST(test_leases_end),
+        TEST(test_all_return_together),
+        TEST(test_a_start_is_required),
         TEST(test_random_streams),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
