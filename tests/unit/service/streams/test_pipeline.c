@@ -5,6 +5,7 @@
 #include "service/streams/pipeline.h"
 
 #include "base/account.h"
+#include "base/runs.h"
 #include "grpc/message.h"
 #include "service/offload.h"
 #include "service/wire.h"
@@ -323,16 +324,25 @@ static void test_a_bulky_batch_is_decoded_elsewhere(void **state)
 static void test_a_bulky_batch_among_others(void **state)
 {
     struct link *link = *state;
-    static const size_t counts[] = {3, 12000, 2, 0, 1};
+    static const size_t counts[] = {100, 12000, 2, 0, 1};
     struct scripted_engine *engine = engine_of(link);
+    ng_client_free(link->client);
+    grpc_connection_free(link->server);
+    link->server = grpc_connection_new(link->grpc, link_on_output, link, NOW_MS);
+    link->client =
+        ng_client_new(&(struct ng_options){.stream_window = 100, .manual_windows = true});
     struct ng_stream *call = open_call(link);
     for (size_t i = 0; i < 5; i++)
         send_batch(link, call, counts[i], i == 4);
-    assert_int_equal(engine->submits, 3);
+    assert_int_equal(engine->submits, 100);
+    ng_client_open_window(link->client, 0, 10000000);
+    ng_client_open_window(link->client, call->id, 10000000); /* the stream has room for more */
+    link_exchange(link);
+    assert_int_equal(call->body.len, GRPC_PREFIX_SIZE + grpc_message_read_size(call->body.data));
     sem_wait(&engine->done);
     for (int turns = 0; turns < 20 && !call->closed; turns++)
         resume(link);
-    assert_int_equal(engine->submits, 12006);
+    assert_int_equal(engine->submits, 12103);
     struct slice body = buf_slice(&call->body);
     for (size_t i = 0; i < 5; i++) {
         size_t size = grpc_message_read_size(body.data);
@@ -365,6 +375,7 @@ static void test_a_bulky_batch_that_is_cancelled(void **state)
     struct scripted_engine *engine = engine_of(link);
     size_t before = account_used();
     for (int resumed = 0; resumed < 2; resumed++) {
+        size_t held = runs_used();
         const struct ng_stream *call = send_gets(link, 12000);
         if (resumed) { /* it is amid its turns */
             sem_wait(&engine->done);
@@ -380,6 +391,7 @@ static void test_a_bulky_batch_that_is_cancelled(void **state)
         ng_client_free(link->client); /* what it has buffered counts, too */
         grpc_connection_free(link->server);
         assert_int_equal(account_used(), before);
+        assert_int_equal(runs_used(), held);
         link->server = grpc_connection_new(link->grpc, link_on_output, link, NOW_MS);
         link->client = ng_client_new(&link_client);
     }
