@@ -320,7 +320,7 @@ static void test_a_bulky_batch_is_decoded_elsewhere(void **state)
     assert_answered(call, 12000);
 }
 
-/* Small batches before and after it keep their order, and nobody answers it before it is decoded. */
+/* Small batches before and after it keep their order, and it is answered when it is decoded. */
 static void test_a_bulky_batch_among_others(void **state)
 {
     struct link *link = *state;
