@@ -5,6 +5,8 @@
 #include "service/streams/pipeline.h"
 
 #include "base/account.h"
+#include "base/runs.h"
+#include "grpc/message.h"
 #include "service/offload.h"
 #include "service/wire.h"
 
@@ -135,9 +137,8 @@ static struct scripted_engine *engine_of(struct link *link)
     return (struct scripted_engine *)link->engine;
 }
 
-/* Gets of the keys "0", "1" and so on, with these numbers as ids, in one batch on a call that sends
- * no more. */
-static struct ng_stream *send_gets(struct link *link, size_t count)
+/* Gets of the keys "0", "1" and so on, with these numbers as ids, in one batch; to be freed. */
+static struct slice pack_gets(size_t count)
 {
     Keystore__V1__Op *ops = calloc(count + 1, sizeof *ops),
                      **list = calloc(count + 1, sizeof *list);
@@ -156,12 +157,47 @@ static struct ng_stream *send_gets(struct link *link, size_t count)
     Keystore__V1__OpBatch batch = KEYSTORE__V1__OP_BATCH__INIT;
     batch.n_ops = count;
     batch.ops = list;
-    struct ng_stream *call = link_call(link, PATH, &batch);
+    struct slice packed = message_pack(&batch);
     free(ops);
     free(list);
     free(keys);
     free(names);
+    return packed;
+}
+
+/* The same on a call that sends no more. */
+static struct ng_stream *send_gets(struct link *link, size_t count)
+{
+    struct slice packed = pack_gets(count);
+    struct ng_stream *call = ng_call(link->client, PATH, packed);
+    message_free_packed(packed);
+    link_exchange(link);
     return call;
+}
+
+/* A batch more on a call. */
+static void send_batch(struct link *link, struct ng_stream *call, size_t count, bool last)
+{
+    struct slice packed = pack_gets(count);
+    uint8_t prefix[GRPC_PREFIX_SIZE];
+    grpc_message_write_prefix(prefix, packed.len);
+    ng_client_send(link->client, call, slice_make(prefix, sizeof prefix), false);
+    ng_client_send(link->client, call, packed, last);
+    message_free_packed(packed);
+    link_exchange(link);
+}
+
+static struct ng_stream *open_call(struct link *link)
+{
+    const struct http2_field fields[] = {
+        {SLICE_LITERAL(":method"), SLICE_LITERAL("POST")},
+        {SLICE_LITERAL(":scheme"), SLICE_LITERAL("http")},
+        {SLICE_LITERAL(":path"), SLICE_LITERAL(PATH)},
+        {SLICE_LITERAL(":authority"), SLICE_LITERAL("test")},
+        {SLICE_LITERAL("content-type"), SLICE_LITERAL("application/grpc")},
+        {SLICE_LITERAL("te"), SLICE_LITERAL("trailers")},
+    };
+    return ng_client_request(link->client, fields, 6, false);
 }
 
 static void assert_answered(const struct ng_stream *call, size_t count)
@@ -284,6 +320,41 @@ static void test_a_bulky_batch_is_decoded_elsewhere(void **state)
     assert_answered(call, 12000);
 }
 
+/* Small batches before and after it keep their order, and it is answered when it is decoded. */
+static void test_a_bulky_batch_among_others(void **state)
+{
+    struct link *link = *state;
+    static const size_t counts[] = {100, 12000, 2, 0, 1};
+    struct scripted_engine *engine = engine_of(link);
+    ng_client_free(link->client);
+    grpc_connection_free(link->server);
+    link->server = grpc_connection_new(link->grpc, link_on_output, link, NOW_MS);
+    link->client =
+        ng_client_new(&(struct ng_options){.stream_window = 100, .manual_windows = true});
+    struct ng_stream *call = open_call(link);
+    for (size_t i = 0; i < 5; i++)
+        send_batch(link, call, counts[i], i == 4);
+    assert_int_equal(engine->submits, 100);
+    ng_client_open_window(link->client, 0, 10000000);
+    ng_client_open_window(link->client, call->id, 10000000); /* the stream has room for more */
+    link_exchange(link);
+    assert_int_equal(call->body.len, GRPC_PREFIX_SIZE + grpc_message_read_size(call->body.data));
+    sem_wait(&engine->done);
+    for (int turns = 0; turns < 20 && !call->closed; turns++)
+        resume(link);
+    assert_int_equal(engine->submits, 12103);
+    struct slice body = buf_slice(&call->body);
+    for (size_t i = 0; i < 5; i++) {
+        size_t size = grpc_message_read_size(body.data);
+        Keystore__V1__ReplyBatch *batch =
+            keystore__v1__reply_batch__unpack(NULL, size, body.data + GRPC_PREFIX_SIZE);
+        assert_int_equal(batch->n_replies, counts[i]);
+        keystore__v1__reply_batch__free_unpacked(batch, NULL);
+        body = slice_skip(body, GRPC_PREFIX_SIZE + size);
+    }
+    assert_int_equal(body.len, 0);
+}
+
 static void test_a_bulky_batch_that_is_no_batch(void **state)
 {
     struct link *link = *state;
@@ -304,6 +375,7 @@ static void test_a_bulky_batch_that_is_cancelled(void **state)
     struct scripted_engine *engine = engine_of(link);
     size_t before = account_used();
     for (int resumed = 0; resumed < 2; resumed++) {
+        size_t held = runs_used();
         const struct ng_stream *call = send_gets(link, 12000);
         if (resumed) { /* it is amid its turns */
             sem_wait(&engine->done);
@@ -319,6 +391,7 @@ static void test_a_bulky_batch_that_is_cancelled(void **state)
         ng_client_free(link->client); /* what it has buffered counts, too */
         grpc_connection_free(link->server);
         assert_int_equal(account_used(), before);
+        assert_int_equal(runs_used(), held);
         link->server = grpc_connection_new(link->grpc, link_on_output, link, NOW_MS);
         link->client = ng_client_new(&link_client);
     }
@@ -415,6 +488,7 @@ int main(void)
         TEST(test_what_takes_long_is_done_at_once_without_others),
         TEST_OFFLOAD(test_what_takes_long_is_done_elsewhere),
         TEST_OFFLOAD(test_a_bulky_batch_is_decoded_elsewhere),
+        TEST_OFFLOAD(test_a_bulky_batch_among_others),
         TEST_OFFLOAD(test_a_bulky_batch_that_is_no_batch),
         TEST_OFFLOAD(test_a_bulky_batch_that_is_cancelled),
         TEST_OFFLOAD(test_cancelled_pipelines),
