@@ -216,8 +216,10 @@ def test_a_crash_of_the_server(fresh_server, tmp_path):
         stub = Stub(channel)
         left = values_of(stub) + values_of(stub, PENDING)
         assert len(left) == 9 and len(values_of(stub, PENDING)) >= 5
-        one, other = Consumer(channel, max_in_flight=5), Consumer(channel, max_in_flight=5)
-        got = one.values(5) + other.values(4)
+        one = Consumer(channel, max_in_flight=5)
+        got = one.values(5)
+        other = Consumer(channel, max_in_flight=5)
+        got += other.values(4)
         assert sorted(got) == sorted(left)
         one.finish(), other.finish()
         assert sorted(values_of(stub)) == sorted(left) and values_of(stub, PENDING) == []
