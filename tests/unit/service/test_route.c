@@ -24,6 +24,7 @@ static const struct {
     {"Info", OP_COUNT, NULL, NULL, true},
     {"Save", OP_COUNT, NULL, &encode_status, true},
     {"Pipeline", OP_COUNT, NULL, NULL, false},
+    {"Watch", OP_COUNT, NULL, NULL, false},
 };
 
 #define COUNT (sizeof expected / sizeof expected[0])
