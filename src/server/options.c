@@ -81,7 +81,7 @@ static const struct setting settings[] = {
       "memory limit of the recent changes that are kept for watchers while there are any (64MiB)"},
      TYPE_BYTES,
      AT(watch_history),
-     64 << 10,
+     16 << 10,
      (uint64_t)1 << 46,
      "a number of bytes"},
     {{0, "max-memory-policy", "POLICY",

@@ -28,7 +28,7 @@ static const struct number numbers[] = {
     {"max-memory", 0, (uint64_t)1 << 46, 0, 1, FIELD(store.max_memory), "bytes"},
     {"max-client-memory", 0, (uint64_t)1 << 46, 0, 1, FIELD(max_client_memory), "bytes"},
     {"log-rewrite-percent", 0, 1000000, 100, 1, FIELD(journal.rewrite_percent), "percent"},
-    {"watch-history", 64 << 10, (uint64_t)1 << 46, 64 << 20, 1, FIELD(watch_history), "bytes"},
+    {"watch-history", 16 << 10, (uint64_t)1 << 46, 64 << 20, 1, FIELD(watch_history), "bytes"},
     {"log-rewrite-min-size", 0, (uint64_t)1 << 50, 64 << 20, 1, FIELD(journal.rewrite_min_size),
      "bytes"},
     {"max-value", 1, 1 << 30, 64 << 20, 1, FIELD(max_value), "bytes"},
