@@ -496,7 +496,7 @@ enum keystore_op_kind {
     KEYSTORE_OP_TOUCH = 22,       /* keys */
     KEYSTORE_OP_RENAME = 23,      /* copy */
     KEYSTORE_OP_COPY = 24,        /* copy */
-    KEYSTORE_OP_LIST_POP = 25,    /* pop; its wait_ms must be 0 in a Pipeline; a Txn does not wait */
+    KEYSTORE_OP_LIST_POP = 25,    /* pop; its wait_ms is 0 in a Pipeline, and unused in a Txn */
     KEYSTORE_OP_LMOVE = 26,       /* move; its wait_ms likewise */
     KEYSTORE_OP_LINDEX = 27,      /* list_item */
     KEYSTORE_OP_LSET = 28,        /* list_item */

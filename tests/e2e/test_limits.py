@@ -63,8 +63,8 @@ def ping_until(connection, moment):
 
 def test_every_limit_is_tested():
     """A new option needs a test here, named after it."""
-    others = {"config", "help", "version", "listen", "threads", "log-level", "dir", "durability",
-              "log-rewrite-percent", "log-rewrite-min-size", "save", "import-skip-unsupported",
+    others = {"config", "help", "version", "listen", "threads", "log-level", "reflection", "dir",
+              "durability", "log-rewrite-percent", "log-rewrite-min-size", "save", "import-skip-unsupported",
               "databases", "max-memory", "max-memory-policy", "max-client-memory",
               "watch-history"}  # test_watch.py
     limits = set(re.findall(r"^ +--([a-z-]+)", run_server("--help").stdout, re.M)) - others
