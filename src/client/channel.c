@@ -274,13 +274,16 @@ static void channel_unlink(struct channel_stream *stream)
 /* Detaches all streams. Those that are not over have ended with this error. */
 static void channel_lose_streams(struct channel *channel, const struct keystore_error *error)
 {
-    while (channel->streams != NULL) {
-        struct channel_stream *stream = channel->streams;
+    struct channel_stream *stream = channel->streams;
+    channel->streams = NULL;
+    for (struct channel_stream *next; stream != NULL; stream = next) {
+        next = stream->next;
         if (!channel_stream_is_over(stream)) {
             stream->lost = true;
             stream->call.error = *error;
         }
-        channel_unlink(stream);
+        stream->next = NULL;
+        stream->link = NULL;
     }
 }
 

@@ -186,7 +186,7 @@ static enum keystore_code stream_start(struct keystore_client *client,
 {
     if (out != NULL)
         *out = NULL;
-    if (!client_check(client, request, out))
+    if (!client_check(client, request, out) || out == NULL)
         return keystore_last_error(client)->code;
     struct keystore_stream *stream = stream_new(client, method->kind);
     if (stream == NULL)

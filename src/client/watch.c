@@ -72,7 +72,7 @@ enum keystore_code keystore_watch(struct keystore_client *client,
 {
     if (out != NULL)
         *out = NULL;
-    if (!client_check(client, request, out))
+    if (!client_check(client, request, out) || out == NULL)
         return keystore_last_error(client)->code;
     struct keystore_stream *stream = stream_new(client, STREAM_WATCH);
     if (stream == NULL)
@@ -223,7 +223,7 @@ enum keystore_next keystore_watch_next(struct keystore_stream *stream, int64_t t
     struct slice message;
     if (answer != NULL)
         *answer = (struct keystore_watch_batch){0};
-    if (!stream_check(stream, STREAM_WATCH, answer))
+    if (!stream_check(stream, STREAM_WATCH, answer) || answer == NULL)
         return keystore_stream_error(stream)->code == KEYSTORE_OK ? KEYSTORE_END : KEYSTORE_FAILED;
     pool_reset(&stream->pool);
     enum keystore_next next = watch_receive(stream, stream_deadline(timeout_ms), &message);

@@ -14,8 +14,10 @@ struct check_limits;
 #define WATCH_MAX_SELECTORS ((size_t)10000)
 #define WATCH_MAX_PATTERN   ((size_t)1024)
 
+enum watch_kind { WATCH_KEY, WATCH_PREFIX, WATCH_PATTERN };
+
 struct watch_selector {
-    enum { WATCH_KEY, WATCH_PREFIX, WATCH_PATTERN } kind;
+    enum watch_kind kind;
     uint32_t db;
     struct slice text;
 };

@@ -12,7 +12,7 @@
 
 static const struct check_limits limits = {.databases = 16};
 
-static struct watch_selector selector(int kind, uint32_t db, const char *text)
+static struct watch_selector selector(enum watch_kind kind, uint32_t db, const char *text)
 {
     return (struct watch_selector){.kind = kind, .db = db, .text = slice_from_string(text)};
 }
