@@ -30,6 +30,7 @@ class Method:
     more: Callable  # (call, stub, count): has the server send so many replies
     bidi: bool = False
     has_headers: bool = True  # before the first reply
+    items: Callable = lambda reply: 1  # how many of those a message holds
     path: str = field(init=False)
 
     def __post_init__(self):
@@ -46,11 +47,21 @@ def subscribe_more(_call, stub, count):
         stub.Publish(pb.Message(channel=b"streams", payload=b"p" * 100))
 
 
+def watch_more(_call, stub, count):
+    for number in range(count):
+        stub.Set(pb.KeyValue(key=b"streams:%d" % number, value=b"v"))
+
+
+WATCHED = pb.WatchRequest.Selector(prefix=b"streams:")
 METHODS = [
     Method("Pipeline", pb.OpBatch, pb.ReplyBatch, None, None, None, None, pipeline_more,
            bidi=True, has_headers=False),
     Method("Subscribe", pb.SubscribeRequest, pb.Message, pb.SubscribeRequest(channels=[b"streams"]),
            pb.SubscribeRequest(), grpc.StatusCode.INVALID_ARGUMENT, "BAD_ARGUMENT", subscribe_more),
+    # The first batch has no events, and the others may have several.
+    Method("Watch", pb.WatchRequest, pb.WatchBatch, pb.WatchRequest(selectors=[WATCHED]),
+           pb.WatchRequest(), grpc.StatusCode.INVALID_ARGUMENT, "BAD_ARGUMENT", watch_more,
+           items=lambda batch: len(batch.events)),
 ]
 NOTHING = {"streams_open": 0, "pubsub_clients": 0, "pubsub_channels": 0, "pubsub_patterns": 0}
 
@@ -86,6 +97,19 @@ def start(client, method, **options):
     return call
 
 
+def receive(call, method, count=1):
+    """So many replies."""
+    while count > 0:
+        count -= method.items(call.receive())
+    assert count == 0
+
+
+def receive_some(call, method, count):
+    """So many replies at least: a message may hold more."""
+    while count > 0:
+        count -= method.items(call.receive())
+
+
 def end_of(call):
     with pytest.raises(Ended) as caught:
         while True:
@@ -100,7 +124,7 @@ def test_ping_pong(client, stub, method):
     call = start(client, method)
     for _ in range(30):
         method.more(call, stub, 1)
-        call.receive()
+        receive(call, method)
     call.cancel()
     assert end_of(call).code == grpc.StatusCode.CANCELLED
 
@@ -109,8 +133,7 @@ def test_ping_pong(client, stub, method):
 def test_server_streaming(client, stub, method):
     call = start(client, method)
     method.more(call, stub, 200)
-    for _ in range(200):
-        call.receive()
+    receive(call, method, 200)
     call.cancel()
     assert end_of(call).code == grpc.StatusCode.CANCELLED
 
@@ -129,8 +152,7 @@ def test_half_duplex(client, stub, method, count):
     call = start(client, method)
     method.more(call, stub, count)
     call.half_close()
-    for _ in range(count):
-        call.receive()
+    receive(call, method, count)
     assert end_of(call).code == grpc.StatusCode.OK
 
 
@@ -140,8 +162,7 @@ def test_full_duplex(client, stub, method):
     call = start(client, method)
     sender = threading.Thread(target=lambda: (method.more(call, stub, 300), call.half_close()))
     sender.start()
-    for _ in range(300):
-        call.receive()
+    receive(call, method, 300)
     sender.join()
     assert end_of(call).code == grpc.StatusCode.OK
 
@@ -159,8 +180,7 @@ def test_cancel_after_some_replies(client, stub, method, replies):
     """The first of these is gRPC's cancel_after_first_response."""
     call = start(client, method)
     method.more(call, stub, replies + 3)
-    for _ in range(replies):
-        call.receive()
+    receive_some(call, method, replies)
     call.cancel()
     assert end_of(call).code == grpc.StatusCode.CANCELLED
 
@@ -203,8 +223,7 @@ def test_many_streams_on_a_connection(client, stub, admin, method):
     if not method.bidi:
         method.more(None, stub, 2)
     for call in calls:
-        call.receive()
-        call.receive()
+        receive(call, method, 2)
     wait_for(admin, {"streams_open": 20})
     for call in calls[::2]:
         call.cancel()
@@ -300,8 +319,7 @@ def test_a_restart_amid_a_stream(fresh_server, tmp_path, method, kind, kill):
     with open_channel(server.address) as channel:
         call = start(client, method)
         method.more(call, Stub(channel), 3)
-        for _ in range(3):
-            call.receive()
+        receive(call, method, 3)
         if kill:
             server.kill()
         else:
@@ -318,7 +336,7 @@ def test_a_restart_amid_a_stream(fresh_server, tmp_path, method, kind, kill):
         client = kind(server.address)
         call = start(client, method)
         method.more(call, Stub(channel), 1)
-        call.receive()
+        receive(call, method)
         call.cancel()
         end_of(call)
         client.close()
