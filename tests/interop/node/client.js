@@ -148,7 +148,8 @@ async function reconnection() {
     assert.equal((await run('Set', {key, value: key})).ok, true);
 }
 
-// Streams: a row says how to open a call of the method, and how to have the server send replies.
+// Streams: a row says how to open a call of the method, and how to have the server send replies;
+// `items` are the replies in a message, if it is not one itself.
 
 const CHANNEL = Buffer.from('node channel');
 const streams = {
@@ -169,6 +170,16 @@ const streams = {
         },
         check: reply => assert.ok(reply.channel.equals(CHANNEL)),
     },
+    Watch: {
+        request: {selectors: [{prefix: Buffer.from('node watched ')}]},
+        wrong: {},
+        more: async (call, count) => {
+            for (let number = 0; number < count; number++)
+                await run('Set', {key: Buffer.from(`node watched ${number}`), value: CHANNEL});
+        },
+        items: batch => batch.events, // none in the first batch, perhaps several in others
+        check: event => assert.equal(event.type, 'EVENT_TYPE_WRITE'),
+    },
 };
 
 // A call of the row, whose replies are read one by one.
@@ -182,9 +193,11 @@ class Stream {
         this.headers = new Promise(resolve => this.call.once('metadata', resolve));
         this.end = new Promise(resolve => this.call.once('status', resolve));
         this.call.on('error', () => {});
-        this.call.on('data', reply => {
-            this.replies.push(reply);
-            this.waiting.shift()?.();
+        this.call.on('data', message => {
+            for (const reply of this.row.items ? this.row.items(message) : [message]) {
+                this.replies.push(reply);
+                this.waiting.shift()?.();
+            }
         });
         this.end.then(() => this.waiting.forEach(wake => wake()));
     }
@@ -293,6 +306,54 @@ async function slowReader() {
     assert.equal((await stream.end).code, grpc.status.OK);
 }
 
+// Streams that end by themselves.
+async function finiteStreams() {
+    const key = Buffer.from('node finite');
+    const elements = Array.from({length: 30000}, (_, number) => Buffer.from(`${number}`));
+    await run('RPush', {key, values: elements});
+    const read = [];
+    for await (const page of client.StreamList({key, start: 0, stop: -1, pageBytes: 1000}))
+        read.push(...page.values);
+    assert.ok(read.every((value, number) => value.equals(elements[number])));
+    assert.equal(read.length, elements.length);
+    const found = [];
+    for await (const page of client.Scan({pattern: Buffer.from('node fin*')}))
+        found.push(...page.entries);
+    assert.deepEqual(found.map(entry => [entry.key, entry.type]), [[key, 'VALUE_TYPE_LIST']]);
+    for (const method of ['Scan', 'StreamList']) {
+        const call = client[method]({db: 99, key});
+        const status = await new Promise(resolve => {
+            call.on('status', resolve).on('error', () => {}).on('data', () => {});
+        });
+        assert.equal(status.code, grpc.status.INVALID_ARGUMENT);
+    }
+}
+
+// Elements are delivered in order; what is acknowledged is gone, the rest returns.
+async function queue() {
+    const key = Buffer.from('node queue');
+    const call = client.Consume({deadline: Date.now() + TIMEOUT_MS});
+    const ended = new Promise(resolve => call.once('status', resolve));
+    call.on('error', () => {});
+    call.write({start: {keys: [key], maxInFlight: 10}});
+    await run('RPush', {key, values: Array.from({length: 25}, (_, n) => Buffer.from(`${n}`))});
+    const delivered = [], done = [];
+    await new Promise(resolve => call.on('data', reply => {
+        delivered.push(...reply.deliveries.map(each => each.value.toString()));
+        done.push(...reply.done);
+        const ids = reply.deliveries.map(each => each.id).filter(id => id <= 20);
+        if (ids.length > 0)
+            call.write({done: ids});
+        if (done.length === 20 && delivered.length === 25)
+            resolve();
+    }));
+    call.end();
+    assert.equal((await ended).code, grpc.status.OK);
+    assert.deepEqual(delivered.map(Number), Array.from({length: 25}, (_, number) => number));
+    const left = (await run('LRange', {key, stop: -1})).values.map(value => Number(value.toString()));
+    assert.deepEqual(left, [20, 21, 22, 23, 24]);
+}
+
 // They end with a reason when the server stops.
 async function streamsAndRestart() {
     const open = await Promise.all(Object.keys(streams).map(method => new Stream(method).open()));
@@ -317,6 +378,7 @@ async function main() {
         'server streaming': serverStreaming, 'half duplex': halfDuplex,
         'cancel at every point': cancelAtEveryPoint, 'deadlines of streams': streamDeadlines,
         'errors of streams': streamErrors, 'a slow reader': slowReader,
+        'streams that end': finiteStreams, 'a queue': queue,
         'streams and a restart': streamsAndRestart};
     process.stdout.write(`1..${Object.keys(checks).length}\n`);
     let number = 0;
