@@ -195,7 +195,7 @@ static void protoset_declare_text(struct slice field)
 {
     struct descriptor_field part;
     while (protoset_next(&field, &part))
-        if (part.number == FIELD_TYPE && *part.value == TYPE_BYTES)
+        if (part.number == FIELD_TYPE && part.value != NULL && *part.value == TYPE_BYTES)
             *(uint8_t *)part.value = TYPE_STRING;
 }
 

@@ -151,7 +151,9 @@ void deliveries_drop_first(struct deliveries *deliveries, struct delivery_list *
         DCHECK(delivery->is_written);
         deliveries_unindex(deliveries, delivery);
     }
-    deliveries_unlink(list, delivery);
+    list->first = delivery->next;
+    *(list->first != NULL ? &list->first->previous : &list->last) = NULL;
+    list->count--;
     deliveries->bytes -= delivery->value.len;
     blob_release(delivery->blob);
     free(delivery);

@@ -10,8 +10,8 @@
 #include "service/streams/host.h"
 
 /* A page's size in bytes: what is asked for, within this limit, or the default. */
-#define PAGES_MAX     ((uint32_t)1024 * 1024)
-#define PAGES_DEFAULT ((uint32_t)64 * 1024)
+#define PAGES_MAX     ((size_t)1024 * 1024)
+#define PAGES_DEFAULT ((size_t)64 * 1024)
 
 struct pages;
 
