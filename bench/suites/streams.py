@@ -1,15 +1,20 @@
-"""Scan and StreamList compared with redis' SCAN and LRANGE: CPU time per item, and memory.
+"""Streams compared with redis and etcd: Scan, StreamList, Pipeline, Watch, and blocking pops.
 
 A Scan of all keys beside a loop of SCAN COUNT 1000, and a StreamList of a whole list beside
 LRANGE 0 -1, of the same keys and elements of equal size. The server runs on core 0, the reader
 (`harness/read_stream.py`) on core 1; it takes what comes and decodes nothing, and what it took is
 compared with what there must be. In each round the servers take turns. Memory is the highest RSS
 during a read over the one before it.
+
+Batches of 100 operations, of `keystore-bench` and `redis-benchmark`, on servers of a thread. Watchers
+of a prefix are those of `harness/watch_load.py`, for KeyStore (without a log) and etcd (with its own)
+alike; an event counts when the client has it. Those who wait for an element are `peers/waiters.c`:
+one element at a time is pushed, and timed until one of a thousand has it.
 """
 import statistics
 import sys
 
-from harness import loads, options, process, report
+from harness import loads, options, process, pushing, report
 from harness.loads import KEYSTORE, REDIS
 from harness.process import Failure, say
 
@@ -142,17 +147,24 @@ def main(arguments):
     readings = [run_scan(chosen.rounds, chosen.keys, cpu_s),
                 run_list(chosen.rounds, QUICK_ELEMENTS if chosen.quick else ELEMENTS, cpu_s)]
     usages = [usage for reading in readings for usage in reading.usages]
+    calls, keys = (100000, 10000) if chosen.quick else (4000000, 1000000)
+    pushed = ["## Batches of operations, server of one thread\n",
+              pushing.batches(chosen.rounds, keys, calls),
+              "## Watchers, server of one thread\n",
+              pushing.watchers(chosen.rounds, calls // 4),
+              "## Waiting for elements\n",
+              pushing.elements(chosen.rounds, 2000 if chosen.quick else 50000)]
     summary = "\n".join([
         "## Reading all keys, or a whole list, server of one thread\n",
         report.table(["what", f" {KEYSTORE}, CPU ns per item", f" {REDIS}, CPU ns per item", " share",
                       f" {KEYSTORE}, MiB more", f" {REDIS}, MiB more", "at most", "reached"],
                      [reading.row() for reading in readings]),
-        report.disturbance(usages)])
+        report.disturbance(usages), *pushed])
     print(summary)
     machine = report.machine_rows(f"{loads.BIN}/keystore-server")
     machine.append(["redis", report.first_line(["redis-server", "--version"])])
     report.write(report.results_path(chosen.results, "streams", "md"), "\n".join([
-        "# Streams compared with redis\n", report.table(["machine", ""], machine), summary,
+        "# Streams compared with redis and etcd\n", report.table(["machine", ""], machine), summary,
         "## How\n", __doc__.partition("\n\n")[2],
         f"`script/bench streams` with {chosen.rounds} rounds, medians of them.\n",
         "## Each round\n", rounds_table(readings)]))
