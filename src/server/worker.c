@@ -134,7 +134,6 @@ static int64_t worker_tick(void *user)
 {
     struct worker *worker = user;
     service_set_time(worker->service, clock_unix_ms());
-    service_tick(worker->service);
     int64_t now_ms = clock_monotonic_ms();
     atomic_store_explicit(&worker->ticked_ms, now_ms, memory_order_relaxed);
     if (now_ms >= worker->maintain_at_ms)

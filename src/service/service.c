@@ -539,14 +539,6 @@ void service_resume(struct service *service)
     stream_resume_all(&service->host);
 }
 
-void service_tick(struct service *service)
-{
-    if (service->host.due_ms > clock_monotonic_ms())
-        return;
-    service->host.due_ms = INT64_MAX;
-    waker_wake(service->host.waker);
-}
-
 /* Removes what was cancelled from the batch, for its message is gone. Returns what is left. */
 static size_t service_drop_cancelled(struct service *service)
 {
@@ -715,6 +707,14 @@ static const struct grpc_stream_method *service_stream_of(const void *found)
     return method->stream;
 }
 
+/* Has service_resume() called. */
+static void service_on_due(struct timer *timer)
+{
+    struct stream_host *host =
+        (struct stream_host *)(void *)((char *)timer - offsetof(struct stream_host, due));
+    waker_wake(host->waker);
+}
+
 struct stream_host *stream_host_of(void *user)
 {
     struct service *service = user;
@@ -748,6 +748,7 @@ struct service *service_new(const struct service_options *options)
                  .max_answer = options->max_answer},
     };
     stream_host_init(&service->host);
+    service->host.due.on_time = service_on_due;
     timers_init(&service->host.timers, options->alarm);
     return service;
 }
@@ -759,6 +760,7 @@ void service_free(struct service *service)
     service_finish_offloaded(service);
     stream_resume_all(&service->host); /* what cancelled streams have left to be done */
     CHECK(service->batch_count < MAX_BATCH && service->host.first == NULL);
+    timers_clear(&service->host.timers, &service->host.due);
     timers_deinit(&service->host.timers);
     while (service->idle != NULL) {
         struct request *request = service->idle;

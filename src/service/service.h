@@ -51,8 +51,6 @@ void service_resume(struct service *service);
 /* Does what is due, and returns when it is to be called again; INT64_MAX: when the alarm says so.
  * `now_ms` is monotonic. */
 int64_t service_run_timers(struct service *service, int64_t now_ms);
-/* To be called ten times a second or more often: wakes the worker if a stream wants to go on. */
-void service_tick(struct service *service);
 
 /* Requests received so far, good or bad. Any thread may ask. */
 uint64_t service_commands(const struct service *service);

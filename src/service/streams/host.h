@@ -9,11 +9,11 @@
 #include "engine/engine.h"
 #include "service/check.h"
 
-struct channels;
-struct protoset;
 #include <stdatomic.h>
 
+struct channels;
 struct offload;
+struct protoset;
 struct watch_feed;
 
 /* Something that goes on when service_resume() is called the next time: once per stream_wait(). */
@@ -38,8 +38,8 @@ struct stream_host {
     atomic_uint_fast64_t blocked;        /* calls that wait for a list; any thread may read it */
     struct stream_waiter *first, **last; /* in order of their coming, */
     size_t count;                        /* so many */
-    int64_t due_ms; /* monotonic: when they go on in any case; INT64_MAX: then never */
-    struct watch_feed *watch_feed; /* NULL: nobody watches */
+    struct timer due;                    /* when they go on even if nothing happens */
+    struct watch_feed *watch_feed;       /* NULL: nobody watches */
 };
 
 /* An empty list. */
@@ -48,7 +48,6 @@ static inline void stream_host_init(struct stream_host *host)
     host->first = NULL;
     host->last = &host->first;
     host->count = 0;
-    host->due_ms = INT64_MAX;
 }
 
 /* The host of the service whose grpc_service.user that is. */
@@ -86,13 +85,12 @@ static inline void stream_leave(struct stream_host *host, struct stream_waiter *
     host->count--;
 }
 
-/* Those who wait go on after that time, give or take a tenth of a second, even if nothing
- * happens. */
+/* Those who wait go on after that time even if nothing happens. */
 static inline void stream_resume_after(struct stream_host *host, int64_t after_ms)
 {
     int64_t due_ms = clock_monotonic_ms() + after_ms;
-    if (due_ms < host->due_ms)
-        host->due_ms = due_ms;
+    if (host->due.place == 0 || due_ms < host->due.at_ms)
+        timers_set(&host->timers, &host->due, due_ms);
 }
 
 /* Lets those go on that wait now; who waits again has its turn the next time. */
