@@ -12,16 +12,12 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "engine/engine.h"
-#include "grpc/message.h"
-#include "grpc/server.h"
+#include "service/blocked.h"
 #include "service/check.h"
 #include "service/info.h"
-#include "service/offload.h"
-#include "service/route.h"
+#include "service/request.h"
 #include "service/status.h"
 #include "service/streams/channels.h"
-#include "service/streams/host.h"
 #include "service/streams/publish.h"
 
 #include <mini_redis.pb-c.h>
@@ -30,8 +26,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Requests that are processed as one batch, so that the engine can prefetch their data. */
-#define MAX_BATCH 16
 /* Decoding and carrying out a larger message takes more than a millisecond: with many keys or
  * values, which may be 10 bytes each and take 200 ns; or with one value, which is logged. */
 #define MANY_BYTES ((size_t)64 * 1024)
@@ -40,66 +34,9 @@
 /* A request that was held as often, by one long request after the other, waits for its locks on
  * another thread. */
 #define MOST_HOLDS 4
-/* Bytes of an error message that comes from another thread. */
-#define MAX_WHY 500
-
-enum request_state {
-    REQUEST_NEW,
-    REQUEST_BATCHED,   /* waits in the batch */
-    REQUEST_PENDING,   /* owned by the engine */
-    REQUEST_HELD,      /* waits in the list of held ones */
-    REQUEST_OFFLOADED, /* owned by another thread */
-};
-
-struct request {
-    struct engine_task task; /* first: on_done finds the request by it */
-    struct arena arena;
-    struct service *service;
-    const struct method *method;
-    struct grpc_call *call; /* NULL: cancelled while it was in the batch or offloaded */
-    enum request_state state;
-    bool is_detached;                /* what follows is in use, and must be released */
-    struct request *next, *previous; /* while it is unused or held */
-
-    struct grpc_message message; /* taken over from the call */
-    uint64_t max_reply;
-    unsigned holds; /* how often it was held */
-    bool must_wait; /* offloaded: there was no list for it */
-    struct offload_job job;
-    atomic_bool is_abandoned; /* offloaded: cancelled meanwhile */
-    struct chain reply;       /* encoded by another thread, */
-    char why[MAX_WHY];        /* or its error message */
-};
-
-/* A call that waits for a list. It keeps its message rather than a request, which is large, and is
- * decoded again when it is its turn. */
-struct blocked {
-    struct engine_waiter waiter; /* first: on_list finds it by it */
-    struct timer timer;
-    struct stream_waiter again; /* it was its turn, and a lock was held */
-    struct service *service;
-    const struct method *method;
-    struct grpc_call *call;
-    struct grpc_message message;
-    uint64_t max_reply;
-    bool until_deadline; /* what the timer is set for */
-};
-
-struct service {
-    struct grpc_service grpc;
-    struct service_options options;
-    atomic_uint_fast64_t commands; /* written by this thread alone */
-    struct request *idle;
-    struct request *batch[MAX_BATCH]; /* decoded and checked, in order of arrival */
-    size_t batch_count;
-    struct request *held, *last_held; /* in order of arrival */
-    size_t held_count;
-    struct stream_host host;
-};
-
 /* ---- requests ---- */
 
-static struct request *service_take_request(struct service *service)
+struct request *service_take_request(struct service *service)
 {
     struct request *request = service->idle;
     if (request == NULL) {
@@ -124,7 +61,7 @@ static void service_release_detached(struct request *request)
     request->is_detached = false;
 }
 
-static void service_recycle(struct request *request)
+void service_recycle(struct request *request)
 {
     op_result_release(&request->task.result);
     arena_reset(&request->arena);
@@ -135,8 +72,7 @@ static void service_recycle(struct request *request)
     request->service->idle = request;
 }
 
-/* From now on the request owns its message, which outlives the batch and the call. */
-static void service_detach(struct request *request)
+void service_detach(struct request *request)
 {
     if (request->is_detached)
         return;
@@ -145,14 +81,13 @@ static void service_detach(struct request *request)
     grpc_call_take_message(request->call, &request->message);
 }
 
-static void service_fail(struct request *request, enum err err, const char *why)
+void service_fail(struct request *request, enum err err, const char *why)
 {
     struct grpc_status status = status_of(err, why);
     grpc_call_fail(request->call, &status);
 }
 
-/* Sends the engine's answer and recycles the request. */
-static void service_answer(struct request *request)
+void service_answer(struct request *request)
 {
     const struct op_result *result = &request->task.result;
     if (result->err != ERR_NONE) {
@@ -167,22 +102,12 @@ static void service_answer(struct request *request)
     service_recycle(request);
 }
 
-static void service_on_done(struct engine_task *task)
+void service_on_done(struct engine_task *task)
 {
     service_answer((struct request *)task);
 }
 
-/* Where a message lies, and the limits of its answer. */
-struct origin {
-    struct slice message;
-    struct blob *holder;
-    uint64_t max_reply;
-    int64_t now_ms;
-};
-
-/* Decodes the operation and checks it as far as that is possible without the data. */
-static enum err service_make_op(struct request *request, const struct origin *origin,
-                                const char **why)
+enum err service_make_op(struct request *request, const struct origin *origin, const char **why)
 {
     const struct service *service = request->service;
     struct op *op = &request->task.op;
@@ -286,8 +211,7 @@ static void service_finish_job(struct offload_job *job)
     service_finish(service_request_of(job));
 }
 
-/* Passes the request to another thread. */
-static void service_offload(struct request *request)
+void service_offload(struct request *request)
 {
     struct offload *offload = request->service->options.offload;
     service_detach(request);
@@ -329,146 +253,6 @@ static void service_unhold(struct request *request)
     service->held_count--;
 }
 
-/* ---- waiting for lists ---- */
-
-static struct origin service_blocked_origin(const struct blocked *blocked)
-{
-    return (struct origin){.message = grpc_message_bytes(&blocked->message),
-                           .holder = blocked->message.blob,
-                           .max_reply = blocked->max_reply,
-                           .now_ms = blocked->service->host.now_ms};
-}
-
-/* Ends the wait, without an answer. */
-static void service_free_blocked(struct blocked *blocked)
-{
-    struct stream_host *host = &blocked->service->host;
-    atomic_fetch_sub_explicit(&host->blocked, 1, memory_order_relaxed);
-    engine_leave(host->engine, &blocked->waiter);
-    timers_clear(&host->timers, &blocked->timer);
-    stream_leave(host, &blocked->again);
-    grpc_message_deinit(&blocked->message);
-    free(blocked);
-}
-
-/* Ends the wait because the request gets an answer. */
-static void service_unblock(struct blocked *blocked, struct request *request)
-{
-    request->call = blocked->call;
-    request->max_reply = blocked->max_reply;
-    request->message = blocked->message;
-    request->is_detached = true;
-    blocked->message = (struct grpc_message){0};
-    grpc_call_go_on(request->call);
-    grpc_call_set_user(request->call, request);
-    request->state = REQUEST_PENDING;
-    service_free_blocked(blocked);
-}
-
-/* It may be the call's turn. If it is not, it stays where it is. */
-static void service_try_blocked(struct blocked *blocked)
-{
-    struct service *service = blocked->service;
-    struct request *request = service_take_request(service);
-    struct origin origin = service_blocked_origin(blocked);
-    const char *why;
-    request->method = blocked->method;
-    request->task.arena = &request->arena;
-    request->task.on_done = service_on_done;
-    enum err err = service_make_op(request, &origin, &why);
-    if (err != ERR_NONE) {
-        service_unblock(blocked, request);
-        service_fail(request, err, why);
-        service_recycle(request);
-        return;
-    }
-    request->task.op.move.take->waiter = &blocked->waiter.waiter;
-    enum engine_answer answer = stream_submit(&service->host, &request->task);
-    if (answer == ENGINE_WAITING || answer == ENGINE_HELD) {
-        service_recycle(request);
-        if (answer == ENGINE_HELD)
-            stream_wait(&service->host, &blocked->again);
-        return;
-    }
-    service_unblock(blocked, request);
-    if (answer == ENGINE_DONE)
-        service_answer(request);
-    else if (answer == ENGINE_COSTLY)
-        service_offload(request);
-}
-
-static void service_on_list(struct engine_waiter *waiter)
-{
-    service_try_blocked((struct blocked *)waiter);
-}
-
-static void service_resume_blocked(struct stream_waiter *again)
-{
-    service_try_blocked(
-        (struct blocked *)(void *)((char *)again - offsetof(struct blocked, again)));
-}
-
-static void service_on_wait_end(struct timer *timer)
-{
-    struct blocked *blocked =
-        (struct blocked *)(void *)((char *)timer - offsetof(struct blocked, timer));
-    bool until_deadline = blocked->until_deadline;
-    struct request *request = service_take_request(blocked->service);
-    request->method = blocked->method;
-    service_unblock(blocked, request);
-    request->task.result = (struct op_result){0}; /* nothing was found */
-    if (until_deadline)
-        request->task.result =
-            (struct op_result){.err = ERR_DEADLINE,
-                               .why = "the call's deadline passed while it waited for a list; "
-                                      "nothing was popped"};
-    service_answer(request);
-}
-
-/* Sets the timer for the end of the wait or the call's deadline. */
-static void service_limit_wait(struct blocked *blocked, int64_t wait_ms)
-{
-    int64_t now_ms = clock_monotonic_ms(), deadline_ms = grpc_call_deadline_ms(blocked->call);
-    int64_t end_ms = wait_ms < 0 || wait_ms > INT64_MAX - now_ms ? INT64_MAX : now_ms + wait_ms;
-    blocked->until_deadline = deadline_ms <= end_ms;
-    if (blocked->until_deadline)
-        end_ms = deadline_ms;
-    if (end_ms != INT64_MAX)
-        timers_set(&blocked->service->host.timers, &blocked->timer, end_ms);
-}
-
-/* There is no list for the request, or others wait for it. */
-static void service_block(struct request *request)
-{
-    struct service *service = request->service;
-    int64_t wait_ms = request->task.op.move.take->wait_ms;
-    service_detach(request);
-    const char *why = grpc_call_wait(request->call);
-    if (why != NULL) {
-        service_fail(request, ERR_STOPPING, why);
-        service_recycle(request);
-        return;
-    }
-    struct blocked *blocked = mem_alloc_zero(sizeof *blocked);
-    *blocked = (struct blocked){
-        .waiter = {.on_list = service_on_list, .worker = service->options.worker},
-        .timer.on_time = service_on_wait_end,
-        .again.resume = service_resume_blocked,
-        .service = service,
-        .method = request->method,
-        .call = request->call,
-        .message = request->message,
-        .max_reply = request->max_reply,
-    };
-    engine_init_waiter(service->options.engine, &blocked->waiter);
-    atomic_fetch_add_explicit(&service->host.blocked, 1, memory_order_relaxed);
-    request->message = (struct grpc_message){0};
-    grpc_call_set_user(request->call, blocked);
-    service_recycle(request);
-    service_limit_wait(blocked, wait_ms);
-    service_try_blocked(blocked);
-}
-
 /* ---- submitting ---- */
 
 static void service_submit(struct request *request)
@@ -491,7 +275,7 @@ static void service_submit(struct request *request)
         service_offload(request);
         break;
     case ENGINE_WAITING:
-        service_block(request);
+        blocked_begin(request);
         break;
     }
 }
@@ -670,7 +454,7 @@ static void service_on_cancel(void *user, struct grpc_call *call)
 {
     struct service *service = user;
     if (grpc_call_is_waiting(call)) {
-        service_free_blocked(grpc_call_user(call));
+        blocked_free(grpc_call_user(call));
         return;
     }
     struct request *request = grpc_call_user(call);

@@ -5,35 +5,12 @@
 #ifndef KEYSTORE_SERVICE_SERVICE_H
 #define KEYSTORE_SERVICE_SERVICE_H
 
-#include "base/timers.h"
-#include "base/waker.h"
+#include "service/service_options.h"
 
-#include <stddef.h>
 #include <stdint.h>
 
-struct activity_worker;
-struct channels;
-struct protoset;
-struct engine;
 struct grpc_service;
-struct info_source;
-struct offload;
 struct service;
-
-/* What a service works with; all borrowed. */
-struct service_options {
-    struct engine *engine;
-    unsigned worker;                  /* the worker's number, to the engine and to `offload` */
-    struct activity_worker *activity; /* marked busy before a write; NULL: nobody listens */
-    const struct info_source *info;   /* Info answers from it */
-    struct waker waker;               /* has service_resume() called on the worker's thread */
-    struct alarm alarm;               /* has service_run_timers() called; monotonic */
-    struct offload *offload;          /* for requests that take long; NULL: they run here */
-    struct channels *channels;        /* NULL: Publish and Subscribe are not served */
-    const struct protoset *protoset;  /* of the API, for reflection; NULL: it is off */
-    size_t max_value;                 /* of one value, in bytes */
-    size_t max_answer;                /* that the elements of one answer may take, in bytes */
-};
 
 /* Free with service_free(). */
 struct service *service_new(const struct service_options *options);

@@ -1,5 +1,5 @@
 /*
- * Tests of service/service.c: calls that wait for a list, from the message to the answer, and every
+ * Tests of service/blocked.c: calls that wait for a list, from the message to the answer, and every
  * way in which the wait may end. Real calls in memory, over real data.
  */
 #include "service/service.h"

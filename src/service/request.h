@@ -1,0 +1,100 @@
+/*
+ * A request while it is being answered, and what the files of the service do with it. Private to
+ * the service. All of it belongs to the worker's thread, unless stated otherwise.
+ */
+#ifndef KEYSTORE_SERVICE_REQUEST_H
+#define KEYSTORE_SERVICE_REQUEST_H
+
+#include "base/arena.h"
+#include "base/chain.h"
+#include "engine/engine.h"
+#include "grpc/message.h"
+#include "grpc/server.h"
+#include "service/offload.h"
+#include "service/route.h"
+#include "service/service_options.h"
+#include "service/streams/host.h"
+
+#include <stdatomic.h>
+
+/* Requests that are processed as one batch, so that the engine can prefetch their data. */
+#define MAX_BATCH 16
+/* Bytes of an error message that comes from another thread. */
+#define MAX_WHY 500
+
+enum request_state {
+    REQUEST_NEW,
+    REQUEST_BATCHED,   /* waits in the batch */
+    REQUEST_PENDING,   /* owned by the engine */
+    REQUEST_HELD,      /* waits in the list of held ones */
+    REQUEST_OFFLOADED, /* owned by another thread */
+};
+
+struct request {
+    struct engine_task task; /* first: on_done finds the request by it */
+    struct arena arena;
+    struct service *service;
+    const struct method *method;
+    struct grpc_call *call; /* NULL: cancelled while it was in the batch or offloaded */
+    enum request_state state;
+    bool is_detached;                /* what follows is in use, and must be released */
+    struct request *next, *previous; /* while it is unused or held */
+
+    struct grpc_message message; /* taken over from the call */
+    uint64_t max_reply;
+    unsigned holds; /* how often it was held */
+    bool must_wait; /* offloaded: there was no list for it */
+    struct offload_job job;
+    atomic_bool is_abandoned; /* offloaded: cancelled meanwhile */
+    struct chain reply;       /* encoded by another thread, */
+    char why[MAX_WHY];        /* or its error message */
+};
+
+struct service {
+    struct grpc_service grpc;
+    struct service_options options;
+    atomic_uint_fast64_t commands; /* written by this thread alone */
+    struct request *idle;
+    struct request *batch[MAX_BATCH]; /* decoded and checked, in order of arrival */
+    size_t batch_count;
+    struct request *held, *last_held; /* in order of arrival */
+    size_t held_count;
+    struct stream_host host;
+};
+
+/* Where a message lies, and the limits of its answer. */
+struct origin {
+    struct slice message;
+    struct blob *holder;
+    uint64_t max_reply;
+    int64_t now_ms;
+};
+
+/* ---- service.c ---- */
+
+/* A request of the service, without a message. */
+struct request *service_take_request(struct service *service);
+
+/* Makes it one for the next message. */
+void service_recycle(struct request *request);
+
+/* From now on the request owns its message, which outlives the batch and the call. */
+void service_detach(struct request *request);
+
+/* Answers the call with an error; the request is to be recycled. */
+void service_fail(struct request *request, enum err err, const char *why);
+
+/* Sends the engine's answer and recycles the request. */
+void service_answer(struct request *request);
+
+/* The on_done of its task. */
+void service_on_done(struct engine_task *task);
+
+/* Decodes the operation and checks it as far as that is possible without the data. From any
+ * thread. */
+enum err service_make_op(struct request *request, const struct origin *origin, const char **why);
+
+/* Passes the request to another thread. */
+void service_offload(struct request *request);
+
+#endif
