@@ -30,12 +30,13 @@ static bool run(struct keystore_stream *queue)
         bool stop = false;
         for (size_t i = 0; i < jobs.count; i++) {
             const uint64_t *id = &jobs.items[i].id;
-            stop = stop || is_stop(jobs.items[i].value);
+            bool is_last = is_stop(jobs.items[i].value);
             struct keystore_acks acks = {.done = id, .done_count = 1};
-            if (!is_stop(jobs.items[i].value) && (stop || !work(jobs.items[i].value)))
+            if (stop || (!is_last && !work(jobs.items[i].value))) /* for others, also a "stop" */
                 acks = (struct keystore_acks){.give_back = id, .give_back_count = 1};
             if (keystore_consume_ack(queue, &acks) != KEYSTORE_OK)
                 return false;
+            stop = stop || is_last;
         }
         if (stop)
             break;

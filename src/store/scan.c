@@ -79,7 +79,7 @@ struct scanning {
 #define POSITION_AT 8
 #define DB_AT       16
 #define SHARD_AT    20
-#define CURSOR_SIZE 21
+#define CURSOR_SIZE ((size_t)21)
 
 _Static_assert(2 * CURSOR_SIZE == SCAN_CURSOR, "two digits a byte");
 

@@ -1,5 +1,6 @@
 """The C programs in docs/examples: compiled as their comments say, and run."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -33,9 +34,15 @@ def compiled(tmp_path_factory):
 ENVIRONMENT = dict(os.environ, LD_LIBRARY_PATH=str(LIBRARIES))
 
 
+@contextlib.contextmanager
 def start(program, server):
-    return subprocess.Popen([program, server.address], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            text=True, env=ENVIRONMENT)
+    """The running program, which does not outlive the test."""
+    with subprocess.Popen([program, server.address], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, env=ENVIRONMENT) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
 
 
 def test_bulk_load(compiled, own):
@@ -75,7 +82,7 @@ def test_a_cache_follows_changes(compiled, own):
         assert cache.stdout.readline() == "config:a = (none)\n"
         stub.Set(pb.KeyValue(key=b"config:stop", value=b"now"))
         rest, said = cache.communicate(timeout=TIMEOUT_S)
-    assert (cache.returncode, rest, said) == (0, "config:stop = now\n", "")
+        assert (cache.returncode, rest, said) == (0, "config:stop = now\n", "")
 
 
 def test_workers_share_a_queue(compiled, own):
@@ -85,7 +92,7 @@ def test_workers_share_a_queue(compiled, own):
     program = compiled("worker")
     with start(program, server) as one, start(program, server) as other:
         done = [worker.communicate(timeout=TIMEOUT_S) for worker in (one, other)]
-    assert [one.returncode, other.returncode] == [0, 0], done
+        assert [one.returncode, other.returncode] == [0, 0], done
     assert sorted("".join(out for out, _ in done).encode().splitlines()) == sorted(jobs)
     assert stub.Exists(pb.Keys(keys=[b"jobs", b"jobs:pending"])).count == 0
 

@@ -106,7 +106,7 @@ static bool pieces_read(struct op_context *ctx, struct piece *piece, size_t *lef
         *result = (struct op_result){.err = part.err, .why = part.why};
         return false;
     }
-    for (size_t i = 0; i < part.item_count; i++) {
+    for (size_t i = 0; result->items != NULL && i < part.item_count; i++) {
         *left -= op_answer_size(part.items[i].bytes.len);
         result->items[piece->places[i]] = part.items[i];
     }
