@@ -14,6 +14,9 @@
 #include <string.h>
 
 #define MAX_SECONDS 1e6
+/* With streams: an entry of the ledger for each key, and a prefix that fits into one frame. */
+#define FEED_MAX_KEYSPACE UINT64_C(100000000)
+#define FEED_MAX_KEY_SIZE ((size_t)1024)
 
 /* Sets one option; false if the text is not a valid value. */
 typedef bool set_function(struct options *options, const char *text);
@@ -86,10 +89,18 @@ static bool options_set_ttl(struct options *options, const char *text)
     return options_parse_seconds(text, &options->ttl_ns);
 }
 
-/* "lpush" or "lpush,lpop". */
+/* "lpush", "lpush,lpop" or "watch". */
 static bool options_set_op(struct options *options, const char *text)
 {
     char first[16];
+    options->feed = FEED_NONE;
+    options->take_turns = false;
+    options->op_count = 1;
+    options->weights[0] = options->weights[1] = 1;
+    if (feed_parse(text, &options->feed)) {
+        options->ops[0] = feed_row(options->feed)->write;
+        return true;
+    }
     const char *comma = strchr(text, ',');
     size_t len = comma != NULL ? (size_t)(comma - text) : strlen(text);
     if (len >= sizeof first)
@@ -98,7 +109,6 @@ static bool options_set_op(struct options *options, const char *text)
     first[len] = '\0';
     options->take_turns = comma != NULL;
     options->op_count = comma != NULL ? 2 : 1;
-    options->weights[0] = options->weights[1] = 1;
     return op_parse(first, &options->ops[0]) &&
            (comma == NULL ||
             (op_parse(comma + 1, &options->ops[1]) && options->ops[0] != options->ops[1] &&
@@ -189,9 +199,30 @@ static const struct setting settings[] = {
      .max = 1000000000000000},
     {{0, "op", "OP",
       "operation: get, set, lpush, lpop, lrange, rpush, rpop, or etcd's\netcdput (get); OP,OP "
-      "alternates between two of strings or two of lists"},
-     "one of get, set, lpush, lpop, lrange, rpush, rpop, etcdput, or two such as lpush,lpop",
+      "alternates between two of strings or two of lists;\nwatch is set with watchers, "
+      "consume is rpush to a list with consumers"},
+     "one of get, set, lpush, lpop, lrange, rpush, rpop, etcdput, watch, consume, or two such as "
+     "lpush,lpop",
      .set = options_set_op},
+    {{0, "watchers", "N",
+      "streams of Watch, spread over the connections; each receives every\nwrite of --op watch "
+      "(1)"},
+     "a number of streams, 1 to 1000000",
+     NUMBER(receivers),
+     .min = 1,
+     .max = 1000000},
+    {{0, "consumers", "N",
+      "streams of Consume, spread over the connections, that share the\nelements of --op consume "
+      "and acknowledge them (1)"},
+     "a number of streams, 1 to 1000000",
+     NUMBER(receivers),
+     .min = 1,
+     .max = 1000000},
+    {{0, "in-flight", "N", "elements delivered to a consumer but not acknowledged (100)"},
+     "a number of elements, 1 to 10000",
+     NUMBER(in_flight),
+     .min = 1,
+     .max = 10000},
     {{0, "mix", "GET:SET", "random Gets and Sets in this ratio, such as 9:1"},
      "two whole numbers up to 1000000, not both 0, such as 9:1",
      .set = options_set_mix},
@@ -318,6 +349,34 @@ static bool options_is_given(const struct given *given, const char *name)
     return false;
 }
 
+static bool options_check_feed(const struct options *options, const struct given *given,
+                               char problem[static OPTIONS_PROBLEM_SIZE])
+{
+    bool consumes = options->feed == FEED_CONSUME;
+    if (options_is_given(given, "watchers") && options->feed != FEED_WATCH)
+        return refuse(problem, "--watchers is for --op watch");
+    if ((options_is_given(given, "consumers") || options_is_given(given, "in-flight")) && !consumes)
+        return refuse(problem, "--consumers and --in-flight are for --op consume");
+    if (options->feed == FEED_NONE)
+        return true;
+    const char *name = feed_row(options->feed)->name;
+    if (options->batch > 0 || options->verify || options->ttl_ns != 0)
+        return refuse(problem, "--op %s excludes --batch, --verify and --ttl", name);
+    if (options->fill && consumes)
+        return refuse(problem, "--op consume starts with an empty list and excludes --fill");
+    if (options->keyspace > FEED_MAX_KEYSPACE || options->key_size > FEED_MAX_KEY_SIZE)
+        return refuse(problem,
+                      "--op %s takes at most %" PRIu64 " keys (-r) of at most %zu bytes (-k)", name,
+                      FEED_MAX_KEYSPACE, FEED_MAX_KEY_SIZE);
+    size_t digits = payload_digits(options->keyspace);
+    if (consumes && options->value_size < digits + (options->numbers ? 1 : 0))
+        return refuse(problem,
+                      "%" PRIu64 " elements (-r) need %zu digits in their values, but -d allows "
+                      "only %zu bytes",
+                      options->keyspace, digits + (options->numbers ? 1 : 0), options->value_size);
+    return true;
+}
+
 static bool options_check_together(const struct options *options, const struct given *given,
                                    char problem[static OPTIONS_PROBLEM_SIZE])
 {
@@ -353,7 +412,7 @@ static bool options_check_together(const struct options *options, const struct g
         return refuse(problem, "--ttl is for what set stores, not for lists");
     if (options->numbers && options->value_size == 0)
         return refuse(problem, "-d 0 leaves no digit for --numbers");
-    return true;
+    return options_check_feed(options, given, problem);
 }
 
 static void options_set_defaults(struct options *options)
@@ -371,6 +430,8 @@ static void options_set_defaults(struct options *options)
         .ops = {OP_GET},
         .weights = {1},
         .op_count = 1,
+        .receivers = 1,
+        .in_flight = 100,
         .elements = 10,
         .push_values = 1,
         .range_stop = 9,
@@ -416,7 +477,13 @@ void options_print_help(FILE *out)
     fputs(
         "\n"
         "A get, lpop or lrange that finds nothing counts as a miss, not as an error: store the\n"
-        "keys first, with --fill. The exit code is 1 if a call failed or the server could not be\n"
-        "reached, 2 for bad options.\n",
+        "keys first, with --fill. watch and consume write keys, or elements, in turn, of which at\n"
+        "most -r are under way at a time. After the last call they wait until all have arrived "
+        "and\n"
+        "are acknowledged; receipt latency is from the start of a write to its arrival. The list "
+        "of\n"
+        "consume must be empty at the start. The exit code is 1 if a call failed, a stream ended "
+        "or\n"
+        "missed anything, or the server could not be reached, 2 for bad options.\n",
         out);
 }

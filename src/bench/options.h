@@ -2,6 +2,7 @@
 #ifndef KEYSTORE_BENCH_OPTIONS_H
 #define KEYSTORE_BENCH_OPTIONS_H
 
+#include "bench/feed.h"
 #include "bench/op.h"
 
 #include <stddef.h>
@@ -28,6 +29,9 @@ struct options {
     uint32_t weights[OPTIONS_MAX_OPS]; /* the ratio in which they are called */
     size_t op_count;
     bool take_turns; /* alternate between the operations instead of choosing by their weights */
+    enum feed_kind feed;
+    uint32_t receivers; /* streams of Watch or Consume */
+    uint32_t in_flight; /* elements on each stream of Consume */
     bool fill;
     uint64_t elements;  /* of each list that is filled */
     size_t push_values; /* in each push */

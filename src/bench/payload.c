@@ -63,6 +63,32 @@ void payload_first_key(const struct payload *payload, bool is_list, uint8_t *out
         memcpy(out, is_list ? "lst:" : "key:", PREFIX_SIZE);
 }
 
+/* The number whose digits these are. */
+static bool payload_take_digits(struct slice digits, uint64_t *number)
+{
+    *number = 0;
+    for (size_t i = 0; i < digits.len; i++) {
+        if (digits.data[i] < '0' || digits.data[i] > '9')
+            return false;
+        *number = *number * 10 + (digits.data[i] - '0');
+    }
+    return true;
+}
+
+bool payload_find_key(const struct payload *payload, struct slice key, uint64_t *number)
+{
+    return key.len == payload->key_size &&
+           payload_take_digits(slice_skip(key, key.len - payload->digits), number);
+}
+
+bool payload_find_value(const struct payload *payload, struct slice value, uint64_t *number)
+{
+    if (value.len != payload->value_size || payload->value_digits < payload->digits)
+        return false;
+    struct slice digits = slice_make(value.data + payload->digits_at, payload->digits);
+    return payload_take_digits(digits, number);
+}
+
 bool payload_matches(const struct payload *payload, uint64_t key, struct slice value)
 {
     if (value.len != payload->value_size)

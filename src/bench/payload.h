@@ -51,6 +51,13 @@ static inline void payload_put_digits(const struct payload *payload, uint64_t ke
         out[0] = (uint8_t)('0' + key % 10);
 }
 
+/* The number of a key of strings, or of the key of a value; false if no key has
+ * these bytes. The value must have room for all digits. */
+bool payload_find_key(const struct payload *payload, struct slice key, uint64_t *number)
+    __attribute__((warn_unused_result));
+bool payload_find_value(const struct payload *payload, struct slice value, uint64_t *number)
+    __attribute__((warn_unused_result));
+
 /* Whether this is the value of that key. */
 bool payload_matches(const struct payload *payload, uint64_t key, struct slice value);
 

@@ -2,7 +2,10 @@
 #include "bench/plan.h"
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "bench/now.h"
+
+#include <stdlib.h>
 
 /* The same time for all keys; 0 = never. */
 static int64_t plan_expire_at_ms(const struct options *options)
@@ -30,6 +33,8 @@ static void plan_init(struct plan *plan, const struct options *options, const st
         .expire_at_ms = plan_expire_at_ms(options),
         .batch = plan->batch,
         .keyspace = options->keyspace,
+        .feed = plan->feed,
+        .in_flight = options->in_flight,
     };
     templates_init(&plan->templates, &settings);
 }
@@ -48,6 +53,15 @@ void plan_init_fill(struct plan *plan, const struct options *options, const stru
     plan_init(plan, options, target);
 }
 
+/* Each watcher receives each event; an element is received by one consumer. */
+static void plan_open_ledger(struct plan *plan, const struct options *options)
+{
+    uint32_t receipts =
+        plan->feed == FEED_WATCH ? options->receivers : (uint32_t)options->push_values;
+    plan->ledger = mem_alloc(sizeof *plan->ledger);
+    ledger_init(plan->ledger, options->keyspace, receipts, options->threads);
+}
+
 void plan_init_measure(struct plan *plan, const struct options *options,
                        const struct target *target)
 {
@@ -60,7 +74,11 @@ void plan_init_measure(struct plan *plan, const struct options *options,
         .verify = options->verify,
         .take_turns = options->take_turns,
         .batch = options->batch,
+        .feed = options->feed,
+        .feeds = options->feed != FEED_NONE ? options->receivers : 0,
     };
+    if (plan->feed != FEED_NONE)
+        plan_open_ledger(plan, options);
     for (size_t i = 0; i < options->op_count; i++) {
         plan->ops[i] = options->ops[i];
         plan->weights[i] = options->weights[i];
@@ -72,6 +90,10 @@ void plan_deinit(struct plan *plan)
 {
     templates_deinit(&plan->templates);
     payload_deinit(&plan->payload);
+    if (plan->ledger != NULL)
+        ledger_deinit(plan->ledger);
+    free(plan->ledger);
+    plan->ledger = NULL;
 }
 
 uint64_t plan_share(uint64_t number, uint32_t thread, uint32_t threads)

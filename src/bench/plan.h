@@ -22,6 +22,9 @@ struct plan {
     uint64_t rate; /* 0: closed loop */
     bool verify;
     size_t batch; /* operations in each call of Pipeline; 0 = the operations' own calls */
+    enum feed_kind feed;
+    uint32_t feeds;        /* streams of that kind */
+    struct ledger *ledger; /* of what they receive; NULL: FEED_NONE */
 };
 
 /* Options and target are borrowed for the plan's life, and a plan does not move. */

@@ -1,11 +1,13 @@
 /*
  * Splits the server's bytes into frames and handles them, as cheaply as answers to unary calls
- * allow. Does not know sockets, and reads messages only to verify them.
+ * allow. Does not know sockets; reads messages only to verify them, and those of streams.
  */
 #include "bench/receive.h"
 
 #include "base/check.h"
 #include "bench/verify.h"
+
+#include <stdio.h>
 
 /* A WINDOW_UPDATE is sent each time that so much of a window's 2^31 - 1 bytes is used. */
 #define WINDOW_STEP_BITS 30
@@ -97,6 +99,32 @@ static void receive_end_stream(struct session *session, struct stream *stream, i
                          now_ns);
 }
 
+/* A stream of Watch or Consume ends with the run, or never. */
+static bool receive_end_feed(struct session *session, struct feed *feed, int grpc_status)
+{
+    const char *method = feed_row(session->setup->feed.kind)->method;
+    const char *how = feed->bad_http    ? tally_end_name(TALLY_HTTP_STATUS)
+                      : grpc_status < 0 ? tally_end_name(TALLY_NO_STATUS)
+                                        : tally_end_name((enum tally_end)grpc_status);
+    session->setup->tally->ends[TALLY_STREAM_ENDED]++;
+    snprintf(session->feed_problem, sizeof session->feed_problem,
+             "the server ended a stream of %s: %s", method, how);
+    return receive_fail(session, session->feed_problem);
+}
+
+static bool receive_on_feed_data(struct session *session, struct feed *feed,
+                                 const struct frame *frame, struct slice data)
+{
+    const char *problem = feed_take(feed, &session->setup->feed, data, frame->now_ns);
+    if (problem != NULL)
+        return receive_fail(session, problem);
+    if (receive_is_flagged(frame, WIRE_FLAG_END_STREAM))
+        return receive_end_feed(session, feed, -1);
+    receive_use_window(session, &feed->used, frame->payload.len, frame->stream);
+    session_continue_feed(session, feed);
+    return true;
+}
+
 static bool receive_on_data(struct session *session, const struct frame *frame)
 {
     struct slice data;
@@ -104,6 +132,9 @@ static bool receive_on_data(struct session *session, const struct frame *frame)
         return receive_fail(session, "the server sent a DATA frame with more padding than payload");
     receive_use_window(session, &session->received, frame->payload.len, 0);
     struct stream *stream = streams_find(&session->streams, frame->stream);
+    struct feed *feed;
+    if (stream == NULL && (feed = session_find_feed(session, frame->stream)) != NULL)
+        return receive_on_feed_data(session, feed, frame, data);
     if (stream == NULL)
         return true;
     stream->body_len += data.len;
@@ -123,12 +154,18 @@ static bool receive_take_block(struct session *session, const struct frame *fram
     struct answer answer;
     if (!answers_decode(&session->answers, block, &answer))
         return receive_fail(session, "the server sent a header block that does not decode");
+    bool informational = answer.http_status >= 100 && answer.http_status < 200;
+    bool bad_http = answer.http_status != 0 && answer.http_status != 200 && !informational;
     struct stream *stream = streams_find(&session->streams, frame->stream);
+    struct feed *feed = session_find_feed(session, frame->stream);
+    if (feed != NULL) {
+        feed->bad_http |= bad_http;
+        return (flags & WIRE_FLAG_END_STREAM) == 0 ||
+               receive_end_feed(session, feed, answer.grpc_status);
+    }
     if (stream == NULL)
         return true;
-    bool informational = answer.http_status >= 100 && answer.http_status < 200;
-    if (answer.http_status != 0 && answer.http_status != 200 && !informational)
-        stream->bad_http = true;
+    stream->bad_http |= bad_http;
     if ((flags & WIRE_FLAG_END_STREAM) != 0)
         receive_end_stream(session, stream, answer.grpc_status, frame->now_ns);
     return true;
@@ -173,6 +210,9 @@ static bool receive_on_continuation(struct session *session, const struct frame 
 static bool receive_on_rst_stream(struct session *session, const struct frame *frame)
 {
     struct stream *stream = streams_find(&session->streams, frame->stream);
+    struct feed *feed = session_find_feed(session, frame->stream);
+    if (feed != NULL)
+        return receive_end_feed(session, feed, TALLY_RESET);
     if (stream == NULL)
         return true;
     if (session->sending.stream == frame->stream)
@@ -198,6 +238,7 @@ static bool receive_apply_setting(struct session *session, enum wire_setting id,
         receive_set_table_size(session, value);
         return true;
     case WIRE_MAX_CONCURRENT_STREAMS:
+        value -= value < session->feed_count ? value : session->feed_count;
         session->limit = value < session->setup->max_streams ? value : session->setup->max_streams;
         if (value < session->setup->tally->stream_limit)
             session->setup->tally->stream_limit = value;
@@ -206,6 +247,8 @@ static bool receive_apply_setting(struct session *session, enum wire_setting id,
         if (value > WIRE_MAX_WINDOW)
             return receive_fail(session, "the server's SETTINGS have a window above 2^31 - 1");
         session->sending.window += (int64_t)value - session->initial_window;
+        for (uint32_t i = 0; i < session->feed_count; i++)
+            session->feeds[i].window += (int64_t)value - session->initial_window;
         session->initial_window = value;
         return true; /* if no message is being sent, the next one initializes sending.window */
     case WIRE_MAX_FRAME_SIZE:
@@ -215,6 +258,12 @@ static bool receive_apply_setting(struct session *session, enum wire_setting id,
     default:
         return true;
     }
+}
+
+static void receive_continue_feeds(struct session *session)
+{
+    for (uint32_t i = 0; i < session->feed_count; i++)
+        session_continue_feed(session, &session->feeds[i]);
 }
 
 static bool receive_on_settings(struct session *session, const struct frame *frame)
@@ -229,8 +278,11 @@ static bool receive_on_settings(struct session *session, const struct frame *fra
         if (!receive_apply_setting(session, id, wire_get_u32(entry + 2)))
             return false;
     }
-    session->ready = true;
     session_put_frame(session, WIRE_SETTINGS, WIRE_FLAG_ACK, 0, slice_make(NULL, 0));
+    if (!session->ready)
+        session_open_feeds(session);
+    session->ready = true;
+    receive_continue_feeds(session);
     session_continue(session);
     return true;
 }
@@ -265,14 +317,18 @@ static bool receive_on_window_update(struct session *session, const struct frame
     if (frame->payload.len != 4)
         return receive_fail(session, "the server sent a WINDOW_UPDATE frame of a wrong length");
     uint32_t bytes = wire_get_u32(frame->payload.data) & WIRE_MAX_STREAM_ID;
+    struct feed *feed;
     if (frame->stream == 0)
         session->window += bytes;
     else if (frame->stream == session->sending.stream)
         session->sending.window += bytes;
+    else if ((feed = session_find_feed(session, frame->stream)) != NULL)
+        feed->window += bytes;
     if (session->window > WIRE_MAX_WINDOW ||
         (session->sending.stream != 0 && session->sending.window > WIRE_MAX_WINDOW))
         return receive_fail(session, "the server opened a window beyond 2^31 - 1");
     session_continue(session);
+    receive_continue_feeds(session);
     return true;
 }
 

@@ -8,6 +8,9 @@
 /* Above this, the generator may limit the speed. */
 #define BUSY_LIMIT 0.9
 
+/* Of latencies in the CSV. */
+static const double report_percents[] = {50, 95, 99, 99.9};
+
 /* "1,234,567"; `text` is large enough for any number. */
 static const char *report_grouped(uint64_t number, char text[static 32])
 {
@@ -35,7 +38,7 @@ static uint64_t report_ok_calls(const struct run_result *result)
 
 static uint64_t report_all_calls(const struct run_result *result)
 {
-    return report_ok_calls(result) + tally_errors(&result->tally);
+    return tally_calls(&result->tally);
 }
 
 static double report_rate_of(uint64_t calls, uint64_t ns)
@@ -55,6 +58,11 @@ static double report_percentile_ms(const struct run_result *result, double perce
     return (double)histogram_percentile(&result->tally.latency_ns, percent) / 1e6;
 }
 
+static double report_receipt_ms(const struct run_result *result, double percent)
+{
+    return (double)histogram_percentile(&result->tally.receipt_ns, percent) / 1e6;
+}
+
 static double report_late_ms(const struct run_result *result, double percent)
 {
     return (double)histogram_percentile(&result->tally.late_ns, percent) / 1e6;
@@ -62,7 +70,9 @@ static double report_late_ms(const struct run_result *result, double percent)
 
 static const char *report_name_of(const struct options *options, char text[static 64])
 {
-    if (options->op_count == 1)
+    if (options->feed != FEED_NONE)
+        snprintf(text, 64, "%s", feed_row(options->feed)->name);
+    else if (options->op_count == 1)
         snprintf(text, 64, "%s", op_row(options->ops[0])->name);
     else
         snprintf(text, 64, "%s:%s %" PRIu32 ":%" PRIu32, op_row(options->ops[0])->name,
@@ -111,6 +121,27 @@ static void report_print_ops(FILE *out, const struct options *options,
     fputc('\n', out);
 }
 
+static const char *report_received(const struct options *options)
+{
+    return options->feed == FEED_WATCH ? "events" : "acknowledged";
+}
+
+/* What the streams have received: events, or elements that are all acknowledged, or else counted
+ * among the errors. */
+static void report_print_receipts(FILE *out, const struct options *options,
+                                  const struct run_result *result)
+{
+    char count[32], rate[32];
+    uint64_t received = result->tally.receipt_ns.count;
+    fprintf(out, "%-12s %s in %.3f s, %s/s\n", report_received(options),
+            report_grouped(received, count), report_in_seconds(result->received_ns),
+            report_grouped((uint64_t)report_rate_of(received, result->received_ns), rate));
+    fprintf(out, "receipt ms   p50 %.3f   p95 %.3f   p99 %.3f   p99.9 %.3f   max %.3f\n",
+            report_receipt_ms(result, 50), report_receipt_ms(result, 95),
+            report_receipt_ms(result, 99), report_receipt_ms(result, 99.9),
+            (double)result->tally.receipt_ns.max / 1e6);
+}
+
 static void report_print_settings(FILE *out, const struct options *options)
 {
     char name[64];
@@ -122,6 +153,10 @@ static void report_print_settings(FILE *out, const struct options *options)
             report_name_of(options, name), options->connections, options->streams, options->threads,
             options->threads == 1 ? "" : "s", options->value_size,
             report_grouped(options->keyspace, keys), options->key_size);
+    if (options->feed != FEED_NONE)
+        fprintf(out, ", %" PRIu32 " %s", options->receivers, feed_row(options->feed)->receivers);
+    if (options->feed == FEED_CONSUME)
+        fprintf(out, " x %" PRIu32 " elements in flight", options->in_flight);
     if (options->rate > 0)
         fprintf(out, ", %s calls/s wanted", report_grouped(options->rate, rate));
     fputc('\n', out);
@@ -172,6 +207,8 @@ void report_table(FILE *out, const struct options *options, const struct run_res
         fprintf(out, "of that late p50 %.3f   p95 %.3f   p99 %.3f   p99.9 %.3f   max %.3f\n",
                 report_late_ms(result, 50), report_late_ms(result, 95), report_late_ms(result, 99),
                 report_late_ms(result, 99.9), (double)result->tally.late_ns.max / 1e6);
+    if (options->feed != FEED_NONE)
+        report_print_receipts(out, options, result);
     if (result->tally.misses > 0)
         fprintf(out, "misses       %s\n", report_grouped(result->tally.misses, text));
     if (tally_errors(&result->tally) == 0)
@@ -188,6 +225,10 @@ void report_line(FILE *out, const struct options *options, const struct run_resu
     fprintf(out, "%s: %.2f calls/s, p50=%.3f ms, p99=%.3f ms", report_name_of(options, name),
             report_rate_of(report_ok_calls(result), result->elapsed_ns),
             report_percentile_ms(result, 50), report_percentile_ms(result, 99));
+    if (options->feed != FEED_NONE)
+        fprintf(out, ", %s %.2f/s, p50=%.3f ms, p99=%.3f ms", report_received(options),
+                report_rate_of(result->tally.receipt_ns.count, result->received_ns),
+                report_receipt_ms(result, 50), report_receipt_ms(result, 99));
     if (options->server_pid != 0)
         fprintf(out, ", server %.3f us CPU per call",
                 report_us_per_call(cpu_sum_ns(result->server), result));
@@ -199,6 +240,24 @@ void report_line(FILE *out, const struct options *options, const struct run_resu
     fputc('\n', out);
 }
 
+/* The columns of streams, empty without any. */
+static void report_csv_receipts(FILE *out, const struct options *options,
+                                const struct run_result *result)
+{
+    if (options->feed == FEED_NONE) {
+        fputs(",,,,,,,,,", out);
+        return;
+    }
+    uint64_t received = result->tally.receipt_ns.count;
+    fprintf(out, ",%" PRIu32 ",", options->receivers);
+    if (options->feed == FEED_CONSUME)
+        fprintf(out, "%" PRIu32, options->in_flight);
+    fprintf(out, ",%" PRIu64 ",%.1f", received, report_rate_of(received, result->received_ns));
+    for (size_t i = 0; i < sizeof report_percents / sizeof report_percents[0]; i++)
+        fprintf(out, ",%.3f", report_receipt_ms(result, report_percents[i]) * 1000);
+    fprintf(out, ",%.3f", (double)result->tally.receipt_ns.max / 1000);
+}
+
 void report_csv(FILE *out, const struct options *options, const struct run_result *result)
 {
     char name[64];
@@ -206,7 +265,8 @@ void report_csv(FILE *out, const struct options *options, const struct run_resul
         "op,connections,streams,threads,value_bytes,key_bytes,keyspace,rate,seconds,calls,errors,"
         "misses,unsent,calls_per_s,p50_us,p95_us,p99_us,p999_us,max_us,late_p99_us,generator_busy,"
         "generator_user_us_per_call,generator_system_us_per_call,server_us_per_call,"
-        "server_calls_per_cpu_s,ops_per_call\n",
+        "server_calls_per_cpu_s,ops_per_call,receivers,in_flight,received,received_per_s,"
+        "receipt_p50_us,receipt_p95_us,receipt_p99_us,receipt_p999_us,receipt_max_us\n",
         out);
     fprintf(out, "%s,%" PRIu32 ",%" PRIu32 ",%" PRIu32 ",%zu,%zu,%" PRIu64 ",",
             report_name_of(options, name), options->connections, options->streams, options->threads,
@@ -217,9 +277,8 @@ void report_csv(FILE *out, const struct options *options, const struct run_resul
             report_in_seconds(result->elapsed_ns), report_all_calls(result),
             tally_errors(&result->tally), result->tally.misses, result->unsent,
             report_rate_of(report_ok_calls(result), result->elapsed_ns));
-    static const double percents[] = {50, 95, 99, 99.9};
-    for (size_t i = 0; i < sizeof percents / sizeof percents[0]; i++)
-        fprintf(out, ",%.3f", report_percentile_ms(result, percents[i]) * 1000);
+    for (size_t i = 0; i < sizeof report_percents / sizeof report_percents[0]; i++)
+        fprintf(out, ",%.3f", report_percentile_ms(result, report_percents[i]) * 1000);
     fprintf(out, ",%.3f,", (double)result->tally.latency_ns.max / 1000);
     if (options->rate > 0)
         fprintf(out, "%.3f", report_late_ms(result, 99) * 1000);
@@ -232,7 +291,9 @@ void report_csv(FILE *out, const struct options *options, const struct run_resul
                 report_rate_of(report_all_calls(result), server_ns));
     else
         fputs(",,", out);
-    fprintf(out, ",%" PRIu64 "\n", report_ops_per_call(options));
+    fprintf(out, ",%" PRIu64, report_ops_per_call(options));
+    report_csv_receipts(out, options, result);
+    fputc('\n', out);
 }
 
 void report_warnings(FILE *out, const struct options *options, const struct run_result *result)

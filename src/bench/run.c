@@ -165,6 +165,11 @@ static void run_add_up(const struct run *run, struct run_result *result)
     }
     if (result->tally.last_ns > from_ns)
         result->elapsed_ns = result->tally.last_ns - from_ns;
+    if (result->tally.last_receipt_ns > from_ns)
+        result->received_ns = result->tally.last_receipt_ns - from_ns;
+    if (run->plan->ledger != NULL)
+        result->tally.ends[TALLY_MISSING] += ledger_missing(run->plan->ledger);
+    result->tally.ends[TALLY_UNACKNOWLEDGED] += result->tally.unacknowledged;
 }
 
 /* Raises the limit of open files to the hard limit. */

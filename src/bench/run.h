@@ -12,6 +12,7 @@ struct run_result {
     struct tally tally;
     uint64_t planned;          /* calls to make; UINT64_MAX: limited only by time */
     uint64_t elapsed_ns;       /* from the end of the warmup to the end of the last call */
+    uint64_t received_ns;      /* the same to the last receipt of a stream */
     struct cpu_time generator; /* of all threads, in that time */
     double busy;               /* CPU time of the busiest thread as a share of that time, 0 to 1 */
     struct cpu_time server;    /* of the process --server-pid, in that time; else zero */

@@ -1,12 +1,15 @@
 /*
- * Starts calls and sends their requests within the limits of the server. Does not know sockets, or
- * which calls are made.
+ * Starts calls and streams and sends their requests within the limits of the server. Does not know
+ * sockets, or which calls are made.
  */
 #include "bench/session.h"
 
 #include "base/check.h"
+#include "base/mem.h"
 #include "bench/hpack.h"
 #include "bench/wire.h"
+
+#include <stdlib.h>
 
 /* While this much waits to be written, no call starts and no message continues. */
 #define OUT_HIGH ((size_t)256 * 1024)
@@ -50,8 +53,13 @@ void session_init(struct session *session, const struct session_setup *setup)
         .window = WIRE_DEFAULT_WINDOW,
         .initial_window = WIRE_DEFAULT_WINDOW,
         .table_size = HPACK_DEFAULT_SIZE,
+        .feeds = mem_alloc_zero(setup->feeds * sizeof *session->feeds),
+        .feed_count = setup->feeds,
+        .feed_id = setup->first_id,
     };
-    streams_init(&session->streams, setup->max_streams, setup->first_id,
+    for (uint32_t i = 0; i < setup->feeds; i++)
+        feed_init(&session->feeds[i], setup->feed.kind, WIRE_DEFAULT_WINDOW);
+    streams_init(&session->streams, setup->max_streams, setup->first_id + 2 * setup->feeds,
                  setup->verify || setup->batch > 0);
     answers_init(&session->answers);
     buf_init(&session->out, OUT_LIMIT);
@@ -62,6 +70,9 @@ void session_init(struct session *session, const struct session_setup *setup)
 
 void session_deinit(struct session *session)
 {
+    for (uint32_t i = 0; i < session->feed_count; i++)
+        feed_deinit(&session->feeds[i]);
+    free(session->feeds);
     streams_deinit(&session->streams);
     answers_deinit(&session->answers);
     buf_deinit(&session->out);
@@ -115,12 +126,14 @@ static struct slice session_choose_block(struct session *session, const struct t
     return slice_make(template->frames.data + template->block_at, template->block_len);
 }
 
+/* The header block of a template, or, without one, that of the streams. */
 static void session_put_headers(struct session *session, const struct template *template,
                                 uint32_t stream)
 {
     uint8_t updates[MAX_UPDATES];
     size_t updates_len = session->table_shrunk ? session_put_table_updates(session, updates) : 0;
-    struct slice block = session_choose_block(session, template);
+    struct slice block = template != NULL ? session_choose_block(session, template)
+                                          : buf_slice(&session->setup->templates->feed_block);
     uint8_t header[WIRE_FRAME_HEADER];
     wire_put_frame(header, updates_len + block.len, WIRE_HEADERS, WIRE_FLAG_END_HEADERS, stream);
     session_put(session, slice_make(header, sizeof header));
@@ -166,6 +179,52 @@ void session_continue(struct session *session)
         session->sending.stream = 0;
 }
 
+bool session_is_ready(const struct session *session)
+{
+    for (uint32_t i = 0; i < session->feed_count; i++)
+        if (!session->feeds[i].started)
+            return false;
+    return session->ready;
+}
+
+struct feed *session_find_feed(const struct session *session, uint32_t id)
+{
+    uint32_t number = (id - session->feed_id) >> 1;
+    return id % 2 != 0 && id >= session->feed_id && number < session->feed_count
+               ? &session->feeds[number]
+               : NULL;
+}
+
+void session_continue_feed(struct session *session, struct feed *feed)
+{
+    uint32_t id = session->feed_id + 2 * (uint32_t)(feed - session->feeds);
+    bool one_message = session->setup->feed.kind == FEED_WATCH;
+    while (feed->out.len > 0) {
+        int64_t window = feed->window < session->window ? feed->window : session->window;
+        if (window <= 0)
+            return;
+        size_t len = (uint64_t)window < feed->out.len ? (size_t)window : feed->out.len;
+        len = len < WIRE_MAX_FRAME ? len : WIRE_MAX_FRAME;
+        bool last = one_message && len == feed->out.len;
+        session_put_frame(session, WIRE_DATA, last ? WIRE_FLAG_END_STREAM : 0, id,
+                          slice_make(feed->out.data, len));
+        buf_consume(&feed->out, len);
+        feed->window -= (int64_t)len;
+        session->window -= (int64_t)len;
+    }
+}
+
+void session_open_feeds(struct session *session)
+{
+    for (uint32_t i = 0; i < session->feed_count; i++) {
+        struct feed *feed = &session->feeds[i];
+        session_put_headers(session, NULL, session->feed_id + 2 * i);
+        bool fits = buf_append(&feed->out, buf_slice(&session->setup->templates->feed_message));
+        CHECK(fits);
+        session_continue_feed(session, feed);
+    }
+}
+
 /* Starts any request, including a connection's first and one that windows or frames split. */
 static void session_start_slowly(struct session *session, const struct session_call *call,
                                  uint32_t stream)
@@ -209,6 +268,8 @@ void session_end_call(struct session *session, struct stream *stream, enum tally
         session_put_frame(session, WIRE_RST_STREAM, 0, stream->id, slice_make(code, sizeof code));
     }
     tally_count(session->setup->tally, end, stream->start_ns, now_ns);
+    if (end != TALLY_OK && session->setup->feed.ledger != NULL)
+        ledger_withdraw(session->setup->feed.ledger, stream->key);
     session->finished++;
     streams_close(&session->streams, stream);
 }

@@ -1,7 +1,7 @@
 /*
- * The client's side of an HTTP/2 connection that only makes unary calls from templates. Does no
- * I/O: the server's bytes go to receive_bytes() of bench/receive.h, bytes to send gather in `out`.
- * Calls that end are counted in the tally.
+ * The client's side of an HTTP/2 connection that only makes unary calls from templates, beside
+ * streams of Watch or Consume. Does no I/O: the server's bytes go to receive_bytes() of
+ * bench/receive.h, bytes to send gather in `out`. Calls that end are counted in the tally.
  */
 #ifndef KEYSTORE_BENCH_SESSION_H
 #define KEYSTORE_BENCH_SESSION_H
@@ -20,6 +20,8 @@ struct session_setup {
     uint32_t first_id;    /* of the first stream: 1; tests start near the largest id */
     bool verify;          /* verify the answers */
     size_t batch;         /* operations in each call of Pipeline; 0 = unary calls */
+    struct feed_setup feed;
+    uint32_t feeds; /* streams on the next session that starts */
 };
 
 struct session_call {
@@ -40,6 +42,12 @@ struct session {
     const char *problem; /* an error message, once receive_bytes() returned false */
     bool ready;          /* the server's SETTINGS were received */
     bool draining;       /* no new calls: GOAWAY */
+
+    /* Streams of Watch or Consume, opened before all calls. */
+    struct feed *feeds;
+    uint32_t feed_count;
+    uint32_t feed_id;       /* of the first; the others have the odd ids after it */
+    char feed_problem[100]; /* where `problem` points to if the server ended one */
 
     /* From the server's SETTINGS. */
     int64_t initial_window;
@@ -68,6 +76,19 @@ void session_init(struct session *session, const struct session_setup *setup);
 
 /* Drops calls in flight without counting them. */
 void session_deinit(struct session *session);
+
+/* Whether the server's SETTINGS were received, and whatever is written from now on reaches the
+ * streams of Watch and Consume. */
+bool session_is_ready(const struct session *session);
+
+/* Opens the streams of Watch and Consume, once the server's SETTINGS are there. */
+void session_open_feeds(struct session *session);
+
+/* The stream of Watch or Consume with that id, or NULL. */
+struct feed *session_find_feed(const struct session *session, uint32_t id);
+
+/* Sends what the stream has to send, as far as windows allow. */
+void session_continue_feed(struct session *session, struct feed *feed);
 
 /* Whether a call can start now. */
 bool session_can_start(const struct session *session);

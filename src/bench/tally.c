@@ -20,6 +20,19 @@ void tally_merge(struct tally *into, const struct tally *from)
         into->stream_limit = from->stream_limit;
     histogram_merge(&into->latency_ns, &from->latency_ns);
     histogram_merge(&into->late_ns, &from->late_ns);
+    into->all_receipts += from->all_receipts;
+    into->unacknowledged += from->unacknowledged;
+    if (from->last_receipt_ns > into->last_receipt_ns)
+        into->last_receipt_ns = from->last_receipt_ns;
+    histogram_merge(&into->receipt_ns, &from->receipt_ns);
+}
+
+uint64_t tally_calls(const struct tally *tally)
+{
+    uint64_t calls = 0;
+    for (int i = 0; i < TALLY_CALL_ENDS; i++)
+        calls += tally->ends[i];
+    return calls;
 }
 
 uint64_t tally_errors(const struct tally *tally)
@@ -49,6 +62,14 @@ const char *tally_end_name(enum tally_end end)
         return "connection lost";
     case TALLY_NO_ANSWER:
         return "no answer in time";
+    case TALLY_STREAM_ENDED:
+        return "stream ended";
+    case TALLY_MISSING:
+        return "missing on streams";
+    case TALLY_UNEXPECTED:
+        return "unexpected on streams";
+    case TALLY_UNACKNOWLEDGED:
+        return "acknowledgement not confirmed";
     default:
         return keystore_code_name((enum keystore_code)end);
     }

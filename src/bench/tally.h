@@ -15,6 +15,11 @@ enum tally_end {
     TALLY_REFUSED,          /* not processed, according to a GOAWAY */
     TALLY_LOST,             /* the connection was lost */
     TALLY_NO_ANSWER,        /* not answered within --timeout */
+    TALLY_CALL_ENDS,        /* the ends of calls are those before; the following are of streams */
+    TALLY_STREAM_ENDED = TALLY_CALL_ENDS, /* by the server, or with its connection */
+    TALLY_MISSING,                        /* events or elements that did not arrive */
+    TALLY_UNEXPECTED,     /* events or elements that arrived but were not written, or twice */
+    TALLY_UNACKNOWLEDGED, /* elements whose acknowledgement was not confirmed */
     TALLY_ENDS,
 };
 
@@ -27,6 +32,12 @@ struct tally {
     uint32_t stream_limit;       /* the smallest MAX_CONCURRENT_STREAMS seen; UINT32_MAX: none */
     struct histogram latency_ns; /* of calls that ended OK */
     struct histogram late_ns;    /* at a fixed rate: how late each call started */
+
+    /* Of streams: events of Watch, or elements of Consume. */
+    uint64_t all_receipts;    /* whenever their write started */
+    uint64_t unacknowledged;  /* elements that were delivered, up to now */
+    uint64_t last_receipt_ns; /* when the last one arrived, or its acknowledgement was confirmed */
+    struct histogram receipt_ns; /* from the start of the write */
 };
 
 void tally_init(struct tally *tally);
@@ -44,10 +55,23 @@ static inline void tally_count(struct tally *tally, enum tally_end end, uint64_t
         histogram_record(&tally->latency_ns, now_ns - start_ns);
 }
 
+/* Counts an event or element that has arrived now; its write has the scheduled start `start_ns`. */
+static inline void tally_receive(struct tally *tally, uint64_t start_ns, uint64_t now_ns)
+{
+    tally->all_receipts++;
+    if (start_ns < tally->from_ns)
+        return;
+    tally->last_receipt_ns = now_ns;
+    histogram_record(&tally->receipt_ns, now_ns - start_ns);
+}
+
 /* Adds the counts of `from`. */
 void tally_merge(struct tally *into, const struct tally *from);
 
-/* The number of calls that did not end OK. */
+/* The number of calls that ended and are counted. */
+uint64_t tally_calls(const struct tally *tally);
+
+/* The number of calls that did not end OK, and of errors of streams. */
 uint64_t tally_errors(const struct tally *tally);
 
 /* For people: "UNAVAILABLE", "reset by the server". */

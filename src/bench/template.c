@@ -3,11 +3,10 @@
 
 #include "base/check.h"
 #include "bench/hpack.h"
+#include "bench/message.h"
 #include "bench/wire.h"
 
-#define MESSAGE_PREFIX ((size_t)5) /* gRPC's: a flag and the length */
-#define MAX_VARINT     ((size_t)10)
-#define MAX_FIELDS     8
+#define MAX_FIELDS 8
 /* Of template_key(): multipliers that spread their product over all bits. */
 #define MIX_KEY       UINT64_C(0x9e3779b97f4a7c15)
 #define MIX_NUMBER    UINT64_C(0xbf58476d1ce4e5b9)
@@ -18,17 +17,15 @@
 /* The fields of mini_redis.proto that requests use. */
 enum { FIELD_OPS = 1 };
 enum { FIELD_KEY = 1, FIELD_VALUE = 2, FIELD_START = 2, FIELD_STOP = 3, FIELD_EXPIRE_AT = 4 };
-enum { TYPE_VARINT = 0, TYPE_BYTES = 2 };
 
 struct field {
     struct slice name;
     struct slice value;
 };
 
-static size_t template_make_fields(const struct template_settings *settings, enum op op,
-                                   struct field *fields)
+static size_t template_make_fields(const struct template_settings *settings, const char *path,
+                                   bool takes, struct field *fields)
 {
-    const char *path = settings->batch > 0 ? PIPELINE_PATH : op_row(op)->path;
     const struct field all[] = {
         {SLICE_LITERAL(":method"), SLICE_LITERAL("POST")},
         {SLICE_LITERAL(":scheme"), SLICE_LITERAL("http")},
@@ -40,34 +37,11 @@ static size_t template_make_fields(const struct template_settings *settings, enu
     };
     size_t count = sizeof all / sizeof all[0];
     memcpy(fields, all, sizeof all);
-    if (op_row(op)->takes)
+    if (takes)
         fields[count++] =
             (struct field){SLICE_LITERAL("keystore-max-reply-bytes"), SLICE_LITERAL(MAX_REPLY)};
     CHECK(count <= MAX_FIELDS);
     return count;
-}
-
-static void template_put_varint(struct buf *out, uint64_t number)
-{
-    uint8_t *to = buf_reserve(out, MAX_VARINT);
-    CHECK(to != NULL);
-    size_t len = 0;
-    for (; number >= 128; number >>= 7)
-        to[len++] = (uint8_t)(0x80 | (number & 0x7f));
-    to[len++] = (uint8_t)number;
-    out->len += len;
-}
-
-/* Appends a field of bytes; returns where the caller must write them, valid until the next append.
- */
-static uint8_t *template_put_bytes(struct buf *out, unsigned field, size_t len)
-{
-    template_put_varint(out, field << 3 | TYPE_BYTES);
-    template_put_varint(out, len);
-    uint8_t *bytes = buf_reserve(out, len);
-    CHECK(bytes != NULL);
-    out->len += len;
-    return bytes;
 }
 
 /* Appends a sint64; zero is omitted. */
@@ -75,13 +49,13 @@ static void template_put_sint64(struct buf *out, unsigned field, int64_t number)
 {
     if (number == 0)
         return;
-    template_put_varint(out, field << 3 | TYPE_VARINT);
-    template_put_varint(out, (uint64_t)number << 1 ^ (number < 0 ? UINT64_MAX : 0));
+    message_put_varint(out, field << 3 | MESSAGE_VARINT);
+    message_put_varint(out, (uint64_t)number << 1 ^ (number < 0 ? UINT64_MAX : 0));
 }
 
 static void template_put_key(struct template *template, const struct payload *payload)
 {
-    uint8_t *key = template_put_bytes(&template->message, FIELD_KEY, payload->key_size);
+    uint8_t *key = message_put_bytes(&template->message, FIELD_KEY, payload->key_size);
     payload_first_key(payload, op_row(template->op)->is_list, key);
     template->key_at = template->message.len - payload->digits;
 }
@@ -91,7 +65,7 @@ static void template_put_value(struct template *template, const struct payload *
 {
     if (payload->value_size == 0 && !op_row(template->op)->is_list)
         return;
-    uint8_t *value = template_put_bytes(&template->message, FIELD_VALUE, payload->value_size);
+    uint8_t *value = message_put_bytes(&template->message, FIELD_VALUE, payload->value_size);
     memcpy(value, payload->filler, payload->value_size);
     memset(value + payload->digits_at, '0', payload->value_digits);
     template->value_at = template->message.len - payload->value_size + payload->digits_at;
@@ -114,7 +88,7 @@ static void template_put_values(struct template *template, const struct template
     DCHECK(template->value_at < template->message.len || template->value_len == 0);
 }
 
-/* The number of bytes that template_put_varint() appends. */
+/* The number of bytes that message_put_varint() appends. */
 static size_t template_varint_size(uint64_t number)
 {
     size_t size = 1;
@@ -128,16 +102,15 @@ static void template_make_batch(struct template *template, size_t count)
 {
     struct buf request = template->message;
     struct slice bytes = slice_skip(buf_slice(&request), MESSAGE_PREFIX);
-    size_t op_size = template_varint_size(op_row(template->op)->field << 3 | TYPE_BYTES) +
+    size_t op_size = template_varint_size(op_row(template->op)->field << 3 | MESSAGE_BYTES) +
                      template_varint_size(bytes.len) + bytes.len;
     struct buf *message = &template->message;
     buf_init(message, SIZE_MAX);
-    CHECK(buf_reserve(message, MESSAGE_PREFIX) != NULL);
-    message->len = MESSAGE_PREFIX;
+    (void)message_begin(message);
     for (size_t i = 0; i < count; i++) {
-        template_put_varint(message, FIELD_OPS << 3 | TYPE_BYTES);
-        template_put_varint(message, op_size);
-        uint8_t *to = template_put_bytes(message, op_row(template->op)->field, bytes.len);
+        message_put_varint(message, FIELD_OPS << 3 | MESSAGE_BYTES);
+        message_put_varint(message, op_size);
+        uint8_t *to = message_put_bytes(message, op_row(template->op)->field, bytes.len);
         if (bytes.len > 0)
             memcpy(to, bytes.data, bytes.len);
     }
@@ -154,16 +127,16 @@ static void template_make_message(struct template *template,
 {
     struct buf *message = &template->message;
     buf_init(message, SIZE_MAX);
-    uint8_t *prefix = buf_reserve(message, MESSAGE_PREFIX);
-    CHECK(prefix != NULL);
-    message->len = MESSAGE_PREFIX;
+    (void)message_begin(message);
     template->op_count = 1;
     template_put_key(template, settings->payload);
     if (op_row(template->op)->sends_value)
         template_put_values(template, settings);
+    if (settings->feed == FEED_CONSUME) /* one list, of numbered elements */
+        template->key_at = template->value_at;
     if (template->op == OP_SET && settings->expire_at_ms != 0) {
-        template_put_varint(message, FIELD_EXPIRE_AT << 3 | TYPE_VARINT);
-        template_put_varint(message, (uint64_t)settings->expire_at_ms);
+        message_put_varint(message, FIELD_EXPIRE_AT << 3 | MESSAGE_VARINT);
+        message_put_varint(message, (uint64_t)settings->expire_at_ms);
     }
     if (template->op == OP_L_RANGE) {
         template_put_sint64(message, FIELD_START, settings->range_start);
@@ -171,22 +144,31 @@ static void template_make_message(struct template *template,
     }
     if (settings->batch > 0)
         template_make_batch(template, settings->batch);
-    message->data[0] = 0; /* not compressed */
-    wire_put_u32(message->data + 1, (uint32_t)(message->len - MESSAGE_PREFIX));
+    message_end(message, 0);
 }
 
-/* Encodes the header block of a request, with the dynamic table unless it is NULL. */
+/* Encodes the header block of requests to `path`, with the dynamic table unless it is NULL; `takes`
+ * as in struct op_row. */
 static void template_make_block(struct buf *out, struct hpack *table,
-                                const struct template_settings *settings, enum op op)
+                                const struct template_settings *settings, const char *path,
+                                bool takes)
 {
     struct field fields[MAX_FIELDS];
-    size_t count = template_make_fields(settings, op, fields);
+    size_t count = template_make_fields(settings, path, takes, fields);
     for (size_t i = 0; i < count; i++) {
         if (table != NULL)
             hpack_put(table, out, fields[i].name, fields[i].value);
         else
             hpack_put_stateless(out, fields[i].name, fields[i].value);
     }
+}
+
+static void template_make_op_block(struct buf *out, struct hpack *table,
+                                   const struct template_settings *settings, enum op op)
+{
+    const struct op_row *row = op_row(op);
+    const char *path = settings->batch > 0 ? PIPELINE_PATH : row->path;
+    template_make_block(out, table, settings, path, row->takes);
 }
 
 static void template_put_frame(struct buf *out, enum wire_frame type, uint8_t flags,
@@ -205,7 +187,7 @@ static void template_make_frames(struct template *template, struct hpack *table,
 {
     struct buf block;
     buf_init(&block, WIRE_MAX_FRAME);
-    template_make_block(&block, table, settings, template->op);
+    template_make_op_block(&block, table, settings, template->op);
     struct buf *frames = &template->frames;
     buf_init(frames, SIZE_MAX);
     template_put_frame(frames, WIRE_HEADERS, WIRE_FLAG_END_HEADERS, buf_slice(&block));
@@ -214,6 +196,19 @@ static void template_make_frames(struct template *template, struct hpack *table,
     template->data_at = frames->len;
     template_put_frame(frames, WIRE_DATA, WIRE_FLAG_END_STREAM, buf_slice(&template->message));
     buf_deinit(&block);
+}
+
+static void template_make_feed(struct templates *templates,
+                               const struct template_settings *settings)
+{
+    buf_init(&templates->feed_block, WIRE_MAX_FRAME);
+    buf_init(&templates->feed_message, WIRE_MAX_FRAME);
+    if (settings->feed == FEED_NONE)
+        return;
+    template_make_block(&templates->feed_block, NULL, settings, feed_row(settings->feed)->path,
+                        settings->feed == FEED_CONSUME);
+    feed_put_request(&templates->feed_message, settings->feed, settings->payload,
+                     settings->in_flight);
 }
 
 void templates_init(struct templates *templates, const struct template_settings *settings)
@@ -228,13 +223,14 @@ void templates_init(struct templates *templates, const struct template_settings 
         template->op = op;
         template_make_message(template, settings);
         buf_init(&template->first, WIRE_MAX_FRAME);
-        template_make_block(&template->first, &table, settings, op);
+        template_make_op_block(&template->first, &table, settings, op);
         buf_init(&template->stateless, WIRE_MAX_FRAME);
-        template_make_block(&template->stateless, NULL, settings, op);
+        template_make_op_block(&template->stateless, NULL, settings, op);
     }
     for (size_t i = 0; i < settings->count; i++)
         template_make_frames(&templates->of[settings->ops[i]], &table, settings);
     templates->table_size = table.size;
+    template_make_feed(templates, settings);
 }
 
 void templates_deinit(struct templates *templates)
@@ -246,6 +242,8 @@ void templates_deinit(struct templates *templates)
         buf_deinit(&template->message);
         buf_deinit(&template->frames);
     }
+    buf_deinit(&templates->feed_block);
+    buf_deinit(&templates->feed_message);
     templates->count = 0;
 }
 

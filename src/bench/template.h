@@ -10,6 +10,7 @@
 #define KEYSTORE_BENCH_TEMPLATE_H
 
 #include "base/buf.h"
+#include "bench/feed.h"
 #include "bench/op.h"
 #include "bench/payload.h"
 
@@ -36,7 +37,9 @@ struct templates {
     struct template of[OP_COUNT]; /* by enum op; those of `ops` are set */
     enum op ops[OP_COUNT];
     size_t count;
-    size_t table_size; /* bytes of dynamic table that the server needs for the blocks */
+    size_t table_size;     /* bytes of dynamic table that the server needs for the blocks */
+    struct buf feed_block; /* header block of the streams, stateless; both are empty without any */
+    struct buf feed_message; /* the first message of each */
     const struct payload *payload;
     uint64_t keyspace;
 };
@@ -52,6 +55,8 @@ struct template_settings {
     int64_t expire_at_ms; /* of keys that Set stores; 0 = never */
     size_t batch;         /* operations in each call of Pipeline; 0 = the operations' own calls */
     uint64_t keyspace;    /* keys of the others in a batch are below it */
+    enum feed_kind feed;
+    uint32_t in_flight; /* of Consume */
 };
 
 /* The key of an operation of a batch whose first operation has `key`. */

@@ -1,71 +1,18 @@
 /* Decodes just enough protobuf to find the values of an answer. Does not know connections. */
 #include "bench/verify.h"
 
+#include "bench/message.h"
 #include "bench/wire.h"
-
-#define MESSAGE_PREFIX ((size_t)5)
 
 enum { FIELD_VALUE = 1, FIELD_FOUND = 2 }; /* of Value; `values` and `found` of ListValues too */
 enum { FIELD_REPLY_VALUE = 3, FIELD_REPLY_LIST = 4, FIELD_ERROR = 6 }; /* of Reply */
-enum { TYPE_VARINT = 0, TYPE_FIXED64 = 1, TYPE_BYTES = 2, TYPE_FIXED32 = 5 };
-
-static bool verify_take_varint(struct slice *in, uint64_t *number)
-{
-    *number = 0;
-    for (unsigned shift = 0; shift < 64 && in->len > 0; shift += 7) {
-        uint8_t byte = in->data[0];
-        *in = slice_skip(*in, 1);
-        *number |= (uint64_t)(byte & 0x7f) << shift;
-        if (byte < 128)
-            return true;
-    }
-    return false;
-}
-
-/* One field of a message: a varint in `number`, or bytes. */
-struct field {
-    uint64_t id;
-    uint64_t number;
-    struct slice bytes;
-};
-
-static bool verify_take_field(struct slice *in, struct field *field)
-{
-    uint64_t tag;
-    *field = (struct field){.id = 0};
-    if (!verify_take_varint(in, &tag))
-        return false;
-    field->id = tag >> 3;
-    uint64_t len = 0;
-    switch (tag & 7) {
-    case TYPE_VARINT:
-        return verify_take_varint(in, &field->number);
-    case TYPE_BYTES:
-        if (!verify_take_varint(in, &len))
-            return false;
-        break;
-    case TYPE_FIXED64:
-        len = 8;
-        break;
-    case TYPE_FIXED32:
-        len = 4;
-        break;
-    default:
-        return false;
-    }
-    if (len > in->len)
-        return false;
-    field->bytes = slice_make(in->data, (size_t)len);
-    *in = slice_skip(*in, (size_t)len);
-    return true;
-}
 
 /* Whether a reply is not an error. */
 static bool verify_reply(struct slice reply, uint64_t *misses)
 {
     while (reply.len > 0) {
-        struct field field;
-        if (!verify_take_field(&reply, &field) || field.id == FIELD_ERROR)
+        struct message_field field;
+        if (!message_take_field(&reply, &field) || field.id == FIELD_ERROR)
             return false;
         bool reads = field.id == FIELD_REPLY_VALUE || field.id == FIELD_REPLY_LIST;
         *misses += reads && field.bytes.len == 0; /* protobuf omits zeros */
@@ -83,8 +30,8 @@ bool verify_batch(size_t count, struct slice body, uint64_t *misses)
         struct slice message = slice_make(body.data + MESSAGE_PREFIX, len);
         body = slice_skip(body, MESSAGE_PREFIX + len);
         while (message.len > 0) {
-            struct field field;
-            if (!verify_take_field(&message, &field) || !verify_reply(field.bytes, misses))
+            struct message_field field;
+            if (!message_take_field(&message, &field) || !verify_reply(field.bytes, misses))
                 return false;
             replies++;
         }
@@ -98,8 +45,8 @@ static bool verify_values_match(const struct payload *payload, enum op op, uint6
     bool found = false;
     size_t values = 0;
     while (message.len > 0) {
-        struct field field;
-        if (!verify_take_field(&message, &field))
+        struct message_field field;
+        if (!message_take_field(&message, &field))
             return false;
         if (field.id == FIELD_FOUND)
             found = field.number != 0;

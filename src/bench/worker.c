@@ -19,6 +19,8 @@
 #define MAX_EVENTS 256
 /* Maximum wait of a round, so that the stop flag, the end of the time and stalls are noticed. */
 #define ROUND_NS (NS_PER_S / 10)
+/* The same while another thread may make room in the ledger. */
+#define HELD_NS (NS_PER_S / 1000)
 /* How late the last calls may start. */
 #define LATE_NS NS_PER_S
 
@@ -34,7 +36,9 @@ void worker_init(struct worker *worker, const struct plan *plan, uint32_t number
         .first_id = 1,
         .verify = plan->verify,
         .batch = plan->batch,
+        .feed = {plan->feed, &plan->payload, plan->ledger, &worker->tally},
     };
+    worker->writing = plan->ledger != NULL;
     if (plan->in_turn)
         workload_init_in_turn(&worker->workload, plan->ops[0], options->keyspace, number,
                               options->threads);
@@ -73,6 +77,10 @@ void worker_deinit(struct worker *worker)
 static bool worker_open_connection(struct worker *worker, struct connection *connection)
 {
     char problem[TARGET_PROBLEM_SIZE];
+    const struct plan *plan = worker->plan;
+    uint64_t feeds = plan_share(plan->feeds, worker->number, plan->options->threads);
+    uint32_t index = (uint32_t)(connection - worker->connections);
+    worker->setup.feeds = (uint32_t)plan_share(feeds, index, worker->count);
     if (connection_open(connection, &worker->setup, worker->plan->target,
                         worker->plan->options->timeout_ns, worker->epoll, problem))
         return true;
@@ -94,6 +102,11 @@ static bool worker_replace(struct worker *worker, struct connection *connection)
         return fail(worker, "%s closed a connection before it answered a call on it%s",
                     worker->plan->target->name,
                     session->ready ? "" : "; check that a gRPC server without TLS listens there");
+    if (session->feed_count > 0) {
+        worker->tally.ends[TALLY_STREAM_ENDED] += session->feed_count;
+        return fail(worker, "%s closed a connection with streams of %s", worker->plan->target->name,
+                    feed_row(worker->plan->feed)->method);
+    }
     connection_close(connection);
     worker->reconnects++;
     return worker_open_connection(worker, connection);
@@ -117,11 +130,11 @@ static uint32_t worker_count_ready(struct worker *worker, const struct epoll_eve
     uint32_t ready = 0;
     for (int i = 0; i < count && *good; i++) {
         struct connection *connection = events[i].data.ptr;
-        bool was_ready = connection->session.ready;
+        bool was_ready = session_is_ready(&connection->session);
         if (!connection_read(connection, worker->input, INPUT_SIZE) ||
             !connection_flush(connection))
             *good = worker_replace(worker, connection);
-        else if (connection->session.ready && !was_ready)
+        else if (session_is_ready(&connection->session) && !was_ready)
             ready++;
     }
     return ready;
@@ -160,15 +173,22 @@ bool worker_connect(struct worker *worker)
 
 /* Calling. */
 
-static void worker_start_call(struct worker *worker, struct connection *connection,
+/* False if the ledger has no room for it. */
+static bool worker_start_call(struct worker *worker, struct connection *connection,
                               uint64_t start_ns)
 {
     struct session_call call = {.start_ns = start_ns};
+    struct ledger *ledger = worker->plan->ledger;
     call.op = workload_next(&worker->workload, &call.key);
+    if (ledger != NULL && !ledger_enter(ledger, start_ns, &call.key)) {
+        worker->held = true;
+        return false;
+    }
     session_start(&connection->session, &call);
     worker->started++;
     if (start_ns >= worker->tally.from_ns && worker->left != UINT64_MAX)
         worker->left--;
+    return true;
 }
 
 static bool worker_may_start_more(const struct worker *worker, uint64_t now)
@@ -186,11 +206,12 @@ static bool worker_refill(struct worker *worker, struct connection *connection)
     uint64_t now = now_ns();
     bool more;
     do {
-        while (worker_may_start_more(worker, now) && session_can_start(session))
-            worker_start_call(worker, connection, now);
+        while (worker_may_start_more(worker, now) && session_can_start(session) &&
+               worker_start_call(worker, connection, now))
+            ;
         if (!connection_flush(connection))
             return false;
-        more = session->out.len == 0 && worker_may_start_more(worker, now) &&
+        more = !worker->held && session->out.len == 0 && worker_may_start_more(worker, now) &&
                session_can_start(session);
     } while (more);
     return true;
@@ -234,17 +255,17 @@ static struct connection *worker_pick(struct worker *worker)
 static bool worker_start_due(struct worker *worker)
 {
     uint64_t now = now_ns();
+    worker->held = false;
     while (worker_may_start_more(worker, now)) {
         uint64_t intended_ns = schedule_peek_ns(&worker->schedule);
         if (intended_ns > now)
             break;
         struct connection *connection = worker_pick(worker);
         worker->blocked = connection == NULL;
-        if (worker->blocked)
+        if (worker->blocked || !worker_start_call(worker, connection, intended_ns))
             break;
         if (intended_ns >= worker->tally.from_ns)
             histogram_record(&worker->tally.late_ns, now - intended_ns);
-        worker_start_call(worker, connection, intended_ns);
         schedule_advance(&worker->schedule);
         worker_mark_dirty(worker, connection);
     }
@@ -266,9 +287,22 @@ static bool worker_handle_event(struct worker *worker, const struct epoll_event 
     return good || worker_replace(worker, connection);
 }
 
-static bool worker_is_finished(const struct worker *worker, uint64_t now)
+/* Tells the other threads, once, that this one writes no more. */
+static void worker_end_writing(struct worker *worker)
 {
-    return worker->started == worker->tally.finished && !worker_may_start_more(worker, now);
+    if (worker->writing)
+        ledger_end_writing(worker->plan->ledger);
+    worker->writing = false;
+}
+
+/* All calls have ended, and what they wrote, together with the other threads, has arrived. */
+static bool worker_is_finished(struct worker *worker, uint64_t now)
+{
+    struct ledger *ledger = worker->plan->ledger;
+    if (worker->started != worker->tally.finished || worker_may_start_more(worker, now))
+        return false;
+    worker_end_writing(worker);
+    return ledger == NULL || (ledger_is_settled(ledger) && worker->tally.unacknowledged == 0);
 }
 
 /* Starts the measurement of CPU time after the warmup. */
@@ -284,9 +318,11 @@ static bool worker_is_alive(struct worker *worker, uint64_t now)
 {
     const uint64_t timeout_ns = worker->plan->options->timeout_ns;
     bool waiting = worker->started != worker->tally.finished || worker->plan->rate == 0 ||
-                   schedule_peek_ns(&worker->schedule) + timeout_ns < now;
-    if (worker->tally.finished != worker->finished || !waiting) {
-        worker->finished = worker->tally.finished;
+                   schedule_peek_ns(&worker->schedule) + timeout_ns < now ||
+                   (worker->plan->ledger != NULL && ledger_is_open(worker->plan->ledger));
+    uint64_t ended = worker->tally.finished + worker->tally.all_receipts;
+    if (worker->finished != ended || !waiting) {
+        worker->finished = ended;
         worker->changed_ns = now;
     }
     return now - worker->changed_ns < timeout_ns;
@@ -294,7 +330,8 @@ static bool worker_is_alive(struct worker *worker, uint64_t now)
 
 static void worker_time_out(struct worker *worker)
 {
-    if (worker->started == worker->tally.finished)
+    bool receives = worker->plan->ledger != NULL && ledger_is_open(worker->plan->ledger);
+    if (worker->started == worker->tally.finished && !receives)
         (void)fail(worker, "%s allows no calls", worker->plan->target->name);
     for (uint32_t i = 0; i < worker->count; i++)
         session_end_calls(&worker->connections[i].session, 0, TALLY_NO_ANSWER, now_ns());
@@ -309,9 +346,22 @@ static void worker_show(struct worker *worker)
 
 static uint64_t worker_time_to_wait(const struct worker *worker, uint64_t now)
 {
+    if (worker->held)
+        return HELD_NS;
     if (worker->plan->rate == 0 || !worker_may_start_more(worker, now))
         return ROUND_NS;
     return schedule_wait_ns(&worker->schedule, now, worker->blocked, ROUND_NS);
+}
+
+/* Closed loop: starts as many calls as the connections and the ledger allow. */
+static bool worker_refill_all(struct worker *worker)
+{
+    worker->held = false;
+    for (uint32_t i = 0; i < worker->count; i++)
+        if (!worker_refill(worker, &worker->connections[i]) &&
+            !worker_replace(worker, &worker->connections[i]))
+            return false;
+    return true;
 }
 
 /* One round; false if the run must end. */
@@ -322,22 +372,21 @@ static bool worker_run_round(struct worker *worker)
     for (int i = 0; i < count; i++)
         if (!worker_handle_event(worker, &events[i]))
             return false;
-    return worker->plan->rate == 0 || worker_start_due(worker);
+    if (worker->plan->rate != 0)
+        return worker_start_due(worker);
+    return !worker->held || worker_refill_all(worker);
 }
 
 static bool worker_start_first_calls(struct worker *worker)
 {
     if (worker->plan->rate != 0)
         return worker_start_due(worker);
-    for (uint32_t i = 0; i < worker->count; i++)
-        if (!worker_refill(worker, &worker->connections[i]) &&
-            !worker_replace(worker, &worker->connections[i]))
-            return false;
-    return true;
+    return worker_refill_all(worker);
 }
 
 static void worker_finish(struct worker *worker)
 {
+    worker_end_writing(worker); /* if it was given up */
     if (worker->plan->rate != 0 && worker->stop_ns != UINT64_MAX)
         worker->unsent = schedule_count_before(&worker->schedule, worker->stop_ns);
     worker->cpu = cpu_between(worker->cpu, cpu_of_thread());

@@ -34,10 +34,12 @@ struct worker {
     uint64_t left;   /* calls still to start, without those of the warmup */
     uint64_t started;
     uint64_t stop_ns;    /* no call is scheduled from then on */
-    uint64_t changed_ns; /* when tally.finished last changed... */
+    uint64_t changed_ns; /* when the number of calls and receipts that ended last changed... */
     uint64_t finished;   /* ...to this value */
     bool measuring;
     bool blocked; /* a call is due but no connection can start it */
+    bool writing; /* with a ledger: calls are still to be made, or in flight */
+    bool held;    /* the ledger had no room for a call */
 
     /* Results. */
     struct tally tally;

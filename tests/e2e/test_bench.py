@@ -181,6 +181,86 @@ def test_failed_and_missed_operations_of_batches(own):
     assert "errors       5 batch with failed operations" in said.stdout
 
 
+def assert_all_received(row, count):
+    """Of streams: as many events or elements, none missing."""
+    assert int(row["received"]) == count and int(row["errors"]) == 0
+    assert float(row["received_per_s"]) > 0
+    names = ("receipt_p50_us", "receipt_p95_us", "receipt_p99_us", "receipt_p999_us", "receipt_max_us")
+    latencies = [float(row[name]) for name in names]
+    assert latencies == sorted(latencies) and latencies[0] > 0
+
+
+@pytest.mark.parametrize("shape", [
+    ("-c", 1, "-m", 1, "--watchers", 1), ("-c", 3, "-m", 20, "--watchers", 10, "-r", 7),
+    ("-c", 4, "-m", 5, "--watchers", 30, "--threads", 2), ("--watchers", 3, "--rate", 4000),
+    ("-k", 6, "--watchers", 2, "-d", 0),
+])
+def test_watchers_receive_every_write(own, shape):
+    server, _ = own
+    row = measure(server.port, "--op", "watch", "-n", 2000, *shape)
+    assert_all_ok(row, 2000)
+    watchers = int(row["receivers"])
+    assert row["op"] == "watch" and watchers == shape[shape.index("--watchers") + 1]
+    assert_all_received(row, 2000 * watchers)
+
+
+def test_watchers_of_keys_that_exist_for_some_time(own):
+    server, stub = own
+    row = measure(server.port, "--op", "watch", "--fill", "-r", 100, "-t", 0.5, "--warmup", 0.1,
+                  "--watchers", 5, "-c", 2)
+    assert_all_ok(row, int(row["calls"]))
+    assert_all_received(row, 5 * int(row["calls"]))
+    assert stub.Get(pb.Key(key=b"key:%012d" % 99)).found
+
+
+@pytest.mark.parametrize("shape", [
+    ("-c", 1, "-m", 1), ("-c", 3, "-m", 50, "--consumers", 5, "--in-flight", 1000),
+    ("-c", 4, "-m", 5, "--consumers", 9, "--in-flight", 1, "--threads", 2),
+    ("-c", 2, "-m", 10, "--values", 7, "-r", 20), ("--rate", 4000, "-d", 3000),
+])
+def test_consumers_acknowledge_every_element(own, shape):
+    server, stub = own
+    row = measure(server.port, "--op", "consume", "-n", 2000, *shape)
+    assert_all_ok(row, 2000)
+    assert_all_received(row, 2000 * (7 if "--values" in shape else 1))
+    # Twice, since nothing is left.
+    assert int(measure(server.port, "--op", "consume", "-n", 10)["received"]) == 10
+    for key in (b"lst:%012d" % 0, b"lst:%012d:pending" % 0):
+        assert stub.LRange(pb.ListRange(key=key, start=0, stop=-1)).length == 0
+
+
+def test_elements_of_others_are_errors(own):
+    server, stub = own
+    stub.RPush(pb.ListInsert(key=b"lst:%012d" % 0, values=[b"a", b"b"]))
+    ran = bench("-p", server.port, "--op", "consume", "-n", 10, "--consumers", 2, code=1)
+    assert re.search(r"^acknowledged 10 in [\d.]+ s, [\d,]+/s$", ran.stdout, re.M)
+    assert re.search(r"^receipt ms   p50 [\d.]+ .*max [\d.]+$", ran.stdout, re.M)
+    assert "errors       2 unexpected on streams\n" in ran.stdout
+
+
+def test_streams_that_the_server_refuses_end_the_run(own):
+    server, stub = own
+    stub.Set(pb.KeyValue(key=b"lst:%012d:pending" % 0, value=b"not a list"))
+    ran = bench("-p", server.port, "--op", "consume", "-n", 10, code=1)
+    assert "the server ended a stream of Consume: FAILED_PRECONDITION" in ran.stderr
+
+
+@pytest.mark.parametrize("op", ["watch", "consume"])
+def test_a_server_that_stops_ends_the_streams_and_the_run(own, op):
+    server, _ = own
+    with subprocess.Popen([str(BENCH), "-p", str(server.port), "-t", "60", "--op", op, "-c", "1",
+                           "--progress"],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        running.stderr.readline()
+        server.stop()
+        stdout, stderr = running.communicate(timeout=TIMEOUT_S)
+    assert running.returncode == 1
+    # The end of the connection may overtake that of the stream.
+    assert re.search(rf"ended a stream of {op.title()}: UNAVAILABLE|closed a connection with streams "
+                     rf"of {op.title()}$", stderr, re.M), stderr
+    assert re.search(r"^errors +\d+ stream ended$", stdout, re.M), stdout
+
+
 def test_large_values_go_both_ways(own):
     server, _ = own
     row = measure(server.port, "--fill", "--verify", "-d", 3_000_000, "-r", 5, "-n", 60, "-c", 2,

@@ -16,6 +16,8 @@ struct linked {
     struct tally tally;
     struct session_setup setup;
     struct session session;
+    struct ledger ledger;     /* with streams of Watch or Consume */
+    struct ng_script *script; /* of the peer; NULL: none */
     struct ng_seen seen;
     struct ng_server peer;
     uint64_t now_ns;
@@ -56,22 +58,29 @@ static inline void linked_begin(struct linked *linked, const nghttp2_settings_en
                                 size_t count)
 {
     ng_seen_init(&linked->seen);
-    ng_server_init(&linked->peer, NULL, &linked->seen, settings, count);
+    ng_server_init(&linked->peer, linked->script, &linked->seen, settings, count);
     session_init(&linked->session, &linked->setup);
     linked_run(linked);
 }
 
-static inline void linked_init(struct linked *linked, size_t value_size)
+/* With that many streams of Watch or Consume, and calls of what they receive. */
+static inline void linked_init_feeds(struct linked *linked, size_t value_size, enum feed_kind kind,
+                                     uint32_t feeds)
 {
     *linked = (struct linked){.now_ns = 1000};
+    bool calls_all = kind == FEED_NONE;
+    enum op write = calls_all ? OP_GET : feed_row(kind)->write;
     payload_init(&linked->payload, 16, value_size, 1000000);
+    ledger_init(&linked->ledger, 1000, 1, 1);
     const struct template_settings settings = {
         .authority = SLICE_LITERAL("peer"),
-        .ops = linked_ops,
-        .count = sizeof linked_ops / sizeof linked_ops[0],
+        .ops = calls_all ? linked_ops : &write,
+        .count = calls_all ? sizeof linked_ops / sizeof linked_ops[0] : 1,
         .payload = &linked->payload,
         .push_values = 1,
         .range_stop = 9,
+        .feed = kind,
+        .in_flight = 100,
     };
     templates_init(&linked->templates, &settings);
     tally_init(&linked->tally);
@@ -80,7 +89,14 @@ static inline void linked_init(struct linked *linked, size_t value_size)
         .tally = &linked->tally,
         .max_streams = LINKED_STREAMS,
         .first_id = 1,
+        .feed = {kind, &linked->payload, calls_all ? NULL : &linked->ledger, &linked->tally},
+        .feeds = feeds,
     };
+}
+
+static inline void linked_init(struct linked *linked, size_t value_size)
+{
+    linked_init_feeds(linked, value_size, FEED_NONE, 0);
 }
 
 static inline void linked_deinit(struct linked *linked)
@@ -90,6 +106,7 @@ static inline void linked_deinit(struct linked *linked)
     ng_seen_deinit(&linked->seen);
     templates_deinit(&linked->templates);
     payload_deinit(&linked->payload);
+    ledger_deinit(&linked->ledger);
 }
 
 static inline void linked_call(struct linked *linked, enum op op, uint64_t key)

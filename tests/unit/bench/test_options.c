@@ -219,6 +219,9 @@ static void test_help_has_every_option(void **state)
                                  "--op OP",
                                  "--mix GET:SET",
                                  "--range START:STOP",
+                                 "--watchers N",
+                                 "--consumers N",
+                                 "--in-flight N",
                                  "--fill",
                                  "--elements N",
                                  "--values N",
@@ -245,6 +248,39 @@ static void test_help_has_every_option(void **state)
     }
 }
 
+static void test_streams_of_watch_and_consume(void **state)
+{
+    (void)state;
+    struct options options;
+    assert_parses(&options, "--op", "watch", "--watchers", "70");
+    assert_int_equal(options.feed, FEED_WATCH);
+    assert_int_equal(options.receivers, 70);
+    assert_int_equal(options.op_count, 1);
+    assert_int_equal(options.ops[0], OP_SET);
+    assert_parses(&options, "--op", "consume", "--consumers", "3", "--in-flight", "10000");
+    assert_int_equal(options.feed, FEED_CONSUME);
+    assert_int_equal(options.receivers, 3);
+    assert_int_equal(options.in_flight, 10000);
+    assert_int_equal(options.ops[0], OP_R_PUSH);
+    assert_parses(&options, "--op", "watch", "--op", "get");
+    assert_int_equal(options.feed, FEED_NONE);
+}
+
+static void test_what_streams_cannot_do_is_refused(void **state)
+{
+    (void)state;
+    assert_refused("--in-flight takes", "--op", "consume", "--in-flight", "10001");
+    assert_refused("--watchers is for --op watch", "--watchers", "2");
+    assert_refused("are for --op consume", "--op", "watch", "--in-flight", "2");
+    assert_refused("--op watch excludes --batch", "--op", "watch", "--batch", "2");
+    assert_refused("--op consume excludes", "--op", "consume", "--verify");
+    assert_refused("excludes --fill", "--op", "consume", "--fill");
+    assert_refused("at most 100000000 keys", "--op", "watch", "-r", "100000001");
+    assert_refused("of at most 1024 bytes", "--op", "watch", "-k", "1025");
+    assert_refused("need 6 digits in their values", "--op", "consume", "-d", "5");
+    assert_refused("need 7 digits in their values", "--op", "consume", "-d", "6", "--numbers");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +293,8 @@ int main(void)
         cmocka_unit_test(test_unknown_and_incomplete_options_are_named),
         cmocka_unit_test(test_what_contradicts_itself_is_refused),
         cmocka_unit_test(test_help_has_every_option),
+        cmocka_unit_test(test_streams_of_watch_and_consume),
+        cmocka_unit_test(test_what_streams_cannot_do_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

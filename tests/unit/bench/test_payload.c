@@ -136,6 +136,26 @@ static void test_values_can_be_numbers(void **state)
     payload_deinit(&payload);
 }
 
+static void test_numbers_are_found_in_keys_and_values(void **state)
+{
+    (void)state;
+    struct payload payload;
+    uint64_t number;
+    payload_init(&payload, 12, 8, 1000);
+    assert_true(payload_find_key(&payload, SLICE_LITERAL("key:00000042"), &number));
+    assert_int_equal(number, 42);
+    assert_false(payload_find_key(&payload, SLICE_LITERAL("key:0000042"), &number));
+    assert_false(payload_find_key(&payload, SLICE_LITERAL("key:000000x2"), &number));
+    assert_true(payload_find_value(&payload, SLICE_LITERAL("123abcde"), &number));
+    assert_int_equal(number, 123);
+    assert_false(payload_find_value(&payload, SLICE_LITERAL("123abcd"), &number));
+    assert_false(payload_find_value(&payload, SLICE_LITERAL("12-abcde"), &number));
+    payload_use_numbers(&payload);
+    assert_true(payload_find_value(&payload, SLICE_LITERAL("19870000"), &number));
+    assert_int_equal(number, 987);
+    payload_deinit(&payload);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -146,6 +166,7 @@ int main(void)
         cmocka_unit_test(test_a_value_matches_its_key_and_no_other),
         cmocka_unit_test(test_values_shorter_than_the_digits_have_the_last_ones),
         cmocka_unit_test(test_values_can_be_numbers),
+        cmocka_unit_test(test_numbers_are_found_in_keys_and_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -116,6 +116,39 @@ static void test_shares_add_up(void **state)
     assert_int_equal(plan_share(UINT64_MAX, 1, 2), UINT64_MAX);
 }
 
+static void test_streams_receive_what_is_written(void **state)
+{
+    (void)state;
+    char words[] = "bench --op watch --watchers 30 --fill -r 100 --threads 2";
+    struct options options = options_of(words);
+    struct plan plan;
+    plan_init_fill(&plan, &options, &target);
+    assert_int_equal(plan.ops[0], OP_SET);
+    assert_int_equal(plan.feed, FEED_NONE);
+    assert_null(plan.ledger);
+    plan_deinit(&plan);
+    plan_init_measure(&plan, &options, &target);
+    assert_int_equal(plan.ops[0], OP_SET);
+    assert_int_equal(plan.feeds, 30);
+    assert_int_equal(plan.ledger->count, 100);
+    assert_int_equal(plan.ledger->receipts, 30);
+    plan_deinit(&plan);
+}
+
+static void test_elements_are_received_once(void **state)
+{
+    (void)state;
+    char words[] = "bench --op consume --consumers 30 -r 100 --values 3";
+    struct options options = options_of(words);
+    struct plan plan;
+    plan_init_measure(&plan, &options, &target);
+    assert_int_equal(plan.ops[0], OP_R_PUSH);
+    assert_int_equal(plan.feed, FEED_CONSUME);
+    assert_int_equal(plan.feeds, 30);
+    assert_int_equal(plan.ledger->receipts, 3);
+    plan_deinit(&plan);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -125,6 +158,8 @@ int main(void)
         cmocka_unit_test(test_a_time_to_live_is_sent),
         cmocka_unit_test(test_what_is_measured_is_what_the_options_say),
         cmocka_unit_test(test_shares_add_up),
+        cmocka_unit_test(test_streams_receive_what_is_written),
+        cmocka_unit_test(test_elements_are_received_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

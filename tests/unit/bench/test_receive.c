@@ -301,6 +301,53 @@ static void test_garbage_does_no_harm(void **state)
     }
 }
 
+static void test_a_stream_that_the_server_ends_ends_the_connection_with_a_sentence(void **state)
+{
+    (void)state;
+    const struct slice empty = SLICE_LITERAL("\0\0\0\0\0");
+    const struct {
+        struct ng_answer answer;
+        const char *problem;
+    } cases[] = {
+        {{.grpc_status = "11"}, "the server ended a stream of Watch: OUT_OF_RANGE"},
+        {{.grpc_status = "14", .body = empty}, "the server ended a stream of Watch: UNAVAILABLE"},
+        {{.body = empty}, "the server ended a stream of Watch: answer without grpc-status"},
+        {{.http_status = "404"}, "the server ended a stream of Watch: HTTP status other than 200"},
+        {{.behaviour = NG_RESET}, "the server ended a stream of Watch: reset by the server"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct linked linked;
+        struct ng_script script = {.answers = &cases[i].answer, .count = 1};
+        linked_init_feeds(&linked, 32, FEED_WATCH, 1);
+        linked.script = &script;
+        linked_begin(&linked, NULL, 0);
+        assert_true(linked.broken);
+        assert_string_equal(linked.session.problem, cases[i].problem);
+        assert_int_equal(linked.tally.ends[TALLY_STREAM_ENDED], 1);
+        linked_deinit(&linked);
+    }
+}
+
+static void test_windows_of_streams_are_given_back(void **state)
+{
+    (void)state;
+    struct linked linked;
+    const struct ng_answer answer = {.body = SLICE_LITERAL("\0\0\0\0\0"), .stay_open = true};
+    struct ng_script script = {.answers = &answer, .count = 1};
+    linked_init_feeds(&linked, 32, FEED_WATCH, 1);
+    linked.script = &script;
+    linked_begin(&linked, NULL, 0);
+    /* As if almost a step had arrived already: the next bytes complete it. */
+    linked.session.feeds[0].used = (UINT64_C(1) << 30) - 1;
+    uint8_t frame[WIRE_FRAME_HEADER + 5] = {0};
+    wire_put_frame(frame, 5, WIRE_DATA, 0, 1);
+    assert_true(receive_bytes(&linked.session, slice_make(frame, sizeof frame), 0));
+    assert_int_equal(linked.session.out.len, WIRE_FRAME_HEADER + 4);
+    assert_int_equal(linked.session.out.data[3], WIRE_WINDOW_UPDATE);
+    assert_int_equal(wire_get_u32(linked.session.out.data + 5), 1);
+    linked_deinit(&linked);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -315,6 +362,8 @@ int main(void)
         cmocka_unit_test(test_servers_that_do_not_speak_http2_are_recognised),
         cmocka_unit_test(test_unusual_but_right_frames_are_taken),
         cmocka_unit_test(test_garbage_does_no_harm),
+        cmocka_unit_test(test_a_stream_that_the_server_ends_ends_the_connection_with_a_sentence),
+        cmocka_unit_test(test_windows_of_streams_are_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

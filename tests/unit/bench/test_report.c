@@ -127,14 +127,14 @@ static void test_csv_has_as_many_numbers_as_names(void **state)
     struct run_result *result = new_result();
     char *text = print(report_csv, &with, result);
     assert_says(text, "get,50,1,1,32,16,1000000,77,0.500000,1000,0,0,0,2000.0,");
-    assert_says(text, ",1000.000,0.000,0.250,0.5000,0.2500,2.0000,500000,1\n");
+    assert_says(text, ",1000.000,0.000,0.250,0.5000,0.2500,2.0000,500000,1,,,,,,,,,\n");
     char *line = strchr(text, '\n');
     *line = '\0';
     assert_int_equal(count(text, ','), count(line + 1, ','));
     text = print(report_csv, &without, result);
     assert_says(text, "1000000,,0.500000");
     assert_says(text, ",1000.000,,0.250,");
-    assert_says(text, ",,,1\n");
+    assert_says(text, ",,,1,,,,,,,,,\n");
     line = strchr(text, '\n');
     *line = '\0';
     assert_int_equal(count(text, ','), count(line + 1, ','));
@@ -212,6 +212,39 @@ static void test_the_fill_is_one_line(void **state)
     free(result);
 }
 
+static void test_streams_have_their_own_numbers(void **state)
+{
+    (void)state;
+    char watch_words[] = "bench --op watch --watchers 20";
+    char consume_words[] = "bench --op consume --consumers 2 --in-flight 64";
+    struct options watch = options_of(watch_words);
+    struct options consume = options_of(consume_words);
+    struct run_result *result = new_result();
+    for (int i = 0; i < 8000; i++)
+        tally_receive(&result->tally, 0, 64000);
+    result->received_ns = NS_PER_S;
+    result->tally.ends[TALLY_MISSING] = 5;
+    const char *text = print(report_table, &watch, result);
+    assert_says(text, "watch: 50 connections");
+    assert_says(text, ", 20 watchers\n");
+    assert_says(text, "calls        1,000 in 0.500 s\n");
+    assert_says(text, "events       8,000 in 1.000 s, 8,000/s\n");
+    assert_says(text, "receipt ms   p50 0.064   p95 0.064   p99 0.064   p99.9 0.064   max 0.064\n");
+    assert_says(text, "errors       5 missing on streams\n");
+    assert_says(print(report_line, &watch, result), ", events 8000.00/s, p50=0.064 ms");
+    text = print(report_table, &consume, result);
+    assert_says(text, ", 2 consumers x 64 elements in flight\n");
+    assert_says(text, "acknowledged 8,000 in 1.000 s, 8,000/s\n");
+    char *csv = print(report_csv, &consume, result);
+    assert_says(csv, ",1000,5,0,0,");
+    assert_says(csv, ",1,2,64,8000,8000.0,64.");
+    char *line = strchr(csv, '\n');
+    *line = '\0';
+    assert_int_equal(count(csv, ','), count(line + 1, ','));
+    assert_says(print(report_csv, &watch, result), ",1,20,,8000,8000.0,64.");
+    free(result);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +256,7 @@ int main(void)
         cmocka_unit_test(test_warnings_say_what_the_numbers_do_not),
         cmocka_unit_test(test_a_run_without_any_call_divides_by_nothing),
         cmocka_unit_test(test_the_fill_is_one_line),
+        cmocka_unit_test(test_streams_have_their_own_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -126,6 +126,27 @@ static void test_calls_that_cannot_start_are_a_problem(void **state)
     free(fixture);
 }
 
+/* The watch is in effect, but no event ever comes. */
+static void test_what_streams_miss_is_an_error(void **state)
+{
+    (void)state;
+    static const struct ng_answer answers[] = {
+        {.body = SLICE_LITERAL("\0\0\0\0\0"), .stay_open = true},
+        {.grpc_status = "0", .body = SLICE_LITERAL("\0\0\0\0\2\x10\1")},
+    };
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    fixture->server.script = (struct ng_script){.answers = answers, .count = 2};
+    run(fixture, "--op watch --threads 2 -c 2 -m 3 -n 100 --timeout 1.5", false);
+    assert_true(fixture->began);
+    assert_string_equal(fixture->result.problem, "");
+    assert_int_equal(fixture->result.tally.ends[TALLY_OK], 100);
+    assert_int_equal(fixture->result.tally.ends[TALLY_MISSING], 100);
+    assert_int_equal(tally_errors(&fixture->result.tally), 100);
+    assert_int_equal(tally_calls(&fixture->result.tally), 100);
+    assert_int_equal(fixture->result.received_ns, 0);
+    free(fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -134,6 +155,7 @@ int main(void)
         cmocka_unit_test(test_the_servers_cpu_time_is_sampled),
         cmocka_unit_test(test_progress_is_shown_while_it_runs),
         cmocka_unit_test(test_calls_that_cannot_start_are_a_problem),
+        cmocka_unit_test(test_what_streams_miss_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

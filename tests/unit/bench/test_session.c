@@ -276,6 +276,117 @@ static void test_lost_calls_are_counted_once(void **state)
     linked_deinit(&linked);
 }
 
+/* An empty message: what Watch says first, or a Status. */
+#define EMPTY_REPLY SLICE_LITERAL("\0\0\0\0\0")
+
+static void test_streams_open_before_calls(void **state)
+{
+    (void)state;
+    struct linked linked;
+    const struct ng_answer answers[] = {
+        {.body = EMPTY_REPLY, .stay_open = true},
+        {.body = EMPTY_REPLY, .stay_open = true},
+        {.grpc_status = "0", .body = EMPTY_REPLY},
+    };
+    struct ng_script script = {.answers = answers, .count = 3};
+    const nghttp2_settings_entry limit = {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 5};
+    linked_init_feeds(&linked, 32, FEED_WATCH, 2);
+    linked.script = &script;
+    linked_begin(&linked, &limit, 1);
+    assert_true(session_is_ready(&linked.session));
+    assert_int_equal(linked.seen.requests, 2);
+    assert_string_equal(linked.seen.path, "/keystore.v1.KeyStore/Watch");
+    struct slice wanted = buf_slice(&linked.templates.feed_message);
+    assert_true(slice_equal(buf_slice(&linked.seen.body), wanted));
+    assert_null(session_find_feed(&linked.session, 0));
+    assert_ptr_equal(session_find_feed(&linked.session, 1), &linked.session.feeds[0]);
+    assert_null(session_find_feed(&linked.session, 2));
+    assert_ptr_equal(session_find_feed(&linked.session, 3), &linked.session.feeds[1]);
+    assert_null(session_find_feed(&linked.session, 5));
+    int calls = 0;
+    for (; session_can_start(&linked.session); calls++)
+        linked_call(&linked, OP_SET, 1);
+    assert_int_equal(calls, 3); /* what the limit leaves beside the streams */
+    linked_run(&linked);
+    assert_int_equal(linked.tally.ends[TALLY_OK], 3);
+    linked_assert_request(&linked, OP_SET, 1);
+    linked_deinit(&linked);
+}
+
+static void test_it_is_not_ready_before_each_watch_is_in_effect(void **state)
+{
+    (void)state;
+    struct linked linked;
+    const struct ng_answer answers[] = {
+        {.body = EMPTY_REPLY, .stay_open = true},
+        {.behaviour = NG_SILENT},
+    };
+    struct ng_script script = {.answers = answers, .count = 2};
+    linked_init_feeds(&linked, 32, FEED_WATCH, 2);
+    linked.script = &script;
+    linked_begin(&linked, NULL, 0);
+    assert_true(linked.session.ready);
+    assert_false(session_is_ready(&linked.session));
+    linked_deinit(&linked);
+}
+
+/* Delivery 7 of element 000042. */
+#define DELIVERY                                                                                   \
+    "\0\0\0\0\x0c\x0a\x0a\x08\x07\x1a\x06"                                                         \
+    "000042"
+
+static void test_acknowledgements_wait_for_windows(void **state)
+{
+    (void)state;
+    struct linked linked;
+    const struct ng_answer answer = {
+        .behaviour = NG_EARLY, .body = SLICE_LITERAL(DELIVERY), .stay_open = true};
+    struct ng_script script = {.answers = &answer, .count = 1};
+    uint64_t number;
+    linked_init_feeds(&linked, 6, FEED_CONSUME, 1);
+    size_t request_len = linked.templates.feed_message.len;
+    nghttp2_settings_entry window = {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE,
+                                     (uint32_t)request_len + 3};
+    for (int i = 0; i < 43; i++)
+        assert_true(ledger_enter(&linked.ledger, 900, &number));
+    ng_seen_init(&linked.seen);
+    ng_server_init(&linked.peer, &script, &linked.seen, &window, 1);
+    linked.peer.hold = true;
+    session_init(&linked.session, &linked.setup);
+    linked_run(&linked);
+    const struct feed *feed = &linked.session.feeds[0];
+    assert_true(session_is_ready(&linked.session));
+    assert_int_equal(linked.tally.receipt_ns.count, 1);
+    assert_int_equal(linked.tally.receipt_ns.max, 100);
+    assert_int_equal(linked.tally.unacknowledged, 1);
+    size_t held = feed->out.len;
+    window.value += 1;
+    assert_int_equal(nghttp2_submit_settings(linked.peer.session, 0, &window, 1), 0);
+    linked_run(&linked);
+    assert_true(held > 1 && feed->out.len == held - 1);
+    assert_int_equal(nghttp2_submit_window_update(linked.peer.session, 0, 1, 100), 0);
+    linked_run(&linked);
+    assert_int_equal(feed->out.len, 0);
+    assert_int_equal(feed->window, (int64_t)window.value + 100 - (int64_t)request_len - 8);
+    assert_false(linked.broken);
+    linked_deinit(&linked);
+}
+
+static void test_a_failed_write_is_not_waited_for(void **state)
+{
+    (void)state;
+    struct linked linked;
+    struct session_call call = {.op = OP_R_PUSH, .start_ns = 900};
+    linked_init_feeds(&linked, 6, FEED_CONSUME, 1);
+    linked_begin(&linked, NULL, 0);
+    assert_true(ledger_enter(&linked.ledger, 900, &call.key));
+    session_start(&linked.session, &call);
+    assert_true(ledger_is_open(&linked.ledger));
+    session_end_calls(&linked.session, 0, TALLY_LOST, linked.now_ns);
+    assert_false(ledger_is_open(&linked.ledger));
+    linked_deinit(&linked);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -292,6 +403,10 @@ int main(void)
         cmocka_unit_test(test_an_answer_before_the_requests_end_cancels_the_rest),
         cmocka_unit_test(test_it_is_spent_when_the_numbers_are_used_up),
         cmocka_unit_test(test_lost_calls_are_counted_once),
+        cmocka_unit_test(test_streams_open_before_calls),
+        cmocka_unit_test(test_it_is_not_ready_before_each_watch_is_in_effect),
+        cmocka_unit_test(test_acknowledgements_wait_for_windows),
+        cmocka_unit_test(test_a_failed_write_is_not_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

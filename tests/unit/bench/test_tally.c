@@ -82,6 +82,31 @@ static void test_each_end_has_a_name_of_its_own(void **state)
                                     tally_end_name((enum tally_end)j));
 }
 
+static void test_receipts_are_counted_beside_calls(void **state)
+{
+    (void)state;
+    struct tally *one = new_tally();
+    struct tally *other = new_tally();
+    one->from_ns = 100;
+    tally_receive(one, 99, 500);
+    tally_receive(one, 100, 300);
+    tally_receive(other, 0, 400);
+    other->unacknowledged = 3;
+    tally_merge(one, other);
+    assert_int_equal(one->all_receipts, 3);
+    assert_int_equal(one->receipt_ns.count, 2);
+    assert_int_equal(one->receipt_ns.max, 400);
+    assert_int_equal(one->last_receipt_ns, 400);
+    assert_int_equal(one->unacknowledged, 3);
+    one->ends[TALLY_MISSING] = 7;
+    one->ends[TALLY_OK] = 1;
+    one->ends[TALLY_NO_ANSWER] = 2;
+    assert_int_equal(tally_calls(one), 3);
+    assert_int_equal(tally_errors(one), 9);
+    free(one);
+    free(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -89,6 +114,7 @@ int main(void)
         cmocka_unit_test(test_calls_of_the_warmup_only_finish),
         cmocka_unit_test(test_merging_adds_and_takes_extremes),
         cmocka_unit_test(test_each_end_has_a_name_of_its_own),
+        cmocka_unit_test(test_receipts_are_counted_beside_calls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -248,6 +248,47 @@ static void test_stateless_blocks_need_no_table(void **state)
     teardown(&fixture);
 }
 
+/* Elements of one list: their number is in each value, and not in the key. */
+static void test_what_is_consumed_is_numbered_in_its_values(void **state)
+{
+    (void)state;
+    struct payload payload;
+    struct templates templates;
+    const enum op op = OP_R_PUSH;
+    payload_init(&payload, 8, 10, 1000);
+    const struct template_settings settings = {
+        .authority = SLICE_LITERAL("here"),
+        .ops = &op,
+        .count = 1,
+        .payload = &payload,
+        .push_values = 2,
+        .feed = FEED_CONSUME,
+        .in_flight = 1,
+    };
+    templates_init(&templates, &settings);
+    const struct template *template = &templates.of[op];
+    uint8_t *whole = malloc(template->frames.len);
+    template_put(&templates, op, 527, 3, whole);
+    const uint8_t *message = whole + template->frames.len - template->message.len + 5;
+    Keystore__V1__ListInsert *insert =
+        keystore__v1__list_insert__unpack(NULL, template->message.len - 5, message);
+    assert_non_null(insert);
+    assert_memory_equal(insert->key.data, "lst:0000", 8);
+    assert_int_equal(insert->n_values, 2);
+    for (size_t i = 0; i < 2; i++)
+        assert_memory_equal(insert->values[i].data, "527", 3);
+    uint8_t *parts = malloc(template->message.len);
+    for (size_t at = 0; at < template->message.len; at++)
+        template_put_part(&templates, op, 527, at, 1, parts + at);
+    assert_memory_equal(parts + 5, message, template->message.len - 5);
+    assert_true(templates.feed_block.len > 0);
+    keystore__v1__list_insert__free_unpacked(insert, NULL);
+    free(whole);
+    free(parts);
+    templates_deinit(&templates);
+    payload_deinit(&payload);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +296,7 @@ int main(void)
         cmocka_unit_test(test_parts_add_up_to_the_message),
         cmocka_unit_test(test_requests_in_order_decode_on_one_connection),
         cmocka_unit_test(test_stateless_blocks_need_no_table),
+        cmocka_unit_test(test_what_is_consumed_is_numbered_in_its_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

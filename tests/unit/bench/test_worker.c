@@ -259,6 +259,54 @@ static void test_the_stop_flag_ends_the_run(void **state)
     free_fixture(fixture);
 }
 
+static const struct ng_answer first_answers[] = {
+    {.body = SLICE_LITERAL("\0\0\0\0\0"), .stay_open = true}, /* a watch is in effect */
+    {.grpc_status = "0", .body = SLICE_LITERAL("\0\0\0\0\2\x10\1")},
+};
+
+static void test_events_that_do_not_come_are_given_up(void **state)
+{
+    (void)state;
+    struct fixture *fixture = new_fixture();
+    fixture->server.script = (struct ng_script){.answers = first_answers, .count = 2};
+    run(fixture, "--op watch -c 1 -m 3 -n 5 --timeout 1.5");
+    stop_server(fixture);
+    assert_string_equal(fixture->worker.problem, "");
+    assert_int_equal(end_of(fixture, TALLY_OK), 5);
+    assert_int_equal(ledger_missing(fixture->plan.ledger), 5);
+    free_fixture(fixture);
+}
+
+static void test_no_more_is_written_than_the_ledger_has_room_for(void **state)
+{
+    (void)state;
+    const char *const shapes[] = {"--op watch -c 1 -m 3 -n 5 -r 2 --timeout 1.5",
+                                  "--op watch -c 1 -m 3 -n 5 -r 2 --timeout 1.5 --rate 1000"};
+    for (size_t i = 0; i < 2; i++) {
+        struct fixture *fixture = new_fixture();
+        fixture->server.script = (struct ng_script){.answers = first_answers, .count = 2};
+        run(fixture, shapes[i]);
+        stop_server(fixture);
+        assert_string_equal(fixture->worker.problem, "");
+        assert_int_equal(end_of(fixture, TALLY_OK), 2);
+        assert_int_equal(ledger_missing(fixture->plan.ledger), 2);
+        free_fixture(fixture);
+    }
+}
+
+static void test_a_connection_with_streams_is_not_replaced(void **state)
+{
+    (void)state;
+    struct fixture *fixture = new_fixture();
+    fixture->server.script = (struct ng_script){.answers = first_answers, .count = 2};
+    fixture->server.close_after = 4;
+    run(fixture, "--op watch -c 1 -m 1 -n 50");
+    stop_server(fixture);
+    assert_non_null(strstr(fixture->worker.problem, "a connection with streams of Watch"));
+    assert_int_equal(end_of(fixture, TALLY_STREAM_ENDED), 1);
+    free_fixture(fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +323,9 @@ int main(void)
         cmocka_unit_test(test_servers_that_are_none_are_named),
         cmocka_unit_test(test_a_connection_closed_without_any_answer_ends_the_run),
         cmocka_unit_test(test_the_stop_flag_ends_the_run),
+        cmocka_unit_test(test_events_that_do_not_come_are_given_up),
+        cmocka_unit_test(test_no_more_is_written_than_the_ledger_has_room_for),
+        cmocka_unit_test(test_a_connection_with_streams_is_not_replaced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
