@@ -1,5 +1,5 @@
 """What the suite `streams` measures besides reading: batches of operations, events that reach watchers,
-and elements that reach those who wait. batches(), watchers() and elements() return tables.
+and elements that reach those who wait. batches(), watchers(), elements() and queues() return tables.
 """
 import json
 import statistics
@@ -155,3 +155,34 @@ def elements(rounds, pushes):
                      report.verdict(ratio <= 1)])
     return report.table(["what", f" {KEYSTORE}, ListPop", f" {REDIS}, BLPOP", " ratio", "at most 1x"],
                         rows)
+
+
+# Queues.
+
+def consume(server, elements):
+    """CPU time in µs of an element that is pushed, delivered and acknowledged."""
+    _, usage = loads.call_grpc(server, elements, 10, 10, elements, "--op", "consume", "--consumers",
+                               10, "--in-flight", 100)
+    return usage.server_cpu_s * 1e6 / elements
+
+
+def redis_queue(server, elements):
+    """The same by RPUSH, LMOVE and LREM, which 50 connections call one at a time."""
+    loads.redis_command(server, "FLUSHALL")
+    value = "x" * loads.VALUE_BYTES
+    steps = (["RPUSH", "jobs", value], ["LMOVE", "jobs", "pending", "LEFT", "RIGHT"],
+             ["LREM", "pending", "1", value])
+    return sum(loads.call_redis(server, 50, 1, elements, *step)[1].server_cpu_s
+               for step in steps) * 1e6 / elements
+
+
+def queues(rounds, elements):
+    with loads.start_keystore() as keystore, loads.start_redis() as redis:
+        costs = medians(alternating(rounds, "a queue with acknowledgements", {
+            KEYSTORE: lambda: consume(keystore, elements),
+            REDIS: lambda: redis_queue(redis, elements)}))
+    ratio = costs[REDIS] / costs[KEYSTORE]
+    return report.table(["what", f" {KEYSTORE}, RPush and Consume", f" {REDIS}, RPUSH, LMOVE, LREM",
+                         " cheaper", "at least 5x"],
+                        [["an element, CPU µs", f"{costs[KEYSTORE]:.2f}", f"{costs[REDIS]:.2f}",
+                          f"{ratio:.1f}x", report.verdict(ratio >= 5)]])

@@ -1,4 +1,4 @@
-"""Streams compared with redis and etcd: Scan, StreamList, Pipeline, Watch, and blocking pops.
+"""Streams compared with redis and etcd: Scan, StreamList, Pipeline, Watch, blocking pops, Consume.
 
 A Scan of all keys beside a loop of SCAN COUNT 1000, and a StreamList of a whole list beside
 LRANGE 0 -1, of the same keys and elements of equal size. The server runs on core 0, the reader
@@ -9,7 +9,8 @@ during a read over the one before it.
 Batches of 100 operations, of `keystore-bench` and `redis-benchmark`, on servers of a thread. Watchers
 of a prefix are those of `harness/watch_load.py`, for KeyStore (without a log) and etcd (with its own)
 alike; an event counts when the client has it. Those who wait for an element are `peers/waiters.c`:
-one element at a time is pushed, and timed until one of a thousand has it.
+one element at a time is pushed, and timed until one of a thousand has it. A queue is 10 consumers with
+100 elements in flight each; in redis, 50 connections that push, move and remove one at a time.
 """
 import statistics
 import sys
@@ -153,7 +154,9 @@ def main(arguments):
               "## Watchers, server of one thread\n",
               pushing.watchers(chosen.rounds, calls // 4),
               "## Waiting for elements\n",
-              pushing.elements(chosen.rounds, 2000 if chosen.quick else 50000)]
+              pushing.elements(chosen.rounds, 2000 if chosen.quick else 50000),
+              "## A queue with acknowledgements, server of one thread\n",
+              pushing.queues(chosen.rounds, 20000 if chosen.quick else 300000)]
     summary = "\n".join([
         "## Reading all keys, or a whole list, server of one thread\n",
         report.table(["what", f" {KEYSTORE}, CPU ns per item", f" {REDIS}, CPU ns per item", " share",
