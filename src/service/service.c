@@ -544,8 +544,7 @@ void service_free(struct service *service)
     service_finish_offloaded(service);
     stream_resume_all(&service->host); /* what cancelled streams have left to be done */
     CHECK(service->batch_count < MAX_BATCH && service->host.first == NULL);
-    timers_clear(&service->host.timers, &service->host.due);
-    timers_deinit(&service->host.timers);
+    stream_host_deinit(&service->host);
     while (service->idle != NULL) {
         struct request *request = service->idle;
         service->idle = request->next;

@@ -3,6 +3,7 @@
 #define KEYSTORE_SERVICE_STREAMS_HOST_H
 
 #include "base/activity.h"
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/timers.h"
 #include "base/waker.h"
@@ -48,6 +49,14 @@ static inline void stream_host_init(struct stream_host *host)
     host->first = NULL;
     host->last = &host->first;
     host->count = 0;
+}
+
+/* Nobody waits, and no other timer is set. */
+static inline void stream_host_deinit(struct stream_host *host)
+{
+    DCHECK(host->first == NULL);
+    timers_clear(&host->timers, &host->due);
+    timers_deinit(&host->timers);
 }
 
 /* The host of the service whose grpc_service.user that is. */

@@ -56,6 +56,7 @@ static int teardown(void **state)
     struct fixture *fixture = *state;
     assert_null(fixture->host.watch_feed);
     assert_int_equal(fixture->host.count, 0);
+    stream_host_deinit(&fixture->host);
     embedded_free(fixture->engine);
     arena_deinit(&fixture->arena);
     free(fixture);
