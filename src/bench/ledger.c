@@ -9,9 +9,12 @@
 
 #include <stdlib.h>
 
+/* `left` of an entry that is being entered. */
+#define CLAIMED UINT32_MAX
+
 void ledger_init(struct ledger *ledger, uint64_t count, uint32_t receipts, uint32_t writers)
 {
-    CHECK(count > 0 && receipts > 0);
+    CHECK(count > 0 && receipts > 0 && receipts < CLAIMED);
     *ledger = (struct ledger){
         .entries = mem_alloc_zero(count * sizeof *ledger->entries),
         .count = count,
@@ -26,20 +29,32 @@ void ledger_deinit(struct ledger *ledger)
     ledger->entries = NULL;
 }
 
+/* The entry is claimed before the turn is taken: else the turn after a whole round could find it
+ * free while the former one is still being entered. */
 bool ledger_enter(struct ledger *ledger, uint64_t start_ns, uint64_t *number)
 {
     uint64_t next = atomic_load(&ledger->next);
-    struct ledger_entry *entry;
-    do {
-        entry = &ledger->entries[next % ledger->count];
-        if (atomic_load(&entry->left) != 0)
-            return false;
-    } while (!atomic_compare_exchange_weak(&ledger->next, &next, next + 1));
-    *number = next % ledger->count;
-    atomic_fetch_add(&ledger->open, 1);
-    atomic_store(&entry->start_ns, start_ns);
-    atomic_store(&entry->left, ledger->receipts);
-    return true;
+    for (;;) {
+        struct ledger_entry *entry = &ledger->entries[next % ledger->count];
+        uint32_t left = 0;
+        if (!atomic_compare_exchange_strong(&entry->left, &left, CLAIMED)) {
+            uint64_t turn = atomic_load(&ledger->next);
+            if (turn == next)
+                return false;
+            next = turn; /* another thread has it */
+            continue;
+        }
+        uint64_t turn = next;
+        if (atomic_compare_exchange_strong(&ledger->next, &turn, next + 1)) {
+            *number = next % ledger->count;
+            atomic_fetch_add(&ledger->open, 1);
+            atomic_store(&entry->start_ns, start_ns);
+            atomic_store(&entry->left, ledger->receipts);
+            return true;
+        }
+        atomic_store(&entry->left, 0);
+        next = turn;
+    }
 }
 
 bool ledger_receive(struct ledger *ledger, uint64_t number, uint64_t *start_ns)
@@ -50,7 +65,7 @@ bool ledger_receive(struct ledger *ledger, uint64_t number, uint64_t *start_ns)
     *start_ns = atomic_load(&entry->start_ns); /* after the last receipt it may be another's */
     uint32_t left = atomic_load(&entry->left);
     do {
-        if (left == 0)
+        if (left == 0 || left == CLAIMED)
             return false;
     } while (!atomic_compare_exchange_weak(&entry->left, &left, left - 1));
     if (left == 1)
