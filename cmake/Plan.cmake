@@ -59,7 +59,7 @@ leave_out(not-tsan docs tidy e2e/docs e2e/install)
 # unit/journal_{journal,log_wal*,rdb_snapshot_file}, crash/{faults,group_commit,
 # journal}, model, concurrency and e2e. Listed is what costs a second or more, or is of a kind with it.
 set(one_thread
-  unit/http2_.* unit/grpc_.* unit/cli_.* unit/traces_.*
+  unit/base_glob unit/http2_.* unit/grpc_.* unit/cli_.* unit/traces_.*
   "unit/bench_(answers|histogram|hpack|options|payload|plan|receive|report|session|template|verify)"
   "unit/journal_rdb_(block|encode|input|listpack|lists|packed|read|skip|write|ziplist)" redis/rdb
   "unit/journal_log_(resp|scan)"
