@@ -13,7 +13,7 @@ from harness.process import Failure, say
 
 WATCH_LOAD = "bench/harness/watch_load.py"
 BATCH = 100
-WATCHERS, EVENTS, PACED_EVENTS, PACE = 1000, 200, 3000, 1000
+WATCHERS, EVENTS, PACED_EVENTS, PACE = 1000, 1000, 3000, 1000
 WAITERS = 1000
 
 
