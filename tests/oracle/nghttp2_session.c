@@ -380,6 +380,12 @@ size_t http2_session_queued(const struct http2_session *session)
     return session->queued;
 }
 
+/* It does not tell apart whose window is used up. */
+size_t http2_session_owed(const struct http2_session *session)
+{
+    return session->queued;
+}
+
 bool http2_session_finished(const struct http2_session *session)
 {
     return session->broken || (nghttp2_session_want_read(session->session) == 0 &&
@@ -617,6 +623,20 @@ void http2_reply_end(struct http2_stream *stream, const struct http2_field *trai
     stream->trailers = trailers;
     stream->trailer_count = count;
     http2_reply_ready(stream);
+}
+
+/* What was appended is sent all the same; nothing here is ever parked, so nobody calls this. */
+void http2_reply_abort(struct http2_stream *stream, const struct http2_field *trailers,
+                       size_t count)
+{
+    http2_reply_end(stream, trailers, count);
+}
+
+size_t http2_stream_parked(const struct http2_stream *stream, uint64_t *taken)
+{
+    (void)stream;
+    *taken = 0;
+    return 0;
 }
 
 /* It gives windows back as the bytes come. */
