@@ -36,6 +36,12 @@ void waiters_deinit(struct waiters *waiters)
     free(waiters->buckets);
 }
 
+/* The caller holds the lock of the shard, so nobody joins meanwhile (invariant 1). */
+static bool waiters_are_none(struct waiters *waiters)
+{
+    return atomic_load_explicit(&waiters->count, memory_order_relaxed) == 0;
+}
+
 static struct waiter_queue **waiters_bucket(const struct waiters *waiters, uint64_t hash)
 {
     return &waiters->buckets[hash & (waiters->bucket_count - 1)];
@@ -105,7 +111,7 @@ static void waiters_remove_queue(struct waiter_queue *queue)
 bool waiters_may_take(struct waiters *waiters, uint32_t db, const struct op_key *key,
                       const struct waiter *waiter)
 {
-    if (atomic_load_explicit(&waiters->count, memory_order_relaxed) == 0)
+    if (waiters_are_none(waiters))
         return true;
     mutex_lock(&waiters->lock);
     const struct waiter_queue *queue = waiters_find(waiters, db, key->bytes, key->hash);
@@ -147,33 +153,39 @@ void waiters_join(struct waiters *waiters, uint32_t db, const struct op_key *key
     mutex_unlock(&waiters->lock);
 }
 
-static bool waiters_notify_first(struct waiter_queue *queue)
+static void waiters_notify_first(struct waiter_queue *queue)
 {
     struct waiter *waiter = queue->first->waiter;
     queue->is_ready = true;
     waiter->notify(waiter);
-    return true;
 }
 
 bool waiters_on_list(struct waiters *waiters, uint32_t db, struct slice key, uint64_t hash)
 {
+    if (waiters_are_none(waiters))
+        return false;
     mutex_lock(&waiters->lock);
     struct waiter_queue *queue = waiters_find(waiters, db, key, hash);
-    bool notified = queue != NULL && waiters_notify_first(queue);
+    if (queue != NULL)
+        waiters_notify_first(queue);
     mutex_unlock(&waiters->lock);
-    return notified;
+    return queue != NULL;
 }
 
 bool waiters_on_swap(struct waiters *waiters, uint32_t one, uint32_t other)
 {
     bool notified = false;
-    if (atomic_load_explicit(&waiters->count, memory_order_relaxed) == 0)
+    if (waiters_are_none(waiters))
         return false;
     mutex_lock(&waiters->lock);
-    for (size_t i = 0; i < waiters->bucket_count; i++)
-        for (struct waiter_queue *queue = waiters->buckets[i]; queue != NULL; queue = queue->next)
-            if (queue->db == one || queue->db == other)
-                notified |= waiters_notify_first(queue);
+    for (size_t i = 0; i < waiters->bucket_count; i++) {
+        for (struct waiter_queue *queue = waiters->buckets[i]; queue != NULL; queue = queue->next) {
+            if (queue->db != one && queue->db != other)
+                continue;
+            waiters_notify_first(queue);
+            notified = true;
+        }
+    }
     mutex_unlock(&waiters->lock);
     return notified;
 }
@@ -182,14 +194,17 @@ bool waiters_on_swap(struct waiters *waiters, uint32_t one, uint32_t other)
 static bool waiters_leave_queue(struct waiter_place *place)
 {
     struct waiter_queue *queue = place->queue;
-    bool was_first = queue->first == place, notified = false;
+    bool was_first = queue->first == place;
     *(place->previous != NULL ? &place->previous->next : &queue->first) = place->next;
     *(place->next != NULL ? &place->next->previous : &queue->last) = place->previous;
-    if (queue->first == NULL)
+    if (queue->first == NULL) {
         waiters_remove_queue(queue);
-    else if (was_first && queue->is_ready && queue->first->waiter != place->waiter)
-        notified = waiters_notify_first(queue);
-    return notified;
+        return false;
+    }
+    bool is_next = was_first && queue->is_ready && queue->first->waiter != place->waiter;
+    if (is_next)
+        waiters_notify_first(queue);
+    return is_next;
 }
 
 bool waiter_leave(struct waiter *waiter)

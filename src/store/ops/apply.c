@@ -299,13 +299,6 @@ void apply_note_notified(struct op_context *ctx, bool notified)
         ctx->outcome = STORE_NOTIFIED;
 }
 
-static void apply_notify_waiters(struct op_context *ctx, const struct lookup *at,
-                                 const struct entry *entry)
-{
-    if (entry_type(entry) == ENTRY_LIST)
-        apply_note_notified(ctx, waiters_on_list(&at->shard->waiters, at->db, at->key, at->hash));
-}
-
 void apply_put(struct op_context *ctx, struct lookup *at, struct entry *entry)
 {
     apply_revision(ctx);
@@ -313,8 +306,8 @@ void apply_put(struct op_context *ctx, struct lookup *at, struct entry *entry)
     apply_preserve(ctx, at);
     database_uncount(at->database, at->entry);
     database_count(at->database, entry);
-    if (atomic_load_explicit(&at->shard->waiters.count, memory_order_relaxed) != 0)
-        apply_notify_waiters(ctx, at, entry);
+    if (entry_type(entry) == ENTRY_LIST)
+        apply_note_notified(ctx, waiters_on_list(&at->shard->waiters, at->db, at->key, at->hash));
     if (at->entry == NULL) {
         visits_note_new(at->shard, at->hash, entry);
         dict_put(&at->database->dict, at->hash, entry);
