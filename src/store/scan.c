@@ -291,17 +291,13 @@ static void scan_observe(struct scanning *scanning, uint64_t revision)
         scanning->result->seen = revision;
 }
 
-/* Keeps those entries in the bucket that belong into the page; returns how many it has visited. The
- * answer also reflects why the others do not belong there. */
-static size_t scan_filter(struct scanning *scanning, struct bucket *bucket, bool repeats)
+/* Keeps those entries in the bucket that belong into the page. The answer also reflects why the
+ * others do not belong there. */
+static void scan_filter(struct scanning *scanning, struct bucket *bucket)
 {
-    size_t kept = 0, visited = 0;
+    size_t kept = 0;
     for (size_t i = 0; i < bucket->count; i++) {
         struct entry *entry = bucket->entries[i].entry;
-        if (repeats && dict_scan_position(store_hash(scanning->store, entry_key(entry))) <
-                           scanning->place.position)
-            continue;
-        visited++;
         scan_observe(scanning, entry_version(entry));
         if (!scan_is_wanted(scanning, entry))
             continue;
@@ -309,7 +305,6 @@ static size_t scan_filter(struct scanning *scanning, struct bucket *bucket, bool
         bucket->entries[kept++].entry = entry;
     }
     bucket->count = kept;
-    return visited;
 }
 
 static int scan_compare(const void *one, const void *other)
@@ -377,11 +372,10 @@ static void scan_bucket(struct scanning *scanning, const struct database *databa
     bucket.entries = bucket.own;
     bucket.count = bucket.bytes = 0;
     bucket.capacity = BUCKET_ENTRIES;
-    uint64_t position = scanning->place.position;
-    bool repeats = dict_scan_repeats(&database->dict, position);
-    uint64_t next = dict_scan(&database->dict, position, scan_note, &bucket);
+    uint64_t next = dict_scan(&database->dict, scanning->place.position, scan_note, &bucket);
     dict_scan_prefetch(&database->dict, next);
-    size_t visited = scan_filter(scanning, &bucket, repeats);
+    size_t visited = bucket.count;
+    scan_filter(scanning, &bucket);
     scan_take(scanning, database, &bucket, next, visited);
     if (bucket.entries != bucket.own)
         free(bucket.entries);

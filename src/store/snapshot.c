@@ -125,8 +125,6 @@ struct walk {
     size_t visited;
 };
 
-/* The cursor is the position before this bucket: after a merge of buckets the scan may report
- * entries again. */
 static void snapshot_visit(void *context, const struct saving *saving, struct entry *entry)
 {
     struct walk *walk = context;
@@ -134,8 +132,7 @@ static void snapshot_visit(void *context, const struct saving *saving, struct en
     walk->visited++;
     if (entry_version(entry) > walk->snapshot->revision)
         return;
-    uint64_t hash = store_hash(walk->store, key);
-    if (dict_scan_position(hash) < saving->cursor || saving_has_noted(saving, key, hash))
+    if (saving->noted != NULL && saving_has_noted(saving, key, store_hash(walk->store, key)))
         return;
     snapshot_save(walk->snapshot, saving, entry, false);
     if (entry_type(entry) == ENTRY_LIST)

@@ -25,7 +25,6 @@ struct walk_step {
     struct store_walk_step *step;
     uint32_t db;
     const struct database *database;
-    uint64_t cursor; /* where the step began */
     size_t capacity, visited, bytes;
 };
 
@@ -112,27 +111,22 @@ static void walk_next_shard(const struct store *store, struct store_walk *walk)
     walk_next_database(walk);
 }
 
-/* A merge of buckets makes a scan report entries again. */
 static void walk_visit(void *context, struct entry *entry)
 {
     struct walk_step *self = context;
     const struct store_walk_filter *filter = self->filter;
-    struct slice key = entry_key(entry);
     self->visited++;
-    if (filter->wants(filter->user, self->db, key) &&
-        dict_scan_position(store_hash(self->store, key)) >= self->cursor)
+    if (filter->wants(filter->user, self->db, entry_key(entry)))
         walk_show(self, entry);
 }
 
-/* The shard is locked. Positions that a step has passed are those below its new cursor, so what it
- * reports twice itself is found by comparing with the cursor before each bucket. */
+/* The shard is locked. */
 static void walk_shard(struct walk_step *self)
 {
     struct store_walk *walk = &self->step->after;
     const struct dict *dict = &self->database->dict;
     for (size_t i = 0; i < STEP_BUCKETS && self->visited < STEP_ENTRIES && self->bytes < STEP_BYTES;
          i++) {
-        self->cursor = walk->cursor;
         walk->cursor = dict_scan(dict, walk->cursor, walk_visit, self);
         if (walk->cursor == 0) {
             walk_next_shard(self->store, walk);

@@ -733,6 +733,18 @@ static const struct dict_bucket *dict_scan_bucket(const struct dict *dict, uint6
     return dict_bucket_at(dict, index);
 }
 
+/* True if the bucket at the cursor starts before it: some of its entries have been reported. */
+static bool dict_scan_repeats(const struct dict *dict, uint64_t cursor)
+{
+    size_t buckets = dict_buckets_of(dict);
+    if (buckets == 0)
+        return false;
+    size_t index = dict_index_of(dict_reverse_bits(cursor), buckets);
+    unsigned depth = dict_depth_of(index, buckets);
+    uint64_t below = depth > 0 ? ((uint64_t)1 << (64 - depth)) - 1 : UINT64_MAX;
+    return (cursor & below) != 0;
+}
+
 /*
  * With the bits of the hashes reversed, each bucket holds an interval of them; splitting a bucket
  * cuts its interval in two, and merging joins the two again. The cursor is the reversed hash below
@@ -743,12 +755,16 @@ uint64_t dict_scan(const struct dict *dict, uint64_t cursor,
                    void (*on_entry)(void *context, struct entry *entry), void *context)
 {
     size_t buckets = dict_buckets_of(dict);
+    bool repeats = dict_scan_repeats(dict, cursor);
     uint64_t next;
     for (const struct dict_bucket *bucket = dict_scan_bucket(dict, cursor, &next); bucket != NULL;
          bucket = bucket_next(bucket)) {
         dict_prefetch_keys(bucket);
-        for (unsigned slot = 0; slot < bucket_count(bucket); slot++)
-            on_entry(context, bucket_load(bucket, slot));
+        for (unsigned slot = 0; slot < bucket_count(bucket); slot++) {
+            struct entry *entry = bucket_load(bucket, slot);
+            if (!repeats || dict_scan_position(dict_hash_of(dict, entry)) >= cursor)
+                on_entry(context, entry);
+        }
     }
     DCHECK((next & 0xffff) == 0 && dict_buckets_of(dict) == buckets);
     return next;
@@ -761,15 +777,4 @@ uint64_t dict_scan_prefetch(const struct dict *dict, uint64_t cursor)
     for (unsigned slot = 0; bucket != NULL && slot < bucket_count(bucket); slot++)
         __builtin_prefetch(bucket_load(bucket, slot));
     return next;
-}
-
-bool dict_scan_repeats(const struct dict *dict, uint64_t cursor)
-{
-    size_t buckets = dict_buckets_of(dict);
-    if (buckets == 0)
-        return false;
-    size_t index = dict_index_of(dict_reverse_bits(cursor), buckets);
-    unsigned depth = dict_depth_of(index, buckets);
-    uint64_t below = depth > 0 ? ((uint64_t)1 << (64 - depth)) - 1 : UINT64_MAX;
-    return (cursor & below) != 0;
 }

@@ -121,11 +121,12 @@ bool dict_remove(struct dict *dict, uint64_t hash, struct slice key);
 struct entry *dict_random(const struct dict *dict, uint64_t random);
 
 /*
- * Calls back with the entries of some bucket and returns the cursor for the next call. Start with
- * cursor 0; the scan is complete when 0 is returned. An entry that is present from the first call
- * to the last is reported at least once (seldom twice), whatever happens to the table between the
- * calls. The callback must not change the dictionary. The low 16 bits of a returned cursor are
- * zero; any position (dict_scan_position()) may be passed as a cursor.
+ * Calls back with the entries of some bucket, except those with positions below the cursor, and
+ * returns the cursor for the next call. Start with cursor 0; the scan is complete when 0 is
+ * returned. An entry that is present from the first call to the last is reported exactly once, and
+ * no key more often, whatever happens to the table between the calls. The callback must not change
+ * the dictionary. The low 16 bits of a returned cursor are zero; any position
+ * (dict_scan_position()) may be passed as a cursor.
  */
 uint64_t dict_scan(const struct dict *dict, uint64_t cursor,
                    void (*on_entry)(void *context, struct entry *entry), void *context);
@@ -133,10 +134,6 @@ uint64_t dict_scan(const struct dict *dict, uint64_t cursor,
 /* Prefetches the heads of the entries that dict_scan() reads at this cursor, and the bucket that it
  * reads next; returns the cursor of that bucket. */
 uint64_t dict_scan_prefetch(const struct dict *dict, uint64_t cursor);
-
-/* True if the bucket that dict_scan() reports at this cursor starts before it: some of its entries
- * have positions below the cursor, because buckets were merged or the cursor is such a position. */
-bool dict_scan_repeats(const struct dict *dict, uint64_t cursor);
 
 /* Compacts the buckets linked from the bucket that dict_scan() reports at this cursor, and with the
  * first bucket a first page of less than 4 KiB, like slab_move(); returns how many moved. */
