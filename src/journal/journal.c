@@ -356,7 +356,7 @@ bool journal_start(struct journal *journal, char *why, size_t why_size)
     return error == 0;
 }
 
-/* ---- statistics ---- */
+/* ---- the past ---- */
 
 struct past *journal_past(struct journal *journal, uint64_t after)
 {
@@ -369,6 +369,8 @@ bool journal_has_written(struct journal *journal, uint64_t revision)
 {
     return wal_stats(journal->log).revision >= revision;
 }
+
+/* ---- statistics ---- */
 
 struct journal_stats journal_stats(struct journal *journal)
 {

@@ -64,11 +64,13 @@ void journal_save(struct journal *journal, struct journal_save *save);
  */
 int journal_open_base(struct journal *journal, struct fs_file **file, uint64_t *size)
     __attribute__((warn_unused_result));
+
 /* The commits after the revision as the logs have them (past.h); NULL: there are none. From any
  * thread, between start and stop. */
 struct past *journal_past(struct journal *journal, uint64_t after);
 
-/* True if the log holds all commits up to the revision, durably. From any thread, like that. */
+/* True if the log holds all commits up to the revision, durably. From any thread,
+ * between start and stop, with a log. */
 bool journal_has_written(struct journal *journal, uint64_t revision);
 
 struct journal_stats {

@@ -297,10 +297,9 @@ int journal_open_base(struct journal *journal, struct fs_file **file, uint64_t *
     char path[LAYOUT_PATH];
     int error = -ENOENT;
     pthread_mutex_lock(&journal->manifest_lock); /* so that it is not removed before it is open */
-    for (size_t i = 0; i < journal->manifest.count; i++) {
-        if (journal->manifest.files[i].type != 'b')
-            continue;
-        layout_path(path, journal->manifest.files[i].name);
+    const struct manifest_file *base = manifest_base(&journal->manifest);
+    if (base != NULL) {
+        layout_path(path, base->name);
         error = fs_open(journal->fs, path, FS_READ, file);
     }
     pthread_mutex_unlock(&journal->manifest_lock);
