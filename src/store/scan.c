@@ -273,8 +273,7 @@ static void scan_note(void *context, struct entry *entry)
 static bool scan_is_wanted(struct scanning *scanning, const struct entry *entry)
 {
     const struct scan *scan = scanning->scan;
-    int64_t expire_at_ms = entry_expire_at_ms(entry);
-    if (expire_at_ms != 0 && expire_at_ms <= scan->now_ms)
+    if (entry_is_due(entry, scan->now_ms))
         return false;
     if (scan->type != OP_TYPE_NONE &&
         (scan->type == OP_TYPE_LIST) != (entry_type(entry) == ENTRY_LIST))

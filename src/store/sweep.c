@@ -34,9 +34,8 @@ struct due {
 static void sweep_visit(void *context, struct entry *entry)
 {
     struct due *due = context;
-    int64_t expire_at_ms = entry_expire_at_ms(entry);
     due->visited++;
-    if (expire_at_ms != 0 && expire_at_ms <= due->now_ms && due->count < MAX_DUE)
+    if (entry_is_due(entry, due->now_ms) && due->count < MAX_DUE)
         due->entries[due->count++] = entry;
 }
 

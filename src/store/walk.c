@@ -13,7 +13,7 @@
 #define STEP_ENTRIES 200
 #define STEP_BUCKETS 64
 #define STEP_BYTES   ((size_t)16 * 1024)
-/* Elements of a list that are taken at once. */
+/* Elements of a list that are taken at a time, at most. */
 #define ELEMENTS ((size_t)4096)
 /* Keys of one bucket; there are rarely more than thirty. */
 #define FIRST_KEYS 64
@@ -80,14 +80,13 @@ static void walk_show(struct walk_step *self, const struct entry *entry)
 {
     const struct store_walk_filter *filter = self->filter;
     struct slice key = entry_key(entry);
-    int64_t expire_at_ms = entry_expire_at_ms(entry);
-    if (expire_at_ms != 0 && expire_at_ms <= filter->now_ms)
+    if (entry_is_due(entry, filter->now_ms))
         return;
     struct store_walked *walked = walk_add(self);
     walked->db = self->db;
     walked->key = arena_copy(self->arena, key);
     walked->version = database_version(self->database, entry);
-    walked->expire_at_ms = expire_at_ms;
+    walked->expire_at_ms = entry_expire_at_ms(entry);
     walked->is_list = entry_type(entry) == ENTRY_LIST;
     if (filter->with_values)
         walk_take_value(self, entry, walked);

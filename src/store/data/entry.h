@@ -265,6 +265,13 @@ static inline int64_t entry_expire_at_ms(const struct entry *entry)
     return (int64_t)deadline_ms;
 }
 
+/* True if the entry has expired at that time. */
+static inline bool entry_is_due(const struct entry *entry, int64_t now_ms)
+{
+    int64_t expire_at_ms = entry_expire_at_ms(entry);
+    return expire_at_ms != 0 && expire_at_ms <= now_ms;
+}
+
 /* The string of an ENTRY_STRING, borrowed. */
 struct slice entry_string(const struct entry *entry);
 
