@@ -175,7 +175,7 @@ struct trial {
     struct op_result *result;
     bool quick;                /* it must not wait for a lock that is held for long... */
     bool held;                 /* ...and some lock was */
-    enum store_answer outcome; /* of the last attempt; not STORE_DONE: retry later */
+    enum store_answer outcome; /* of the last attempt */
     size_t limit;              /* of memory in use after the operation */
     bool is_tight;             /* strings that grow get no reserve */
     bool is_undoable;  /* false: its undo log would become too large, so it runs without one */

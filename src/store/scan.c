@@ -30,8 +30,6 @@
 #define VALUE_BYTES ((size_t)20)
 /* Entries of a bucket for which there is room without the heap; more are hardly ever in one. */
 #define BUCKET_ENTRIES 64
-/* Bytes of keys and values for which memory is taken at a time. */
-#define TEXT_BYTES ((size_t)8 * 1024)
 /* Entries of the first array of a page; each further one is twice as long. */
 #define FIRST_ENTRIES ((size_t)128)
 
@@ -166,18 +164,11 @@ static bool scan_read_cursor(struct scanning *scanning)
 static bool scan_copy(struct scanning *scanning, struct slice bytes, struct slice *copy)
 {
     struct scan *scan = scanning->scan;
-    if (bytes.len > scan->text_left) {
-        size_t size = bytes.len > TEXT_BYTES ? bytes.len : TEXT_BYTES;
-        uint8_t *text = arena_try(scan->arena, size);
-        if (text == NULL)
-            return scan_refuse(scanning->result, scan->arena->refusal, scan->arena->why);
-        scan->text = text;
-        scan->text_left = size;
-    }
-    *copy = slice_make(scan->text, bytes.len);
-    slice_write(scan->text, bytes);
-    scan->text += bytes.len;
-    scan->text_left -= bytes.len;
+    uint8_t *memory = arena_try(scan->arena, bytes.len);
+    if (memory == NULL)
+        return scan_refuse(scanning->result, scan->arena->refusal, scan->arena->why);
+    slice_write(memory, bytes);
+    *copy = slice_make(memory, bytes.len);
     return true;
 }
 
@@ -249,8 +240,7 @@ void scan_release(struct scan *scan)
         if (scan->entries[i].value != NULL)
             blob_release(scan->entries[i].value->blob);
     scan->entries = NULL;
-    scan->text = NULL;
-    scan->count = scan->capacity = scan->bytes = scan->text_left = 0;
+    scan->count = scan->capacity = scan->bytes = 0;
 }
 
 /* ---- buckets ---- */

@@ -45,14 +45,12 @@ struct scan {
     size_t bytes;     /* about what the entries take in a message */
     uint64_t visited; /* keys, matching or not */
     bool is_full;     /* the page is complete: full, after max_visited keys, or at the end */
-    uint8_t *text;    /* of the arena, for the next bytes, */
-    size_t text_left; /* so many */
 };
 
 /*
  * Continues the scan for some hundred microseconds, or until the page is full. Raises result->seen
  * to the newest revision that the page reflects. result->err is ERR_BAD_ARGUMENT if the cursor is
- * not one of this store and database, or ERR_OUT_OF_MEMORY, and then the page is as it was before.
+ * not one of this store and database, or ERR_OUT_OF_MEMORY; then the page is to be released.
  * STORE_HELD: an operation has locked the next keys for long, and nothing has happened.
  */
 enum store_answer store_scan(struct store *store, struct scan *scan, struct op_result *result)
