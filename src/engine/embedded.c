@@ -164,12 +164,13 @@ static enum engine_answer embedded_settle(struct engine *engine, struct engine_t
     return embedded_wait(embedded, task);
 }
 
-/* Sets the flag first and then tries again, because the holder of the lock works in the opposite
- * order. Both exchange the flag: if this exchange is the second one, the lock is seen free. */
-static enum store_answer embedded_try_held(struct embedded *embedded, struct engine_task *task)
+/* Has the worker woken when locks are free; what was held is to be tried once more after this,
+ * because the holder of a lock works in the opposite order. Both exchange the flag: if this exchange
+ * is the second one, the lock is seen free. */
+static void embedded_note_held(struct embedded *embedded, unsigned worker)
 {
-    atomic_exchange(&embedded_worker_of(embedded, task)->is_held, true);
-    return store_try_apply(embedded->store, &task->op, task->arena, &task->result);
+    DCHECK(worker < embedded->worker_count);
+    atomic_exchange(&embedded->workers[worker].is_held, true);
 }
 
 /* The store's notification of a waiter. */
@@ -250,14 +251,15 @@ static enum engine_answer embedded_submit(struct engine *engine, struct engine_t
         return ENGINE_DONE;
     enum store_answer answer =
         store_try_apply(embedded->store, &task->op, task->arena, &task->result);
-    if (answer == STORE_HELD)
-        answer = embedded_try_held(embedded, task);
+    if (answer == STORE_HELD) {
+        embedded_note_held(embedded, task->worker);
+        answer = store_try_apply(embedded->store, &task->op, task->arena, &task->result);
+    }
     if (answer != STORE_DONE)
         return embedded_answer(embedded, task, answer);
     return embedded_settle(engine, task);
 }
 
-/* The flag as in embedded_try_held(). */
 static enum engine_answer embedded_scan(struct engine *engine, struct engine_task *task,
                                         struct scan *scan)
 {
@@ -266,7 +268,7 @@ static enum engine_answer embedded_scan(struct engine *engine, struct engine_tas
         return ENGINE_DONE;
     enum store_answer answer = store_scan(embedded->store, scan, &task->result);
     if (answer == STORE_HELD) {
-        atomic_exchange(&embedded_worker_of(embedded, task)->is_held, true);
+        embedded_note_held(embedded, task->worker);
         answer = store_scan(embedded->store, scan, &task->result);
     }
     return answer == STORE_HELD ? ENGINE_HELD : ENGINE_DONE;
@@ -424,7 +426,6 @@ static void embedded_wake(void *user, unsigned worker)
     waker_wake(embedded->workers[worker].waker);
 }
 
-/* Sets the flag first and tries then, as embedded_try_held(). */
 static enum engine_answer embedded_watch_open(struct engine *engine, unsigned worker, enum err *err,
                                               const char **why)
 {
@@ -437,7 +438,7 @@ static enum engine_answer embedded_watch_open(struct engine *engine, unsigned wo
     }
     if (watching_open(embedded->watching))
         return ENGINE_DONE;
-    atomic_exchange(&embedded->workers[worker].is_held, true);
+    embedded_note_held(embedded, worker);
     return watching_open(embedded->watching) ? ENGINE_DONE : ENGINE_HELD;
 }
 
@@ -494,7 +495,7 @@ static enum engine_answer embedded_walk(struct engine *engine, unsigned worker,
     struct embedded *embedded = (struct embedded *)engine;
     if (store_walk_take(embedded->store, walk, filter, arena, step))
         return ENGINE_DONE;
-    atomic_exchange(&embedded->workers[worker].is_held, true);
+    embedded_note_held(embedded, worker);
     return store_walk_take(embedded->store, walk, filter, arena, step) ? ENGINE_DONE : ENGINE_HELD;
 }
 
