@@ -113,14 +113,14 @@ static size_t limit_max_growth(const struct op *op)
     return most < SIZE_MAX / 2 ? most : SIZE_MAX / 2;
 }
 
-/* True if resident memory exceeds the limit, because much of it is not in use. What is only kept to
- * be used again (runs_trim()) is returned to the system instead. */
-static bool limit_is_fragmented(const struct store *store)
+/* Returns what is only kept to be used again (runs_trim()) to the system while resident memory
+ * exceeds the limit. False if it still does then, because much of it is fragmented. */
+static bool limit_purge(const struct store *store)
 {
     size_t most = store->max_memory + store->max_memory / SLACK_SHARE + SLACK_BASE;
     size_t slack = heap_slack() + list_garbage_bytes() + pages_slack(&store->pages);
     size_t held = pages_used(&store->pages) + slack;
-    return held > most && runs_purge(held - most) < held - most;
+    return held <= most || runs_purge(held - most) >= held - most;
 }
 
 /* When keys of one size are replaced by keys of another, pages stay resident though they are mostly
@@ -148,7 +148,7 @@ bool limit_is_far(const struct store *store, const struct op *op)
     size_t taken = pages_used(&store->pages) + limit / RESERVE_SHARE;
     if (most > LARGE_GROWTH)
         taken += limit / FAR_SHARE;
-    return taken < limit && most < (limit - taken) / store->threads && !limit_is_fragmented(store);
+    return taken < limit && most < (limit - taken) / store->threads && limit_purge(store);
 }
 
 size_t limit_max_undo(const struct store *store)
@@ -489,13 +489,13 @@ static bool limit_free_memory(struct trial *trial)
 static size_t limit_for_first_attempt(struct store *store, const struct op *op, size_t limit,
                                       bool quick)
 {
-    if (!limit_is_fragmented(store))
+    if (limit_purge(store))
         return limit;
     size_t need = MAX_PER_OP + limit_op_size(op);
     if (list_garbage_collect(GARBAGE_CHUNKS + need / GARBAGE_CHUNK_BYTES) > 0)
         return limit;
     limit_compact_for(store, need, quick);
-    if (store->policy == STORE_NOEVICTION || !limit_is_fragmented(store))
+    if (store->policy == STORE_NOEVICTION || limit_purge(store))
         return limit;
     size_t used = pages_used(&store->pages), more = need / 4 < used / 8 ? need / 4 : used / 8;
     return used - more < limit ? used - more : limit;

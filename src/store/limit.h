@@ -21,9 +21,9 @@
  *    later operation has to be carried out twice.
  *
  * The limit applies to memory in use. When resident memory exceeds it by more than a fourteenth and
- * 16 MiB, an operation first frees deleted lists (list_garbage.h), then compacts fragmented memory
- * (compact.h), both in proportion to what it needs; if that was not enough, a quarter more than it
- * needs is evicted.
+ * 16 MiB, an operation first returns what is only kept to be used again (base/runs.h), then frees
+ * deleted lists (list_garbage.h), then compacts fragmented memory (compact.h), the latter two in
+ * proportion to what it needs; if that was not enough, a quarter more than it needs is evicted.
  */
 #ifndef KEYSTORE_STORE_LIMIT_H
 #define KEYSTORE_STORE_LIMIT_H
