@@ -1,6 +1,6 @@
 /*
- * Timers of one thread, any number of them: a heap. Whoever runs the thread's loop calls
- * timers_run() when the alarm says so. Knows no clock: all times are milliseconds of the same one.
+ * Timers of one thread, any number of them: a heap. The thread's loop calls timers_run() when the
+ * alarm says so. Knows no clock: all times are milliseconds of the same one.
  */
 #ifndef KEYSTORE_BASE_TIMERS_H
 #define KEYSTORE_BASE_TIMERS_H

@@ -57,7 +57,7 @@ struct engine_waiter {
 
 /* Who reads the history of changes. */
 struct engine_reader {
-    /* False: a change of that key alone need not be told. NULL: all are. */
+    /* False: a change of that key alone need not be reported. NULL: all are. */
     bool (*wants)(void *user, uint32_t db, struct slice key);
     /* A change of the commit: an operation of the kinds that store/change.h names or, of what other
      * servers have written, any that writes. Without keys: any key may have changed. */

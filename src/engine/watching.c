@@ -17,7 +17,7 @@
 
 /* How long a watcher that was disconnected can resume from memory. */
 #define LINGER_MS 60000
-/* Commits that are taken at once. */
+/* Commits that are taken at a time. */
 #define TAKEN 64
 
 struct watching {

@@ -275,7 +275,7 @@ static bool history_end_commit(struct history *history, uint64_t revision, struc
     return is_news;
 }
 
-static void history_tell(struct history *history, bool is_news)
+static void history_notify(struct history *history, bool is_news)
 {
     if (is_news && history->on_commit != NULL)
         history->on_commit(history->user);
@@ -307,7 +307,7 @@ static void history_end(struct change_sink *sink)
         history->next->end(history->next);
     else
         pthread_mutex_unlock(&history->order);
-    history_tell(history, is_news);
+    history_notify(history, is_news);
 }
 
 static void history_abort(struct change_sink *sink)
@@ -351,7 +351,7 @@ static void history_long_end(struct change_sink *sink)
         commit->next->end(commit->next);
     buf_deinit(&commit->gathered);
     free(commit);
-    history_tell(history, is_news);
+    history_notify(history, is_news);
 }
 
 /* Others have taken later revisions, so an empty commit stands in its place. */
@@ -365,7 +365,7 @@ static void history_long_abort(struct change_sink *sink)
         commit->next->abort(commit->next);
     buf_deinit(&commit->gathered);
     free(commit);
-    history_tell(history, is_news);
+    history_notify(history, is_news);
 }
 
 static struct change_sink *history_open_long(struct change_sink *sink)

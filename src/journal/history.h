@@ -1,7 +1,7 @@
 /*
  * The change history: a window of recent commits in memory, from which any number of readers read,
- * each at its own position. It is a change sink (store/change.h) between the store and the log:
- * what it is told it passes on and records. Without a log it gives the revisions itself.
+ * each at its own position. It is a change sink (store/change.h) between the store and the log,
+ * which passes on what it receives and records it. Without a log it gives the revisions itself.
  *
  * It costs nothing while it is not the store's sink. Each change is copied once, whatever the
  * number of readers, as a Redis command, so that a reader of the history and one of the log
@@ -57,13 +57,13 @@ void history_release(struct history_commit *commit);
 uint64_t history_revision(const struct history_commit *commit);
 
 struct history_reader {
-    /* False: a change of that key alone is not to be told. NULL: all are. */
+    /* False: a change of that key alone is not reported. NULL: all are. */
     bool (*wants)(void *user, uint32_t db, struct slice key);
     void (*on_change)(void *user, const struct op *change);
     void *user;
 };
 
-/* Tells the changes of the commit, as operations of the kinds that store/change.h names, or as
+/* Reports the changes of the commit, as operations of the kinds that store/change.h names, or as
  * journal/log/command.h reads them; valid during the call. The arena is for their arrays. */
 void history_each_change(const struct history_commit *commit, struct arena *arena,
                          const struct history_reader *reader);

@@ -29,7 +29,7 @@ struct past {
     struct fs_file *file;
     struct slice bytes;
     struct scan scan;
-    struct scan_record record; /* with has_record: to be told next */
+    struct scan_record record; /* with has_record: to be reported next */
     bool has_record;
     struct arena arena;
 };
@@ -65,8 +65,8 @@ void past_close(struct past *past)
 
 /* ---- files ---- */
 
-/* The name of the first log after the current one, to be freed; NULL: there is none. *lost: there
- * is no telling. */
+/* The name of the first log after the current one, to be freed; NULL: there is none. *lost: that
+ * is not known. */
 static char *past_find_next(struct past *past, int64_t *seq, bool *lost)
 {
     struct manifest manifest = {0};
@@ -152,46 +152,46 @@ static bool past_go_on(struct past *past, enum scan_verdict verdict, enum past_a
 
 /* ---- records ---- */
 
-static void past_tell(const struct past_reader *reader, uint64_t revision, struct op *op)
+static void past_report(const struct past_reader *reader, uint64_t revision, struct op *op)
 {
     reader->on_change(reader->user, revision, op);
 }
 
-static bool past_tell_keys(struct past *past, const struct scan_command *command,
-                           const struct past_reader *reader, uint64_t revision)
+static bool past_report_keys(struct past *past, const struct scan_command *command,
+                             const struct past_reader *reader, uint64_t revision)
 {
     struct slice *keys;
     size_t count;
     if (!command_keys(command, &past->arena, &keys, &count))
         return false;
     for (size_t i = 0; i < count; i++)
-        past_tell(reader, revision,
-                  &(struct op){.kind = OP_COPY,
-                               .db = command->db,
-                               .target_db = command->db,
-                               .target.bytes = keys[i]});
+        past_report(reader, revision,
+                    &(struct op){.kind = OP_COPY,
+                                 .db = command->db,
+                                 .target_db = command->db,
+                                 .target.bytes = keys[i]});
     return true;
 }
 
 /* False if it is not known what the command has changed. */
-static bool past_tell_command(struct past *past, const struct scan_command *command,
-                              const struct past_reader *reader, uint64_t revision)
+static bool past_report_command(struct past *past, const struct scan_command *command,
+                                const struct past_reader *reader, uint64_t revision)
 {
     struct op op;
     const char *why;
     switch (command_read(command, &past->arena, &op, &why)) {
     case COMMAND_OP:
-        past_tell(reader, revision, &op);
+        past_report(reader, revision, &op);
         return true;
     case COMMAND_FLUSH_ALL:
         for (op.db = 0; op.db < past->databases; op.db++)
-            past_tell(reader, revision, &op);
+            past_report(reader, revision, &op);
         return true;
     case COMMAND_NOTHING:
         return true;
     case COMMAND_COMPUTED:
     case COMMAND_UNSUPPORTED:
-        return past_tell_keys(past, command, reader, revision);
+        return past_report_keys(past, command, reader, revision);
     default:
         return false;
     }
@@ -205,9 +205,9 @@ static bool past_reaches(const struct past *past)
     return past->after >= revision - 1 || (past->before != 0 && past->after == past->before);
 }
 
-/* Tells the record, unless it is older than what is wanted. */
-static bool past_tell_record(struct past *past, const struct past_reader *reader,
-                             enum past_answer *answer)
+/* Reports the record, unless it is older than what is wanted. */
+static bool past_report_record(struct past *past, const struct past_reader *reader,
+                               enum past_answer *answer)
 {
     const struct scan_record *record = &past->record;
     past->has_record = false;
@@ -222,7 +222,7 @@ static bool past_tell_record(struct past *past, const struct past_reader *reader
     if (!reaches)
         return false;
     for (size_t i = 0; i < record->count; i++)
-        if (!past_tell_command(past, &record->commands[i], reader, record->revision))
+        if (!past_report_command(past, &record->commands[i], reader, record->revision))
             return false;
     arena_reset(&past->arena);
     past->after = record->revision;
@@ -255,7 +255,7 @@ enum past_answer past_read(struct past *past, uint64_t upto, const struct past_r
             return answer;
         if (past->record.revision > upto) /* nothing in between was kept */
             return past_reaches(past) ? PAST_END : PAST_LOST;
-        if (!past_tell_record(past, reader, &answer))
+        if (!past_report_record(past, reader, &answer))
             return answer;
     }
     return PAST_MORE;

@@ -136,7 +136,7 @@ bool waiter_leave(struct waiter *waiter);
 
 /* What only those ListPops and LMoves have that wait, or that move elements for streams. */
 struct op_take {
-    int64_t wait_ms;       /* not 0: waits for a list; how long is its owner's business */
+    int64_t wait_ms;       /* not 0: waits for a list; its owner limits how long */
     struct waiter *waiter; /* with wait_ms; NULL: does not get in line */
     /* Is not 0: the operation does nothing. Read under the locks of the keys. NULL: always 0. */
     const atomic_size_t *unless;

@@ -34,7 +34,7 @@ struct store_walk_key {
 struct store_walk {
     /* Of a walk to certain keys: */
     const struct store_walk_key *keys; /* NULL: it goes through all keys of databases */
-    size_t key_count, left;            /* so many of them have not been visited */
+    size_t key_count, left;            /* `left` of them have not been visited */
     uint64_t visited[STORE_WALK_KEYS / 64];
     /* Of one through databases: */
     uint32_t wanted; /* databases, a bit each */

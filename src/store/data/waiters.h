@@ -39,7 +39,7 @@ void waiters_deinit(struct waiters *waiters);
 bool waiters_may_take(struct waiters *waiters, uint32_t db, const struct op_key *key,
                       const struct waiter *waiter);
 
-/* Prepares the waiter, unless it is in line already, to wait for so many keys. */
+/* Prepares the waiter, unless it is in line already, to wait for that many keys. */
 void waiters_prepare(struct waiter *waiter, size_t key_count);
 
 /* The waiter has found nothing at key number `i` of those that it waits for. Gets in line there,

@@ -110,7 +110,7 @@ void apply_r_pop(struct op_context *ctx, const struct op *op, struct op_result *
 /* ---- waiting ---- */
 
 /* True if the operation has to wait although there is an entry at the key: others wait for it, or
- * it has a string, which only those mind that have just come. */
+ * it is a string, which is an error only for an operation that is not in line yet. */
 static bool push_pop_must_pass(const struct op_context *ctx, const struct op *op,
                                const struct op_key *key, const struct entry *entry)
 {
