@@ -11,15 +11,11 @@
 
 #include <math.h>
 
-enum err decode_message(const ProtobufCMessageDescriptor *type, struct slice bytes,
-                        struct arena *arena, void **message, const char **why)
+/* Says why the bytes are not a message of the type. */
+static enum err decode_refuse(const ProtobufCMessageDescriptor *type, enum err err,
+                              struct arena *arena, void **message, const char **why)
 {
     *message = NULL;
-    if (bytes.len >= RESERVE_LEASED && !arena_lease(arena, bytes.len)) /* the store copies them */
-        return field_refuse_memory(arena, why);
-    enum err err = wire_decode(type, bytes, arena, message);
-    if (err == ERR_NONE)
-        return ERR_NONE;
     if (arena->refusal != ERR_NONE)
         return field_refuse_memory(arena, why);
     *why = err == ERR_TOO_LARGE
@@ -32,11 +28,29 @@ enum err decode_message(const ProtobufCMessageDescriptor *type, struct slice byt
     return err;
 }
 
+/* Inline for the sake of decode(), which every unary operation calls. */
+static inline enum err decode_read(const ProtobufCMessageDescriptor *type, struct slice bytes,
+                                   struct arena *arena, void **message, const char **why)
+{
+    enum err err = ERR_NONE;
+    if (bytes.len >= RESERVE_LEASED && !arena_lease(arena, bytes.len)) /* the store copies them */
+        err = arena->refusal;
+    if (err == ERR_NONE)
+        err = wire_decode(type, bytes, arena, message);
+    return err == ERR_NONE ? ERR_NONE : decode_refuse(type, err, arena, message, why);
+}
+
+enum err decode_message(const ProtobufCMessageDescriptor *type, struct slice bytes,
+                        struct arena *arena, void **message, const char **why)
+{
+    return decode_read(type, bytes, arena, message, why);
+}
+
 enum err decode(const struct decoder *decoder, struct slice bytes, struct arena *arena,
                 struct op *op, const char **why)
 {
     void *message;
-    enum err err = decode_message(decoder->message, bytes, arena, &message, why);
+    enum err err = decode_read(decoder->message, bytes, arena, &message, why);
     return err != ERR_NONE ? err : decoder->fill(message, arena, op, why);
 }
 

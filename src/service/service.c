@@ -34,6 +34,7 @@
 /* A request that was held as often, by one long request after the other, waits for its locks on
  * another thread. */
 #define MOST_HOLDS 4
+
 /* ---- requests ---- */
 
 struct request *service_take_request(struct service *service)
@@ -255,29 +256,26 @@ static void service_unhold(struct request *request)
 
 /* ---- submitting ---- */
 
+/* An answer of the engine that few requests get. */
+static void service_defer(struct request *request, enum engine_answer answer)
+{
+    if (answer == ENGINE_WAITING)
+        blocked_begin(request);
+    else if (answer == ENGINE_HELD && request->holds < MOST_HOLDS)
+        service_hold(request);
+    else
+        service_offload(request);
+}
+
 static void service_submit(struct request *request)
 {
     DCHECK(request->call != NULL);
     request->state = REQUEST_PENDING;
-    switch (stream_submit(&request->service->host, &request->task)) {
-    case ENGINE_DONE:
+    enum engine_answer answer = stream_submit(&request->service->host, &request->task);
+    if (answer == ENGINE_DONE)
         service_answer(request);
-        break;
-    case ENGINE_PENDING:
-        break;
-    case ENGINE_HELD:
-        if (request->holds < MOST_HOLDS)
-            service_hold(request);
-        else
-            service_offload(request);
-        break;
-    case ENGINE_COSTLY:
-        service_offload(request);
-        break;
-    case ENGINE_WAITING:
-        blocked_begin(request);
-        break;
-    }
+    else if (answer != ENGINE_PENDING)
+        service_defer(request, answer);
 }
 
 /* Starts again from the message. */
