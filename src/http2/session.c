@@ -28,6 +28,7 @@
 #include "http2/session.h"
 
 #include "base/check.h"
+#include "base/container.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
@@ -498,5 +499,5 @@ void *http2_stream_user(struct http2_stream *stream)
 
 struct http2_stream *http2_stream_from_user(void *user)
 {
-    return (struct http2_stream *)(void *)((char *)user - offsetof(struct http2_stream, user));
+    return CONTAINER_OF(user, struct http2_stream, user);
 }

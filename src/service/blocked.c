@@ -5,6 +5,7 @@
 #include "service/blocked.h"
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/mem.h"
 #include "service/request.h"
 
@@ -94,13 +95,12 @@ static void blocked_on_list(struct engine_waiter *waiter)
 
 static void blocked_resume(struct stream_waiter *again)
 {
-    blocked_try((struct blocked *)(void *)((char *)again - offsetof(struct blocked, again)));
+    blocked_try(CONTAINER_OF(again, struct blocked, again));
 }
 
 static void blocked_on_time(struct timer *timer)
 {
-    struct blocked *blocked =
-        (struct blocked *)(void *)((char *)timer - offsetof(struct blocked, timer));
+    struct blocked *blocked = CONTAINER_OF(timer, struct blocked, timer);
     bool until_deadline = blocked->until_deadline;
     struct request *request = service_take_request(blocked->service);
     request->method = blocked->method;

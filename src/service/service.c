@@ -11,6 +11,7 @@
 #include "base/chain.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/mem.h"
 #include "service/blocked.h"
 #include "service/check.h"
@@ -161,7 +162,7 @@ static enum err service_run_op(struct request *request, const char **why)
 
 static struct request *service_request_of(struct offload_job *job)
 {
-    return (struct request *)((char *)job - offsetof(struct request, job));
+    return CONTAINER_OF(job, struct request, job);
 }
 
 /* Also releases here, not on the worker, what is large. */
@@ -492,8 +493,7 @@ static const struct grpc_stream_method *service_stream_of(const void *found)
 /* Has service_resume() called. */
 static void service_on_due(struct timer *timer)
 {
-    struct stream_host *host =
-        (struct stream_host *)(void *)((char *)timer - offsetof(struct stream_host, due));
+    struct stream_host *host = CONTAINER_OF(timer, struct stream_host, due);
     waker_wake(host->waker);
 }
 
