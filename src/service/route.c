@@ -22,6 +22,12 @@ static const struct method methods[OP_COUNT] = {
 #undef OPERATION
 };
 
+/* A method whose calls stream. */
+#define STREAM(name_, method)                                                                      \
+    {                                                                                              \
+        .name = SLICE_LITERAL(name_), .type = METHOD_STREAM, .kind = OP_COUNT, .stream = &(method) \
+    }
+
 /* Methods for administrators that are no operations. */
 static const struct method others[] = {
     {.name = SLICE_LITERAL("Info"), .type = METHOD_INFO, .kind = OP_COUNT},
@@ -29,50 +35,26 @@ static const struct method others[] = {
      .type = METHOD_SAVE,
      .kind = OP_COUNT,
      .encoder = &encode_status},
-    {.name = SLICE_LITERAL("Backup"),
-     .type = METHOD_STREAM,
-     .kind = OP_COUNT,
-     .stream = &backup_method},
+    STREAM("Backup", backup_method),
 };
 
 /* Streams, and what belongs to them. */
 static const struct method streams[] = {
-    {.name = SLICE_LITERAL("Consume"),
-     .type = METHOD_STREAM,
-     .kind = OP_COUNT,
-     .stream = &consume_method},
-    {.name = SLICE_LITERAL("Pipeline"),
-     .type = METHOD_STREAM,
-     .kind = OP_COUNT,
-     .stream = &pipeline_method},
-    {.name = SLICE_LITERAL("Scan"),
-     .type = METHOD_STREAM,
-     .kind = OP_COUNT,
-     .stream = &scan_method},
-    {.name = SLICE_LITERAL("StreamList"),
-     .type = METHOD_STREAM,
-     .kind = OP_COUNT,
-     .stream = &stream_list_method},
-    {.name = SLICE_LITERAL("Watch"),
-     .type = METHOD_STREAM,
-     .kind = OP_COUNT,
-     .stream = &watch_method},
+    STREAM("Consume", consume_method),
+    STREAM("Pipeline", pipeline_method),
+    STREAM("Scan", scan_method),
+    STREAM("StreamList", stream_list_method),
+    STREAM("Watch", watch_method),
     {.name = SLICE_LITERAL("Publish"),
      .type = METHOD_PUBLISH,
      .kind = OP_COUNT,
      .encoder = &encode_status},
-    {.name = SLICE_LITERAL("Subscribe"),
-     .type = METHOD_STREAM,
-     .kind = OP_COUNT,
-     .stream = &subscribe_method},
+    STREAM("Subscribe", subscribe_method),
 };
 
 /* Under both names of the service. */
 static const struct method reflection[] = {
-    {.name = SLICE_LITERAL("ServerReflectionInfo"),
-     .type = METHOD_STREAM,
-     .kind = OP_COUNT,
-     .stream = &reflection_method},
+    STREAM("ServerReflectionInfo", reflection_method),
 };
 
 static const struct method *route_find_op(struct slice name, bool admin)
