@@ -9,16 +9,14 @@
 #include "base/blob.h"
 #include "base/chain.h"
 #include "base/check.h"
+#include "base/container.h"
 #include "base/mem.h"
 #include "grpc/message.h"
 #include "grpc/server.h"
 #include "service/decode_op.h"
-#include "service/offload.h"
-#include "service/status.h"
 #include "service/streams/host.h"
 #include "service/wire.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 /* Fields of BackupPage. */
@@ -65,11 +63,8 @@ static void backup_abandon(struct backup *backup)
 static void backup_end(struct backup *backup, enum err err, const char *why)
 {
     struct grpc_call *call = backup->call;
-    struct grpc_status status = {0};
-    if (err != ERR_NONE)
-        status = status_of(err, why);
     backup_abandon(backup);
-    grpc_stream_end(call, err != ERR_NONE ? &status : NULL);
+    stream_end(call, err, why);
 }
 
 /* ---- on another thread ---- */
@@ -93,7 +88,7 @@ static void backup_read_page(struct backup *backup)
 
 static struct backup *backup_of(struct offload_job *job)
 {
-    return (struct backup *)(void *)((char *)job - offsetof(struct backup, job));
+    return CONTAINER_OF(job, struct backup, job);
 }
 
 static void backup_run(struct offload_job *job)
@@ -129,9 +124,7 @@ static void backup_work(struct backup *backup)
         backup_finish_job(&backup->job);
         return;
     }
-    backup->job = (struct offload_job){
-        .run = backup_run, .finish = backup_finish_job, .worker = host->worker};
-    offload_add(host->offload, &backup->job, false);
+    stream_offload(host, &backup->job, backup_run, backup_finish_job);
 }
 
 static void backup_on_saved(struct engine_task *task)
@@ -155,37 +148,30 @@ static void backup_on_open(void *user, struct grpc_call *call)
     grpc_call_set_user(call, backup);
 }
 
-/* An error if the message is not a BackupRequest. */
-static enum err backup_check_request(struct slice message, char *why, size_t why_size)
+static void backup_begin(struct backup *backup)
 {
-    struct arena arena;
-    void *decoded;
-    const char *text = "";
-    arena_init(&arena);
-    enum err err =
-        decode_message(&keystore__v1__backup_request__descriptor, message, &arena, &decoded, &text);
-    snprintf(why, why_size, "%s", text);
-    arena_deinit(&arena);
-    return err;
+    backup->requested = backup->saving = true;
+    if (engine_save(backup->host->engine, &backup->task, true) == ENGINE_DONE)
+        backup_on_saved(&backup->task);
 }
 
 static void backup_on_message(void *user, struct grpc_call *call, struct slice message)
 {
     struct backup *backup = grpc_call_user(call);
-    char why[200];
+    struct arena arena;
+    void *decoded;
+    const char *why = STREAM_SECOND_MESSAGE;
+    enum err err = ERR_NOT_SERVED;
     (void)user;
-    if (backup->requested) {
-        backup_end(backup, ERR_NOT_SERVED, "a backup takes one request");
-        return;
-    }
-    enum err err = backup_check_request(message, why, sizeof why);
-    if (err != ERR_NONE) {
+    arena_init(&arena);
+    if (!backup->requested)
+        err = decode_message(&keystore__v1__backup_request__descriptor, message, &arena, &decoded,
+                             &why);
+    if (err == ERR_NONE)
+        backup_begin(backup);
+    else
         backup_end(backup, err, why);
-        return;
-    }
-    backup->requested = backup->saving = true;
-    if (engine_save(backup->host->engine, &backup->task, true) == ENGINE_DONE)
-        backup_on_saved(&backup->task);
+    arena_deinit(&arena);
 }
 
 static void backup_on_half_close(void *user, struct grpc_call *call)
@@ -193,7 +179,7 @@ static void backup_on_half_close(void *user, struct grpc_call *call)
     struct backup *backup = grpc_call_user(call);
     (void)user;
     if (!backup->requested)
-        backup_end(backup, ERR_NOT_SERVED, "the request holds no message; a backup takes one");
+        backup_end(backup, ERR_NOT_SERVED, STREAM_NO_MESSAGE);
 }
 
 static void backup_write_page(struct backup *backup)

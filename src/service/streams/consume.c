@@ -10,12 +10,11 @@
 #include "base/arena.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/mem.h"
 #include "grpc/server.h"
 #include "service/decode_op.h"
 #include "service/field.h"
-#include "service/offload.h"
-#include "service/status.h"
 #include "service/streams/consume_reply.h"
 #include "service/streams/consume_start.h"
 #include "service/streams/deliveries.h"
@@ -130,12 +129,8 @@ static bool consume_end_if_done(struct consume *consume)
         grpc_stream_ready(call);
         return false;
     }
-    if (call != NULL && consume->err != ERR_NONE) {
-        struct grpc_status status = status_of(consume->err, consume->why);
-        grpc_stream_end(call, &status);
-    } else if (call != NULL) {
-        grpc_stream_end(call, NULL);
-    }
+    if (call != NULL)
+        stream_end(call, consume->err, consume->why);
     consume_free(consume);
     return true;
 }
@@ -197,7 +192,7 @@ static void consume_note_answer(struct consume_work *work, enum engine_answer an
 
 static struct consume_work *consume_work_of(struct offload_job *job)
 {
-    return (struct consume_work *)(void *)((char *)job - offsetof(struct consume_work, job));
+    return CONTAINER_OF(job, struct consume_work, job);
 }
 
 static void consume_run(struct offload_job *job)
@@ -222,15 +217,13 @@ static void consume_offload(struct consume_work *work)
     if (work == work->consume->take)
         work->task.op.move.take->waiter = NULL;
     work->task.result = (struct op_result){0};
-    work->job = (struct offload_job){
-        .run = consume_run, .finish = consume_finish_job, .worker = host->worker};
     if (host->offload == NULL) {
         engine_run(host->engine, &work->task);
         consume_note_answer(work, engine_settle(host->engine, &work->task));
         return;
     }
     work->is_offloaded = true;
-    offload_add(host->offload, &work->job, false);
+    stream_offload(host, &work->job, consume_run, consume_finish_job);
 }
 
 static void consume_submit(struct consume_work *work)
@@ -493,7 +486,7 @@ static void consume_advance(struct consume *consume)
 
 static void consume_resume(struct stream_waiter *again)
 {
-    consume_advance((struct consume *)(void *)((char *)again - offsetof(struct consume, again)));
+    consume_advance(CONTAINER_OF(again, struct consume, again));
 }
 
 /* It may be the stream's turn to take; it stays in line until it has. */
@@ -522,8 +515,7 @@ static void consume_set_lease_timer(struct consume *consume)
 
 static void consume_on_lease_end(struct timer *timer)
 {
-    struct consume *consume =
-        (struct consume *)(void *)((char *)timer - offsetof(struct consume, lease));
+    struct consume *consume = CONTAINER_OF(timer, struct consume, lease);
     struct deliveries *deliveries = &consume->deliveries;
     int64_t now_ms = clock_monotonic_ms();
     struct delivery *oldest;

@@ -8,14 +8,20 @@
 #include "base/timers.h"
 #include "base/waker.h"
 #include "engine/engine.h"
+#include "grpc/stream.h"
 #include "service/check.h"
+#include "service/offload.h"
+#include "service/status.h"
 
 #include <stdatomic.h>
 
 struct channels;
-struct offload;
 struct protoset;
 struct watch_feed;
+
+/* Why a call that takes exactly one message fails (ERR_NOT_SERVED): none has come, or two. */
+#define STREAM_NO_MESSAGE     "the request holds no message; this call takes exactly one"
+#define STREAM_SECOND_MESSAGE "the request holds more than one message; this call takes exactly one"
 
 /* Something that goes on when service_resume() is called the next time: once per stream_wait(). */
 struct stream_waiter {
@@ -81,6 +87,13 @@ static inline void stream_wait(struct stream_host *host, struct stream_waiter *w
     host->count++;
 }
 
+/* Has it go on after others have had their turn. */
+static inline void stream_yield(struct stream_host *host, struct stream_waiter *waiter)
+{
+    stream_wait(host, waiter);
+    waker_wake(host->waker);
+}
+
 static inline void stream_leave(struct stream_host *host, struct stream_waiter *waiter)
 {
     if (waiter->link == NULL)
@@ -100,6 +113,26 @@ static inline void stream_resume_after(struct stream_host *host, int64_t after_m
     int64_t due_ms = clock_monotonic_ms() + after_ms;
     if (host->due.place == 0 || due_ms < host->due.at_ms)
         timers_set(&host->timers, &host->due, due_ms);
+}
+
+/* Has another thread run the job and this one finish it. There must be an `offload`. */
+static inline void stream_offload(struct stream_host *host, struct offload_job *job,
+                                  void (*run)(struct offload_job *job),
+                                  void (*finish)(struct offload_job *job))
+{
+    *job = (struct offload_job){.run = run, .finish = finish, .worker = host->worker};
+    offload_add(host->offload, job, false);
+}
+
+/* Ends the call, with an error unless `err` is ERR_NONE; `why` is copied. */
+static inline void stream_end(struct grpc_call *call, enum err err, const char *why)
+{
+    if (err == ERR_NONE) {
+        grpc_stream_end(call, NULL);
+        return;
+    }
+    struct grpc_status status = status_of(err, why);
+    grpc_stream_end(call, &status);
 }
 
 /* Lets those go on that wait now; who waits again has its turn the next time. */

@@ -6,19 +6,14 @@
 #include "service/streams/pages.h"
 
 #include "base/check.h"
+#include "base/container.h"
 #include "base/mem.h"
 #include "grpc/server.h"
-#include "service/error_text.h"
 #include "service/field.h"
-#include "service/status.h"
 
 #include <stdlib.h>
 
 static const char stopping[] = "the server is shutting down; start again when it is back";
-static const char no_message[] =
-    "the request holds no message; this call takes exactly one (it may be empty: all defaults)";
-static const char second_message[] =
-    "the request holds more than one message; this call takes exactly one";
 
 /* ---- life ---- */
 
@@ -34,18 +29,10 @@ static void pages_free(struct pages *pages)
     free(pages);
 }
 
-static void pages_end(struct pages *pages)
-{
-    struct grpc_call *call = pages->call;
-    pages_free(pages);
-    grpc_stream_end(call, NULL);
-}
-
 /* `why` may be in the memory of the stream. */
-static void pages_fail(struct pages *pages, enum err err, const char *why)
+static void pages_end(struct pages *pages, enum err err, const char *why)
 {
-    struct grpc_status status = status_of(err, why);
-    grpc_stream_end(pages->call, &status);
+    stream_end(pages->call, err, why);
     pages_free(pages);
 }
 
@@ -70,13 +57,12 @@ static bool pages_prepare(struct pages *pages)
         stream_wait(pages->host, &pages->waiter);
         return false;
     case PAGES_MORE:
-        stream_wait(pages->host, &pages->waiter);
-        waker_wake(pages->host->waker);
+        stream_yield(pages->host, &pages->waiter);
         return false;
     }
     const struct op_result *result = &pages->task.result;
     if (result->err != ERR_NONE) {
-        pages_fail(pages, result->err, result->why);
+        pages_end(pages, result->err, result->why);
         return false;
     }
     pages->is_ready = true;
@@ -92,10 +78,10 @@ static void pages_resume(struct stream_waiter *waiter)
 
 static void pages_on_done(struct engine_task *task)
 {
-    struct pages *pages = (struct pages *)(void *)((char *)task - offsetof(struct pages, task));
+    struct pages *pages = CONTAINER_OF(task, struct pages, task);
     pages->is_pending = false;
     if (task->result.err != ERR_NONE) {
-        pages_fail(pages, task->result.err, task->result.why);
+        pages_end(pages, task->result.err, task->result.why);
         return;
     }
     pages->is_ready = true;
@@ -111,7 +97,7 @@ void pages_on_room(void *user, struct grpc_call *call, size_t room)
         return;
     pages->is_ready = false;
     if (pages->method->write(pages))
-        pages_end(pages);
+        pages_end(pages, ERR_NONE, NULL);
 }
 
 /* ---- the request ---- */
@@ -131,13 +117,13 @@ void pages_on_message(void *user, struct grpc_call *call, struct slice message)
     const char *why;
     (void)user;
     if (pages->has_begun) {
-        pages_fail(pages, ERR_NOT_SERVED, second_message);
+        pages_end(pages, ERR_NOT_SERVED, STREAM_SECOND_MESSAGE);
         return;
     }
     pages->has_begun = true;
     enum err err = pages_begin(pages, message, &why);
     if (err != ERR_NONE)
-        pages_fail(pages, err, why);
+        pages_end(pages, err, why);
     else
         grpc_stream_ready(call);
 }
@@ -147,7 +133,7 @@ void pages_on_half_close(void *user, struct grpc_call *call)
     struct pages *pages = grpc_call_user(call);
     (void)user;
     if (!pages->has_begun)
-        pages_fail(pages, ERR_NOT_SERVED, no_message);
+        pages_end(pages, ERR_NOT_SERVED, STREAM_NO_MESSAGE);
 }
 
 void pages_open(void *user, struct grpc_call *call, const struct pages_method *method)
@@ -167,7 +153,7 @@ void pages_open(void *user, struct grpc_call *call, const struct pages_method *m
 void pages_on_drain(void *user, struct grpc_call *call)
 {
     (void)user;
-    pages_fail(grpc_call_user(call), ERR_STOPPING, stopping);
+    pages_end(grpc_call_user(call), ERR_STOPPING, stopping);
 }
 
 void pages_on_cancel(void *user, struct grpc_call *call)

@@ -12,19 +12,17 @@
 #include "base/blob.h"
 #include "base/chain.h"
 #include "base/check.h"
+#include "base/container.h"
 #include "base/mem.h"
 #include "grpc/message.h"
 #include "grpc/server.h"
 #include "service/decode_op.h"
 #include "service/encode_reply.h"
-#include "service/error_text.h"
 #include "service/field.h"
-#include "service/offload.h"
 #include "service/status.h"
 #include "service/streams/host.h"
 #include "service/wire.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 /* Operations of a turn, about a millisecond. */
@@ -133,25 +131,6 @@ static void pipeline_free(struct pipeline *pipeline)
     free(pipeline);
 }
 
-static void pipeline_end(struct pipeline *pipeline, const struct grpc_status *status)
-{
-    struct grpc_call *call = pipeline->call;
-    DCHECK(pipeline->jobs == 0);
-    pipeline_free(pipeline);
-    grpc_stream_end(call, status);
-}
-
-/* All batches are answered. A caller that would send more gets an error in a shutdown. */
-static void pipeline_end_if_done(struct pipeline *pipeline)
-{
-    if (pipeline->half_closed) {
-        pipeline_end(pipeline, NULL);
-    } else if (pipeline->draining) {
-        struct grpc_status status = status_of(ERR_STOPPING, stopping);
-        pipeline_end(pipeline, &status);
-    }
-}
-
 static void pipeline_cancel_pending(struct pipeline *pipeline)
 {
     for (struct pipeline_batch *batch = pipeline->first; batch != NULL; batch = batch->next) {
@@ -161,6 +140,32 @@ static void pipeline_cancel_pending(struct pipeline *pipeline)
             batch->items[i].is_pending = false;
         }
     }
+}
+
+/* Frees the pipeline unless another thread is at work for it: then when that is done. */
+static void pipeline_abandon(struct pipeline *pipeline)
+{
+    pipeline_cancel_pending(pipeline);
+    stream_leave(pipeline->host, &pipeline->waiter);
+    pipeline->call = NULL;
+    if (pipeline->jobs == 0)
+        pipeline_free(pipeline);
+}
+
+/* Ends the stream. The error message may lie in a batch. */
+static void pipeline_end(struct pipeline *pipeline, enum err err, const char *why)
+{
+    stream_end(pipeline->call, err, why);
+    pipeline_abandon(pipeline);
+}
+
+/* All batches are answered. A caller that would send more gets an error in a shutdown. */
+static void pipeline_end_if_done(struct pipeline *pipeline)
+{
+    if (pipeline->half_closed)
+        pipeline_end(pipeline, ERR_NONE, NULL);
+    else if (pipeline->draining)
+        pipeline_end(pipeline, ERR_STOPPING, stopping);
 }
 
 /* ---- carrying out ---- */
@@ -185,8 +190,7 @@ static void pipeline_on_done(struct engine_task *task)
 
 static void pipeline_run(struct offload_job *job)
 {
-    struct pipeline *pipeline =
-        (struct pipeline *)(void *)((char *)job - offsetof(struct pipeline, job));
+    struct pipeline *pipeline = CONTAINER_OF(job, struct pipeline, job);
     engine_run(pipeline->host->engine, &pipeline->offloaded->task);
 }
 
@@ -216,15 +220,13 @@ static void pipeline_start_job(struct pipeline *pipeline, struct offload_job *jo
                                void (*finish)(struct offload_job *job))
 {
     pipeline->jobs++;
-    *job = (struct offload_job){.run = run, .finish = finish, .worker = pipeline->host->worker};
-    offload_add(pipeline->host->offload, job, false);
+    stream_offload(pipeline->host, job, run, finish);
 }
 
 /* Another thread has carried the operation out. */
 static void pipeline_finish_job(struct offload_job *job)
 {
-    struct pipeline *pipeline =
-        (struct pipeline *)(void *)((char *)job - offsetof(struct pipeline, job));
+    struct pipeline *pipeline = CONTAINER_OF(job, struct pipeline, job);
     struct pipeline_item *item = pipeline->offloaded;
     pipeline->offloaded = NULL;
     if (pipeline_end_job(pipeline))
@@ -292,13 +294,6 @@ static void pipeline_prepare(struct pipeline *pipeline, struct pipeline_batch *b
         engine_prepare(pipeline->host->engine, tasks, count);
 }
 
-/* Has the stream go on after others. */
-static void pipeline_yield(struct pipeline *pipeline)
-{
-    stream_wait(pipeline->host, &pipeline->waiter);
-    waker_wake(pipeline->host->waker);
-}
-
 /* Carries out what has arrived, as far as that can be now. */
 static void pipeline_advance(struct pipeline *pipeline)
 {
@@ -310,7 +305,7 @@ static void pipeline_advance(struct pipeline *pipeline)
             if (pipeline->offloaded != NULL || pipeline->waiter.link != NULL)
                 return;
             if (turn++ == TURN_OPS) {
-                pipeline_yield(pipeline);
+                stream_yield(pipeline->host, &pipeline->waiter);
                 return;
             }
             if (batch->started % STORE_PREFETCH == 0)
@@ -401,30 +396,9 @@ static void pipeline_hold(struct pipeline *pipeline, bool hold)
     grpc_stream_hold(pipeline->call, hold);
 }
 
-/* Frees the pipeline unless another thread is at work for it: then when that is done. */
-static void pipeline_abandon(struct pipeline *pipeline)
-{
-    pipeline_cancel_pending(pipeline);
-    stream_leave(pipeline->host, &pipeline->waiter);
-    pipeline->call = NULL;
-    if (pipeline->jobs == 0)
-        pipeline_free(pipeline);
-}
-
-/* Ends the stream. The error message may lie in a batch. */
-static void pipeline_fail(struct pipeline *pipeline, enum err err, const char *why)
-{
-    struct grpc_call *call = pipeline->call;
-    char text[ERROR_TEXT_MAX];
-    snprintf(text, sizeof text, "%s", why);
-    struct grpc_status status = status_of(err, text);
-    pipeline_abandon(pipeline);
-    grpc_stream_end(call, &status);
-}
-
 static struct pipeline_batch *pipeline_batch_of(struct offload_job *job)
 {
-    return (struct pipeline_batch *)(void *)((char *)job - offsetof(struct pipeline_batch, job));
+    return CONTAINER_OF(job, struct pipeline_batch, job);
 }
 
 static void pipeline_decode(struct offload_job *job)
@@ -450,7 +424,7 @@ static void pipeline_finish_decoding(struct offload_job *job)
     if (pipeline_end_job(pipeline))
         return;
     if (batch->err != ERR_NONE)
-        pipeline_fail(pipeline, batch->err, batch->why);
+        pipeline_end(pipeline, batch->err, batch->why);
     else
         pipeline_begin_batch(pipeline, batch);
 }
@@ -468,7 +442,7 @@ static void pipeline_on_message(void *user, struct grpc_call *call, struct slice
     if (err == ERR_NONE && !batch->is_decoding)
         err = pipeline_fill(batch, &why);
     if (err != ERR_NONE) {
-        pipeline_fail(pipeline, err, why);
+        pipeline_end(pipeline, err, why);
         pipeline_free_batch(batch);
         return;
     }

@@ -7,7 +7,6 @@
 #include "grpc/server.h"
 #include "service/decode_op.h"
 #include "service/protoset.h"
-#include "service/status.h"
 #include "service/streams/host.h"
 #include "service/wire.h"
 
@@ -190,12 +189,7 @@ static void reflection_end(struct reflection *reflection, enum err err, const ch
 {
     struct grpc_call *call = reflection->call;
     reflection_free(reflection);
-    if (err == ERR_NONE) {
-        grpc_stream_end(call, NULL);
-        return;
-    }
-    struct grpc_status status = status_of(err, why);
-    grpc_stream_end(call, &status);
+    stream_end(call, err, why);
 }
 
 static void reflection_end_if_done(struct reflection *reflection)

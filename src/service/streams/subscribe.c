@@ -12,7 +12,6 @@
 #include "service/decode.h"
 #include "service/error_text.h"
 #include "service/field.h"
-#include "service/status.h"
 #include "service/streams/channels.h"
 #include "service/streams/host.h"
 #include "service/streams/published.h"
@@ -157,9 +156,8 @@ static void subscribe_free(struct subscribe *subscribe)
 
 static void subscribe_end(struct grpc_call *call, enum err err, const char *why)
 {
-    struct grpc_status status = status_of(err, why);
     subscribe_free(grpc_call_user(call));
-    grpc_stream_end(call, &status);
+    stream_end(call, err, why);
 }
 
 static enum err subscribe_check(const char *field, const char *what, const char *range,
@@ -265,7 +263,7 @@ static void subscribe_on_message(void *user, struct grpc_call *call, struct slic
 {
     struct subscribe *subscribe = grpc_call_user(call);
     struct arena arena;
-    const char *why = "Subscribe takes one message, and there are several";
+    const char *why = STREAM_SECOND_MESSAGE;
     enum err err = ERR_NOT_SERVED;
     (void)user;
     arena_init(&arena);

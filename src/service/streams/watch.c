@@ -6,10 +6,10 @@
 #include "service/streams/watch.h"
 
 #include "base/check.h"
+#include "base/container.h"
 #include "base/mem.h"
 #include "grpc/server.h"
 #include "service/decode.h"
-#include "service/error_text.h"
 #include "service/field.h"
 #include "service/status.h"
 #include "service/streams/watch_state.h"
@@ -21,8 +21,6 @@
 /* Commits that a watcher reads at a time, some hundred microseconds. */
 #define TURN_COMMITS 500
 
-static const char no_request[] = "the call ends without a WatchRequest";
-static const char two_requests[] = "there is a second WatchRequest; a watch has one";
 static const char no_history[] = "this server does not tell changes";
 static const char contradiction[] =
     "initial and start_version contradict each other: initial starts from the present state";
@@ -51,23 +49,18 @@ static void watch_abandon(struct watch *watch)
         watch_free(watch);
 }
 
-static void watch_end(struct watch *watch, const struct grpc_status *status)
+void watch_fail(struct watch *watch, enum err err, const char *why)
 {
     struct grpc_call *call = watch->call;
     watch_abandon(watch);
-    grpc_stream_end(call, status);
-}
-
-void watch_fail(struct watch *watch, enum err err, const char *why)
-{
-    struct grpc_status status = status_of(err, why);
-    watch_end(watch, &status);
+    stream_end(call, err, why);
 }
 
 void watch_fail_lost(struct watch *watch, const char *why)
 {
     char text[300], oldest[24];
     struct engine *engine = watch->host->engine;
+    struct grpc_call *call = watch->call;
     uint64_t version = engine->watching->oldest(engine);
     if (version == 0) /* which would mean now; the first commit has no changes */
         version = 1;
@@ -79,13 +72,8 @@ void watch_fail_lost(struct watch *watch, const char *why)
     struct grpc_status status = status_of(ERR_HISTORY_LOST, text);
     status.trailer_name = slice_from_string("keystore-oldest-version");
     status.trailer_value = slice_from_string(oldest);
-    watch_end(watch, &status);
-}
-
-void watch_yield(struct watch *watch)
-{
-    stream_wait(watch->host, &watch->waiter);
-    waker_wake(watch->host->waker);
+    watch_abandon(watch);
+    grpc_stream_end(call, &status);
 }
 
 /* ---- reading for itself ---- */
@@ -202,7 +190,7 @@ static bool watch_produce(struct watch *watch, size_t *written, bool *ended)
     }
     if (watch->writer.first != NULL || watch->position == feed || watch->past != NULL)
         return true;
-    watch_yield(watch); /* nothing was selected so far; others have their turn */
+    stream_yield(watch->host, &watch->waiter); /* nothing was selected so far */
     return false;
 }
 
@@ -233,7 +221,7 @@ static void watch_on_room(void *user, struct grpc_call *call, size_t room)
 
 static struct watch *watch_of(struct watch_member *member)
 {
-    return (struct watch *)(void *)((char *)member - offsetof(struct watch, member));
+    return CONTAINER_OF(member, struct watch, member);
 }
 
 static void watch_on_news(struct watch_member *member)
@@ -343,7 +331,7 @@ static void watch_on_message(void *user, struct grpc_call *call, struct slice me
     const char *why;
     (void)user;
     if (watch->has_request) {
-        watch_fail(watch, ERR_NOT_SERVED, two_requests);
+        watch_fail(watch, ERR_NOT_SERVED, STREAM_SECOND_MESSAGE);
         return;
     }
     struct arena arena;
@@ -362,15 +350,14 @@ static void watch_on_half_close(void *user, struct grpc_call *call)
     struct watch *watch = grpc_call_user(call);
     (void)user;
     if (!watch->has_request)
-        watch_fail(watch, ERR_NOT_SERVED, no_request);
+        watch_fail(watch, ERR_NOT_SERVED, STREAM_NO_MESSAGE);
 }
 
 static void watch_on_open(void *user, struct grpc_call *call)
 {
     struct stream_host *host = stream_host_of(user);
     if (host->engine->watching == NULL) {
-        struct grpc_status status = status_of(ERR_NOT_SERVED, no_history);
-        grpc_stream_end(call, &status);
+        stream_end(call, ERR_NOT_SERVED, no_history);
         return;
     }
     struct watch *watch = mem_alloc_zero(sizeof *watch);

@@ -145,7 +145,7 @@ static bool watch_initial_follow(struct watch_initial *initial, bool *ended)
     if (newest < upto)
         watch_feed_await(&watch->member);
     else
-        watch_yield(watch);
+        stream_yield(watch->host, &watch->waiter);
     return false;
 }
 
@@ -301,7 +301,7 @@ static bool watch_initial_look(struct watch *watch, bool *ended)
             return true;
     }
     initial->yields = true;
-    watch_yield(watch);
+    stream_yield(watch->host, &watch->waiter);
     return false;
 }
 

@@ -4,10 +4,8 @@
  * has it. When it has read what memory does not have, it goes on there.
  */
 #include "base/check.h"
-#include "grpc/stream.h"
+#include "base/container.h"
 #include "service/streams/watch_state.h"
-
-#include <stddef.h>
 
 /* Commits that are read at a time, some tens of milliseconds. */
 #define TURN_COMMITS 10000
@@ -31,7 +29,7 @@ void watch_past_close(struct watch *watch)
 
 static struct watch *watch_past_of(struct offload_job *job)
 {
-    return (struct watch *)(void *)((char *)job - offsetof(struct watch, job));
+    return CONTAINER_OF(job, struct watch, job);
 }
 
 static void watch_past_run(struct offload_job *job)
@@ -85,11 +83,9 @@ static void watch_past_finish(struct offload_job *job)
 static bool watch_past_start(struct watch *watch, bool *ended)
 {
     struct stream_host *host = watch->host;
-    watch->job = (struct offload_job){
-        .run = watch_past_run, .finish = watch_past_finish, .worker = host->worker};
     if (host->offload != NULL) {
         watch->is_offloaded = true;
-        offload_add(host->offload, &watch->job, false);
+        stream_offload(host, &watch->job, watch_past_run, watch_past_finish);
         return false;
     }
     watch_past_run(&watch->job);

@@ -3,7 +3,6 @@
 #define KEYSTORE_SERVICE_STREAMS_WATCH_STATE_H
 
 #include "base/arena.h"
-#include "service/offload.h"
 #include "service/streams/host.h"
 #include "service/streams/watch_feed.h"
 
@@ -53,9 +52,6 @@ void watch_reading_end(struct watch_reading *reading);
 
 /* Frees what has ended. */
 void watch_free(struct watch *watch);
-
-/* Has it go on after others. */
-void watch_yield(struct watch *watch);
 
 /* watch_initial.c: the keys as they are. */
 /* The selection is borrowed. */
