@@ -15,7 +15,7 @@ struct grpc_limits {
                                    allocated */
     size_t max_unfinished;      /* of all incomplete requests of a connection */
     int64_t request_timeout_ms; /* in which the rest of a request must arrive, or */
-    size_t min_progress;        /* so many bytes of it: requests that are never complete */
+    size_t min_progress;        /* that many bytes of it: requests that are never complete */
     int64_t write_timeout_ms;   /* in which the caller of a stream must read what waits for its
                                    window, or min_progress bytes of it: streams nobody reads */
     int64_t idle_timeout_ms;    /* without a call, after which a connection is drained; 0 = never */

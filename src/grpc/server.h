@@ -1,7 +1,8 @@
 /*
- * Unary gRPC calls over HTTP/2 connections: bytes in, complete requests out; replies in, bytes out.
- * It enforces the gRPC protocol, so that the service sees only well-formed calls of methods it
- * knows. No I/O. A server, its connections and their callbacks belong to one thread.
+ * gRPC calls over HTTP/2 connections: bytes in, complete requests out; replies in, bytes out. Calls
+ * with streams of messages are those of stream.h. It enforces the gRPC protocol, so that the
+ * service sees only well-formed calls of methods it knows. No I/O. A server, its connections and
+ * their callbacks belong to one thread.
  */
 #ifndef KEYSTORE_GRPC_SERVER_H
 #define KEYSTORE_GRPC_SERVER_H

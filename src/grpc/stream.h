@@ -32,7 +32,7 @@ struct grpc_stream_method {
     /* The caller sends no more. May end the call. */
     void (*on_half_close)(void *user, struct grpc_call *call);
     /*
-     * There is room for about so many bytes of replies, after grpc_stream_ready() or when the
+     * There is room for about `room` bytes of replies, after grpc_stream_ready() or when the
      * former ones are sent: writes some with grpc_stream_write(). If it writes none, it is asked
      * again after grpc_stream_ready(). May end the call.
      */
@@ -53,8 +53,8 @@ void grpc_stream_ready(struct grpc_call *call);
 /* A reply of `size` bytes, which the caller appends to the chain. Within on_room only. */
 struct chain *grpc_stream_write(struct grpc_call *call, size_t size);
 
-/* Ends the call after what was written: with an error, or with NULL well. The call must not be used
- * after this, but by the callback that it is called in. */
+/* Ends the call after what was written, with an error or, if that is NULL, successfully. The call
+ * must not be used after this, except by the callback that this is called in. */
 void grpc_stream_end(struct grpc_call *call, const struct grpc_status *status);
 
 /* While held, the caller's messages stop within the stream's window. */

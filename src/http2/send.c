@@ -298,7 +298,7 @@ void http2_reply_ready(struct http2_stream *stream)
 {
     DCHECK(stream->streaming);
     stream->ready = true;
-    stream->told = true;
+    stream->announced = true;
     if (!stream->asking)
         send_resume(stream);
 }
@@ -348,7 +348,7 @@ size_t http2_stream_parked(const struct http2_stream *stream, uint64_t *taken)
     *taken = stream->taken;
     if (stream->parked)
         return stream->body_left;
-    return stream->told && !stream->answered && stream->send_window <= 0;
+    return stream->announced && !stream->answered && stream->send_window <= 0;
 }
 
 void http2_request_hold(struct http2_stream *stream, bool hold)
@@ -366,7 +366,7 @@ static void send_ask(struct http2_stream *stream)
     DCHECK(room > 0 && stream->body_left == 0);
     chain_clear(&stream->body, KEPT_PAGE);
     stream->body_sent = (struct chain_cursor){0};
-    stream->told = false;
+    stream->announced = false;
     stream->ready = false; /* unless http2_reply_ready() is called meanwhile */
     stream->asking = true;
     session->context->handler->on_room(session->user, stream, &stream->body, room);

@@ -76,7 +76,7 @@ struct http2_stream {
     bool direct;             /* the answer's body is written directly to the output */
     bool streaming;          /* the reply is incremental, */
     bool ready;              /* and the application may have more output, */
-    bool told;               /* or has said so since it was last asked */
+    bool announced;          /* as it has said since it was last asked */
     bool asking;             /* within on_room() */
     bool window_held;        /* http2_request_hold() */
     bool queued;             /* in the send queue */

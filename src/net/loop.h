@@ -51,7 +51,7 @@ void net_loop_stop(struct net_loop *loop);
  * net_loop_free(). */
 void net_loop_wake(struct net_loop *loop);
 
-/* Has the protocol's tick() called in at most so many milliseconds. On the loop's thread, and not
+/* Has the protocol's tick() called within that many milliseconds. On the loop's thread, and not
  * within tick(). */
 void net_loop_tick_within(struct net_loop *loop, int64_t delay_ms);
 

@@ -52,7 +52,7 @@ struct server {
     struct data data;
     struct watch watch;
     int passed[CONFIG_MAX_LISTEN]; /* listening sockets for the first addresses, */
-    size_t passed_count;           /* so many; the others are bound here */
+    size_t passed_count;           /* of them; the others are bound here */
     size_t listening;              /* addresses that are listened on */
 };
 

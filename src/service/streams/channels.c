@@ -20,10 +20,10 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
-/* A turn of a worker, about a millisecond: so many messages passed on, counted once for each
- * subscription, or so many bytes of messages, counted once for all; and of the subscriptions that
- * have some, so many flushed, or so many connections written. Meanwhile more messages may come for
- * the others, which are then written together. */
+/* What ends a turn of a worker, about a millisecond: the messages passed on, counted once for each
+ * subscription, or their bytes, counted once for all; and the subscriptions flushed, or the
+ * connections written. Meanwhile more messages may come for the others, which are then written
+ * together. */
 #define TURN_PASSES  ((size_t)20000)
 #define TURN_BYTES   ((size_t)256 * 1024)
 #define TURN_FLUSHES ((size_t)4000)
@@ -48,7 +48,7 @@ struct channels_worker {
     struct published_delivery *taken; /* what it is to pass on; the first one goes */
     size_t at;                        /* to this one of its selectors, */
     struct selector_link *cursor;     /* and there to this one next */
-    bool amid;                        /* the two are set */
+    bool is_passing;                  /* the two are set */
     struct channels_subscription *ready, **last_ready; /* to be flushed, in this order */
 };
 
@@ -335,7 +335,7 @@ static size_t channels_match(struct channels *channels, struct slice name)
     return count;
 }
 
-/* Counts the subscriptions of the worker in the lists; if they lose that message, each is told. */
+/* Counts the subscriptions of the worker in the lists; if they lose that message, each is noted. */
 static size_t channels_visit(struct channels *channels, struct selector *const *selectors,
                              size_t count, unsigned worker, const struct published_delivery *lost)
 {
@@ -451,8 +451,8 @@ static bool channels_pass_on(struct channels_worker *worker, unsigned number, si
 {
     struct published_delivery *delivery = worker->taken;
     const struct published *message = delivery->message;
-    if (!worker->amid) {
-        worker->amid = true;
+    if (!worker->is_passing) {
+        worker->is_passing = true;
         worker->at = 0;
         worker->cursor = message->selectors[0]->lists[number].first;
         delivery->holders = 1; /* while it is passed on */
@@ -475,7 +475,7 @@ static bool channels_pass_on(struct channels_worker *worker, unsigned number, si
             break;
         worker->cursor = message->selectors[worker->at]->lists[number].first;
     }
-    worker->amid = false;
+    worker->is_passing = false;
     return true;
 }
 

@@ -9,7 +9,7 @@
  *  2. A subscription gets a message once, however many of its channels and patterns select it, and
  *     no message that was published before it or after its end.
  *  3. A publisher never waits for a subscriber: a worker that cannot keep up loses its oldest
- *     messages (CHANNELS_QUEUE), which its subscriptions are told.
+ *     messages (CHANNELS_QUEUE), of which its subscriptions are notified.
  */
 #ifndef KEYSTORE_SERVICE_STREAMS_CHANNELS_H
 #define KEYSTORE_SERVICE_STREAMS_CHANNELS_H

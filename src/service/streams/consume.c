@@ -1,7 +1,7 @@
 /*
  * At most two operations of a stream are under way: one that takes elements, or waits for some, and
  * one that removes or returns those whose end was asked for. What is asked for meanwhile is
- * gathered for the next one, so many acknowledgements cost one commit and one wait for the disk. An
+ * gathered for the next one: many acknowledgements cost one commit and one wait for the disk. An
  * operation that is held up by a long one starts anew when that is over, and a long one is carried
  * out by another thread. A stream that was cancelled goes on until its elements have returned.
  */
@@ -462,7 +462,7 @@ static void consume_finish(struct consume_work *work)
     consume_free_work(work);
 }
 
-/* ---- going on ---- */
+/* ---- progress ---- */
 
 /* Starts what can be started, and ends the stream if it is over: then it is gone. */
 static void consume_advance(struct consume *consume)
@@ -625,7 +625,7 @@ static void consume_note_written(struct consume *consume)
         deliveries_drop_first(deliveries, &deliveries->in_flight);
 }
 
-/* One message with all that is to be told, as far as there is room. */
+/* One message with all that is to be reported, as far as there is room. */
 static void consume_write(struct consume *consume, size_t room)
 {
     struct consume_reply reply = {.start = consume->start,

@@ -40,7 +40,7 @@ static size_t consume_reply_ids_size(const struct consume_ids *ids)
     return size;
 }
 
-/* Of a field with so many bytes, which is left out if it has none. */
+/* Of a field with that many bytes; an empty one is left out. */
 static size_t consume_reply_field_size(size_t size)
 {
     return size > 0 ? wire_head_size(size) + size : 0;

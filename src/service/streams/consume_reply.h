@@ -18,7 +18,7 @@ void consume_reply_add_id(struct consume_ids *ids, uint64_t id);
 struct consume_reply {
     const struct consume_start *start;
     const struct delivery *first; /* of those to be delivered, in order; NULL: none is */
-    size_t count;                 /* so many are in the message: by consume_reply_measure() */
+    size_t count;                 /* of deliveries in the message: set by consume_reply_measure() */
     struct consume_ids *done, *returned;
 };
 

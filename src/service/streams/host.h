@@ -23,7 +23,7 @@ struct watch_feed;
 #define STREAM_NO_MESSAGE     "the request holds no message; this call takes exactly one"
 #define STREAM_SECOND_MESSAGE "the request holds more than one message; this call takes exactly one"
 
-/* Something that goes on when service_resume() is called the next time: once per stream_wait(). */
+/* Something that the next service_resume() resumes: once per stream_wait(). */
 struct stream_waiter {
     void (*resume)(struct stream_waiter *waiter);
     struct stream_waiter *next, **link; /* `link` is NULL while it does not wait */
@@ -32,10 +32,10 @@ struct stream_waiter {
 /* Of one thread. All but the list and the timers is borrowed. */
 struct stream_host {
     struct engine *engine;
-    struct offload *offload;          /* NULL: what takes long is done at once */
+    struct offload *offload;          /* NULL: the worker itself does what takes long */
     struct channels *channels;        /* NULL: Publish and Subscribe are not served */
     unsigned worker;                  /* the worker's number, to the engine and to `offload` */
-    struct activity_worker *activity; /* marked busy before a write; NULL: nobody listens */
+    struct activity_worker *activity; /* marked busy before a write; may be NULL */
     struct waker waker;               /* has service_resume() called */
     const struct protoset *protoset;  /* of the API, for reflection; NULL: it is off */
     struct check_limits limits;
@@ -43,10 +43,10 @@ struct stream_host {
     int64_t now_ms;                      /* the wall clock */
     struct timers timers;                /* by the monotonic clock */
     atomic_uint_fast64_t blocked;        /* calls that wait for a list; any thread may read it */
-    struct stream_waiter *first, **last; /* in order of their coming, */
-    size_t count;                        /* so many */
-    struct timer due;                    /* when they go on even if nothing happens */
-    struct watch_feed *watch_feed;       /* NULL: nobody watches */
+    struct stream_waiter *first, **last; /* in order of arrival */
+    size_t count;                        /* in that list */
+    struct timer due;                    /* when they are resumed even if nothing happens */
+    struct watch_feed *watch_feed;       /* NULL: there are no watchers */
 };
 
 /* An empty list. */
@@ -87,7 +87,7 @@ static inline void stream_wait(struct stream_host *host, struct stream_waiter *w
     host->count++;
 }
 
-/* Has it go on after others have had their turn. */
+/* Has it resumed after others have had their turn. */
 static inline void stream_yield(struct stream_host *host, struct stream_waiter *waiter)
 {
     stream_wait(host, waiter);
@@ -107,7 +107,7 @@ static inline void stream_leave(struct stream_host *host, struct stream_waiter *
     host->count--;
 }
 
-/* Those who wait go on after that time even if nothing happens. */
+/* Those that wait are resumed after that time even if nothing happens. */
 static inline void stream_resume_after(struct stream_host *host, int64_t after_ms)
 {
     int64_t due_ms = clock_monotonic_ms() + after_ms;
@@ -135,7 +135,7 @@ static inline void stream_end(struct grpc_call *call, enum err err, const char *
     grpc_stream_end(call, &status);
 }
 
-/* Lets those go on that wait now; who waits again has its turn the next time. */
+/* Resumes those that wait now; one that waits again has its turn the next time. */
 static inline void stream_resume_all(struct stream_host *host)
 {
     for (size_t left = host->count; left > 0 && host->first != NULL; left--) {

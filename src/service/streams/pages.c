@@ -1,5 +1,5 @@
 /*
- * A page is made when the caller has room, and written in the same call if it is there at once. It
+ * A page is made when the caller has room, and written in the same call if it is there by then. It
  * is not if the engine answers later, or if others have their turn first; then the caller is asked
  * again. So what a caller does not read costs one page, which waits in the call.
  */

@@ -1,7 +1,7 @@
 /*
  * A batch is decoded when it arrives, with a copy of its message, a bulky one by another thread. It
  * is carried out in pieces that the engine can fetch ahead. Normally all of its operations are done
- * at once, and the reply leaves with the same feed. Some are answered later, when the disk has
+ * immediately, and the reply leaves with the same feed. Some are answered later, when the disk has
  * them; one that is held up by a long operation stops the stream until that is over; and a long one
  * is carried out by another thread meanwhile. After a turn of many operations other calls of the
  * thread have theirs.
@@ -27,7 +27,7 @@
 
 /* Operations of a turn, about a millisecond. */
 #define TURN_OPS 1000
-/* An operation of so many keys, values or parts takes long. */
+/* An operation with more keys, values or parts takes long. */
 #define MANY_PARTS ((size_t)5000)
 
 /* A message of more bytes takes long to decode: an operation may be ten bytes and take 100 ns. */

@@ -7,7 +7,7 @@
  *     PIPELINE_REPLY_BYTES is answered by several.
  *  2. An operation that fails has its error in its reply, and the stream goes on. What cannot be
  *     read as an OpBatch ends it.
- *  3. At most PIPELINE_BATCHES batches are in memory: while there are so many, flow control holds
+ *  3. At most PIPELINE_BATCHES batches are in memory: while there are that many, flow control holds
  *     the caller back, who gets replies only as fast as it takes them.
  */
 #ifndef KEYSTORE_SERVICE_STREAMS_PIPELINE_H

@@ -66,7 +66,7 @@ static inline void published_leave(struct published_delivery *delivery)
         published_release(delivery->message);
 }
 
-/* Bytes of the message on the wire for a subscription that has missed so many before it, and the
+/* Bytes of the message on the wire for a subscription that has missed that many before it, and the
  * message, appended to the chain. */
 size_t published_size(const struct published *message, uint64_t missed);
 void published_write(const struct published *message, uint64_t missed, struct chain *to);

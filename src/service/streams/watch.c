@@ -21,7 +21,7 @@
 /* Commits that a watcher reads at a time, some hundred microseconds. */
 #define TURN_COMMITS 500
 
-static const char no_history[] = "this server does not tell changes";
+static const char no_history[] = "this server does not report changes";
 static const char contradiction[] =
     "initial and start_version contradict each other: initial starts from the present state";
 static const char no_writes[] = "initial contradicts types without WRITE";
@@ -217,7 +217,7 @@ static void watch_on_room(void *user, struct grpc_call *call, size_t room)
         watch_write_version(watch, &written);
 }
 
-/* ---- news ---- */
+/* ---- notifications ---- */
 
 static struct watch *watch_of(struct watch_member *member)
 {

@@ -16,7 +16,7 @@ struct watch_event {
     uint32_t db;
     struct slice key;        /* empty: all of the database */
     uint64_t version;        /* of the commit */
-    const struct op *change; /* what did it; NULL: it is not to be told */
+    const struct op *change; /* what did it; NULL: that is not reported */
 };
 
 /* Calls back for each event of the change. */

@@ -28,7 +28,7 @@ struct watch_target {
     const struct watch_selector *selector;
 };
 
-/* So many selectors of prefixes and patterns have literal text of that length. */
+/* How many selectors of prefixes and patterns have literal text of a length. */
 struct watch_length {
     size_t length, count;
 };
@@ -125,7 +125,7 @@ void watch_feed_note_sent(struct watch_member *member)
 
 /* ---- groups ---- */
 
-/* FNV-1a, which goes on where it was for a longer prefix. */
+/* FNV-1a, which is continued for a longer prefix. */
 static uint64_t watch_feed_hash_start(uint32_t db)
 {
     return 14695981039346656037u ^ db;
@@ -281,8 +281,9 @@ struct watch_match {
     uint32_t db;
     struct slice key;
     bool has_begun, is_at_key;
-    uint64_t hash;               /* of the key's first so many bytes: */
-    size_t hashed, at;           /* of the lengths, that one is next */
+    uint64_t hash;               /* of the key's first bytes, */
+    size_t hashed;               /* so far */
+    size_t at;                   /* the next one of the lengths */
     struct watch_target *target; /* the next one of the list */
 };
 
@@ -401,7 +402,7 @@ static void watch_feed_end_group(struct watch_group *group, uint64_t position)
     }
 }
 
-static void watch_feed_tell(struct watch_member **list)
+static void watch_feed_notify(struct watch_member **list)
 {
     struct watch_member *member, *all = NULL;
     watch_feed_move_all(list, &all);
@@ -422,7 +423,7 @@ static void watch_feed_hand_out(struct watch_feed *feed)
         struct watch_group *group = feed->touched;
         feed->touched = group->next_touched;
         group->is_touched = false;
-        watch_feed_tell(&group->live);
+        watch_feed_notify(&group->live);
         watch_feed_trim(group);
         while (group->writer.bytes > WATCH_FEED_MOST &&
                group->writer.first != group->writer.newest) {
@@ -430,7 +431,7 @@ static void watch_feed_hand_out(struct watch_feed *feed)
             watch_feed_trim(group);
         }
     }
-    watch_feed_tell(&feed->waiting);
+    watch_feed_notify(&feed->waiting);
 }
 
 /* The feed has not been able to follow: its members have to read for themselves, from the version
@@ -454,10 +455,10 @@ static void watch_feed_lose(struct watch_feed *feed)
         }
         watch_feed_trim(group);
     }
-    watch_feed_tell(&feed->waiting);
+    watch_feed_notify(&feed->waiting);
 }
 
-static void watch_feed_tell_idle(struct watch_feed *feed)
+static void watch_feed_notify_idle(struct watch_feed *feed)
 {
     int64_t now_ms = clock_monotonic_ms();
     while (feed->idle != NULL && now_ms - feed->idle->sent_ms >= IDLE_MS) {
@@ -510,7 +511,7 @@ static void watch_feed_run(struct stream_waiter *waiter)
     stream_wait(feed->host, waiter); /* it runs whenever the worker is woken */
     feed->is_running = true;
     watch_feed_read(feed);
-    watch_feed_tell_idle(feed);
+    watch_feed_notify_idle(feed);
     feed->is_running = false;
     watch_feed_sweep(feed);
 }

@@ -22,7 +22,7 @@ struct watch_initial {
     struct arena changes; /* of a commit */
     bool has_step;        /* there is one that is not shown completely */
     bool has_begun;       /* and there was */
-    bool yields;          /* it goes on after others */
+    bool yields;          /* it is resumed after others */
     bool is_stale;        /* a database of it was swapped since */
     size_t shown;         /* keys of the step that have been shown, */
     size_t elements;      /* and elements of the list that comes next */

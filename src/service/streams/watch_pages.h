@@ -9,8 +9,7 @@ struct arena;
 struct blob;
 struct grpc_call;
 
-/* A batch of whole commits ends when it has so many bytes, and one of a single commit at the second
- * number. */
+/* The bytes at which a batch ends: one of whole commits, and one within a single commit. */
 #define WATCH_PAGE      ((size_t)64 * 1024)
 #define WATCH_MOST_PAGE ((size_t)1024 * 1024)
 

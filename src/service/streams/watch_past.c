@@ -1,7 +1,7 @@
 /*
  * What has left the history is read from the log, on another thread: a watch that was disconnected
  * for long, or whose server has restarted, or that reads slowly, misses nothing as long as the log
- * has it. When it has read what memory does not have, it goes on there.
+ * has it. When it has read what memory does not have, it continues there.
  */
 #include "base/check.h"
 #include "base/container.h"

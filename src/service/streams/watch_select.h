@@ -1,4 +1,4 @@
-/* What a watcher wants to be told: the selectors of a WatchRequest. */
+/* Which events a watcher wants: the selectors of a WatchRequest. */
 #ifndef KEYSTORE_SERVICE_STREAMS_WATCH_SELECT_H
 #define KEYSTORE_SERVICE_STREAMS_WATCH_SELECT_H
 
