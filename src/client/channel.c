@@ -586,9 +586,10 @@ static bool channel_is_ready(struct channel *channel, int64_t now_ms, int64_t de
 static bool channel_reconnect(struct channel *channel, int64_t deadline_ms,
                               struct keystore_error *error)
 {
-    status_set(error, KEYSTORE_UNAVAILABLE, "%s shuts this connection down: %s",
+    struct keystore_error shutdown; /* of the streams that are left on the former connection */
+    status_set(&shutdown, KEYSTORE_UNAVAILABLE, "%s shuts this connection down: %s",
                channel->target.name, channel->goaway_debug);
-    channel_disconnect(channel, error);
+    channel_disconnect(channel, &shutdown);
     int64_t connect_deadline_ms =
         channel_deadline_in(clock_monotonic_ms(), channel->limits.connect_timeout_ms);
     if (connect_deadline_ms > deadline_ms)
