@@ -9,11 +9,11 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "client/heap.h"
 #include "client/socket.h"
 #include "client/status.h"
 
 #include <errno.h>
-#include <nghttp2/nghttp2.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -198,36 +198,10 @@ static int channel_on_frame_not_sent(nghttp2_session *session, const nghttp2_fra
     return 0;
 }
 
-/* nghttp2 allocates with these, so that tests can make it fail like the rest of the library. */
-static void *channel_malloc(size_t size, void *unused)
-{
-    (void)unused;
-    return malloc(size);
-}
-
-static void *channel_calloc(size_t count, size_t size, void *unused)
-{
-    (void)unused;
-    return calloc(count, size);
-}
-
-static void *channel_realloc(void *memory, size_t size, void *unused)
-{
-    (void)unused;
-    return realloc(memory, size);
-}
-
-static void channel_free_memory(void *memory, void *unused)
-{
-    (void)unused;
-    free(memory);
-}
-
 /* 0 or an error of nghttp2. */
 static int channel_start_session(struct channel *channel)
 {
-    nghttp2_mem memory = {NULL, channel_malloc, channel_free_memory, channel_calloc,
-                          channel_realloc};
+    nghttp2_mem memory = heap_for_nghttp2();
     nghttp2_session_callbacks *callbacks;
     int failure = nghttp2_session_callbacks_new(&callbacks);
     if (failure != 0)
