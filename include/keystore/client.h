@@ -119,8 +119,9 @@ KEYSTORE_API struct keystore_client *keystore_connect(const char *target,
  * then and are still to be closed. NULL is allowed. */
 KEYSTORE_API void keystore_close(struct keystore_client *client);
 
-/* The descriptor of the connection, to wait for its streams with poll(2) for POLLIN after they have
- * returned KEYSTORE_NOTHING; -1 if it is closed. It may change with every call. */
+/* A descriptor to wait for the client's streams with poll(2) for POLLIN after they have returned
+ * KEYSTORE_NOTHING: that of the connection, or another one if something has arrived for one of
+ * them meanwhile; -1 if the connection is closed. It may change with every function. */
 KEYSTORE_API int keystore_descriptor(const struct keystore_client *client);
 
 /* The error of the last call that did not return KEYSTORE_OK. Valid until the next call. Never

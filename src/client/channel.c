@@ -17,6 +17,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 /* Large enough that a large answer seldom waits for WINDOW_UPDATE; memory is bounded by
@@ -64,6 +65,7 @@ struct channel {
     bool settings_received;               /* the server sent its SETTINGS */
     char goaway_debug[GOAWAY_DEBUG_SIZE]; /* the debug text of its GOAWAY */
     struct channel_stream *streams;       /* those that are attached */
+    int arrived_fd;                       /* always readable; -1 until it is needed */
     bool is_filling;                      /* within nghttp2_session_mem_send() */
     int failure;                          /* an error of nghttp2 within a callback */
     int64_t used_ms;                      /* when the last call ended or SETTINGS were received */
@@ -92,6 +94,12 @@ static int channel_on_header(nghttp2_session *session, const nghttp2_frame *fram
     return 0;
 }
 
+/* Notes what came for a stream, in case another one's reader received it. */
+static void channel_note_arrival(struct channel_stream *stream)
+{
+    stream->arrived = stream->awaited;
+}
+
 static int channel_on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id,
                            const uint8_t *data, size_t len, void *user_data)
 {
@@ -102,6 +110,7 @@ static int channel_on_data(nghttp2_session *session, uint8_t flags, int32_t stre
     if (stream != NULL && !channel_stream_is_over(stream)) {
         if (!call_on_data(&stream->call, slice_make(data, len)))
             stream->refused = true;
+        channel_note_arrival(stream);
         if (stream->call.is_stream)
             stream->unread += len;
         else if (failure == 0)
@@ -134,8 +143,10 @@ static int channel_on_frame(nghttp2_session *session, const nghttp2_frame *frame
     if (!carries_end || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
         return 0;
     struct channel_stream *stream = channel_find(session, frame->hd.stream_id);
-    if (stream != NULL && !channel_stream_is_over(stream))
+    if (stream != NULL && !channel_stream_is_over(stream)) {
         stream->ended = true;
+        channel_note_arrival(stream);
+    }
     return 0;
 }
 
@@ -153,6 +164,7 @@ static void channel_close_stream(struct channel *channel, struct channel_stream 
     }
     stream->closed = true;
     stream->close_code = error_code;
+    channel_note_arrival(stream);
 }
 
 static int channel_on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t error_code,
@@ -485,6 +497,7 @@ struct channel *channel_new(const struct target *target, const struct channel_li
     channel->target = *target;
     channel->limits = *limits;
     channel->fd = -1;
+    channel->arrived_fd = -1;
     channel_prepare_headers(channel);
     buffer_init(&channel->out, OUT_LIMIT);
     return channel;
@@ -498,6 +511,8 @@ void channel_free(struct channel *channel)
     status_set(&error, KEYSTORE_CANCELLED, "the client was closed");
     channel_disconnect(channel, &error);
     buffer_deinit(&channel->out);
+    if (channel->arrived_fd >= 0)
+        close(channel->arrived_fd);
     free(channel);
 }
 
@@ -577,9 +592,21 @@ bool channel_connect(struct channel *channel, struct keystore_error *error)
            channel_reconnect(channel, INT64_MAX, error);
 }
 
-int channel_descriptor(const struct channel *channel)
+static bool channel_has_arrivals(const struct channel *channel)
 {
-    return channel->fd;
+    const struct channel_stream *stream = channel->streams;
+    while (stream != NULL && !stream->arrived)
+        stream = stream->next;
+    return stream != NULL;
+}
+
+int channel_descriptor(struct channel *channel)
+{
+    if (!channel_has_arrivals(channel))
+        return channel->fd;
+    if (channel->arrived_fd < 0)
+        channel->arrived_fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+    return channel->arrived_fd >= 0 ? channel->arrived_fd : channel->fd;
 }
 
 int channel_cancel_fd(const struct channel *channel)

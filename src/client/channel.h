@@ -28,6 +28,8 @@ struct channel_stream {
     bool lost;           /* the connection was lost before; call.error says why */
     uint32_t close_code; /* the HTTP/2 error code of that */
     size_t unread;       /* a stream: bytes that the server must not replace by others yet */
+    bool awaited;        /* its reader found nothing and may poll channel_descriptor() */
+    bool arrived;        /* since then something came, which another reader received */
 };
 
 /* A channel that is not connected yet; free with channel_free(). Copies its arguments. NULL if
@@ -54,8 +56,10 @@ enum keystore_code channel_call(struct channel *channel, const char *path, struc
                                 int64_t extra_ms, struct buffer *answer,
                                 struct keystore_error *error);
 
-/* The descriptor of the connection, or -1; and limits.cancel_fd. */
-int channel_descriptor(const struct channel *channel);
+/* The descriptor of the connection, or -1; one that is readable while a stream has `arrived`. */
+int channel_descriptor(struct channel *channel);
+
+/* limits.cancel_fd */
 int channel_cancel_fd(const struct channel *channel);
 
 /* The instant after `timeout_ms`; INT64_MAX = never. */

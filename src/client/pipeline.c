@@ -407,8 +407,10 @@ enum keystore_next keystore_pipeline_next(struct keystore_pipeline *pipeline, in
         if (taken != TAKEN_NOTHING)
             return taken == TAKEN_REPLY ? KEYSTORE_ITEM : KEYSTORE_FAILED;
         enum channel_step step = streaming_step(&pipeline->streaming, timeout_ms != 0, deadline_ms);
-        if (step == CHANNEL_TIMEOUT || step == CHANNEL_CANCELLED)
+        if (step == CHANNEL_TIMEOUT || step == CHANNEL_CANCELLED) {
+            streaming_await(&pipeline->streaming);
             return KEYSTORE_NOTHING;
+        }
     }
     return KEYSTORE_END;
 }

@@ -148,8 +148,10 @@ enum keystore_next stream_receive(struct keystore_stream *stream, int64_t deadli
             break;
         }
         enum channel_step step = streaming_step(&stream->streaming, deadline_ms != 0, deadline_ms);
-        if (step == CHANNEL_TIMEOUT || step == CHANNEL_CANCELLED)
+        if (step == CHANNEL_TIMEOUT || step == CHANNEL_CANCELLED) {
+            streaming_await(&stream->streaming);
             return KEYSTORE_NOTHING;
+        }
     }
 }
 

@@ -74,6 +74,7 @@ void streaming_half_close(struct streaming *streaming)
 enum streaming_found streaming_find(struct streaming *streaming, struct slice *message)
 {
     struct channel_stream *stream = &streaming->stream;
+    stream->awaited = stream->arrived = false;
     switch (call_find_message(&stream->call, message)) {
     case CALL_MESSAGE:
         return STREAMING_MESSAGE;
@@ -95,6 +96,11 @@ void streaming_drop(struct streaming *streaming, struct slice message)
         buffer_clear(&streaming->in, KEPT_BYTES);
     if (streaming->stream.link != NULL)
         channel_consume(streaming->channel, &streaming->stream, CALL_PREFIX_SIZE + message.len);
+}
+
+void streaming_await(struct streaming *streaming)
+{
+    streaming->stream.awaited = true;
 }
 
 enum channel_step streaming_step(struct streaming *streaming, bool wait, int64_t deadline_ms)

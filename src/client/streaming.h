@@ -47,6 +47,10 @@ enum streaming_found {
 enum streaming_found streaming_find(struct streaming *streaming, struct slice *message);
 void streaming_drop(struct streaming *streaming, struct slice message);
 
+/* To be called before a program waits for channel_descriptor(), since it was found that there is
+ * nothing: what arrives from now on wakes it, also if another stream or call receives it. */
+void streaming_await(struct streaming *streaming);
+
 /* Sends and receives; as channel_step(). */
 enum channel_step streaming_step(struct streaming *streaming, bool wait, int64_t deadline_ms);
 

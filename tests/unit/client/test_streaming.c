@@ -3,6 +3,7 @@
 
 #include "support/fake_server.h"
 
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -121,12 +122,45 @@ static void a_reset_stream(void **state)
     finish();
 }
 
+/* What arrives for a stream while another one receives wakes a program that polls for both. */
+static void what_another_stream_receives(void **state)
+{
+    (void)state;
+    static const struct ng_answer echo = {.echo = true, .grpc_status = "0"};
+    static const char text[] = "\0\0\0\0\3one";
+    struct streaming other;
+    struct keystore_error error;
+    struct slice message;
+    start(&echo, 100);
+    streaming_init(&other);
+    assert_true(streaming_open(&other, channel, "/x/y", 100, &error));
+    int fd = channel_descriptor(channel);
+    assert_int_equal(streaming_find(&streaming, &message), STREAMING_NOTHING);
+    streaming_await(&streaming);
+    assert_int_equal(channel_descriptor(channel), fd);
+    assert_true(streaming_send(&streaming, SLICE_LITERAL(text)));
+    streaming_half_close(&streaming);
+    while (streaming.in.len < sizeof text - 1)
+        (void)streaming_step(&other, true, INT64_MAX);
+    assert_int_equal(streaming_find(&other, &message), STREAMING_NOTHING);
+    streaming_await(&other);
+    struct pollfd entry = {.fd = channel_descriptor(channel), .events = POLLIN};
+    assert_int_equal(poll(&entry, 1, 0), 1);
+    assert_int_equal(streaming_find(&streaming, &message), STREAMING_MESSAGE);
+    assert_text(message, "one");
+    streaming_drop(&streaming, message);
+    assert_int_equal(channel_descriptor(channel), fd);
+    streaming_close(&other, false);
+    finish();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_in_both_directions),
         cmocka_unit_test(messages_that_are_refused),
         cmocka_unit_test(a_reset_stream),
+        cmocka_unit_test(what_another_stream_receives),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
