@@ -7,22 +7,10 @@
 #define KEYSTORE_TESTS_CLIENT_SAMPLE_REPLIES_H
 
 #include "keystore/client.h"
-#include "mini_redis.pb-c.h"
 
 #include <string.h>
 
-#define WIRE(type) .base = PROTOBUF_C_MESSAGE_INIT(&keystore__v1__##type##__descriptor)
-
-#define WIRE_BYTES(text)                                                                           \
-    {                                                                                              \
-        sizeof(text) - 1, (uint8_t *)(text)                                                        \
-    }
-
-#define assert_slice(slice, literal)                                                               \
-    do {                                                                                           \
-        assert_int_equal((slice).len, sizeof(literal) - 1);                                        \
-        assert_memory_equal((slice).data, literal, sizeof(literal) - 1);                           \
-    } while (0)
+#include "wire_message.h"
 
 static Keystore__V1__Value wire_value = {
     WIRE(value),           .value = WIRE_BYTES("a\0c"),   .found = true,

@@ -1,27 +1,15 @@
 /*
  * A fake server whose answers are bodies of messages, and a client of it. Included after
- * <cmocka.h>, by tests that link with failing_memory.h.
+ * <cmocka.h> and failing_memory.h.
  */
 #ifndef KEYSTORE_TESTS_CLIENT_STREAM_FIXTURE_H
 #define KEYSTORE_TESTS_CLIENT_STREAM_FIXTURE_H
 
 #include "client/call.h"
-#include "mini_redis.pb-c.h"
 
 #include "support/fake_server.h"
 
-#define WIRE(type) .base = PROTOBUF_C_MESSAGE_INIT(&keystore__v1__##type##__descriptor)
-
-#define WIRE_BYTES(text)                                                                           \
-    {                                                                                              \
-        sizeof(text) - 1, (uint8_t *)(text)                                                        \
-    }
-
-#define assert_slice(slice, literal)                                                               \
-    do {                                                                                           \
-        assert_int_equal((slice).len, sizeof(literal) - 1);                                        \
-        assert_memory_equal((slice).data, literal, sizeof(literal) - 1);                           \
-    } while (0)
+#include "wire_message.h"
 
 #define MAX_ANSWERS 8
 
@@ -84,6 +72,29 @@ static inline void fixture_finish(void)
 {
     keystore_close(client);
     fake_server_stop(&server);
+}
+
+/* Lets each allocation of a client fail once, alone and with all that follow it. `use` uses
+ * `client`, which is NULL if it could not be made, calls memory_recover(), and returns whether an
+ * allocation has failed. There must be more than `fewest`. */
+static inline void fixture_fail_each_allocation(bool (*use)(void), long fewest)
+{
+    fixture_start(NULL);
+    keystore_close(client);
+    for (int lasting = 0; lasting < 2; lasting++) {
+        long count = 0;
+        for (bool has_failed = true; has_failed; count++) {
+            server.script.started = 0;
+            memory_fail_after(count, lasting != 0);
+            client = keystore_connect(server.address, NULL, NULL);
+            has_failed = use();
+            keystore_close(client);
+        }
+        assert_true(count - 1 > fewest);
+    }
+    client = NULL;
+    fixture_finish();
+    fake_server_deinit(&server);
 }
 
 /* A message of the last request that the server saw whole, behind `skip` bytes of others; to be

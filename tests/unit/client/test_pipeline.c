@@ -320,15 +320,12 @@ static void wrong_operations_are_not_added(void **state)
     fake_server_deinit(&server);
 }
 
-/* One life of a client whose allocations fail after so many; false if none did. */
-static bool pipeline_without_memory(long count, bool lasting)
+/* For fixture_fail_each_allocation(). */
+static bool pipeline_without_memory(void)
 {
     uint64_t replies = 0;
     enum keystore_code code = KEYSTORE_RESOURCE_EXHAUSTED;
     struct keystore_pipeline *pipeline = NULL;
-    server.script.started = 0;
-    memory_fail_after(count, lasting);
-    client = keystore_connect(server.address, NULL, NULL);
     if (client != NULL)
         pipeline = keystore_pipeline_open(
             client, &(struct keystore_pipeline_options){.on_reply = count_reply, .user = &replies});
@@ -345,7 +342,6 @@ static bool pipeline_without_memory(long count, bool lasting)
     assert_int_equal(code, replies < 6 ? KEYSTORE_RESOURCE_EXHAUSTED : KEYSTORE_OK);
     assert_true(failures > 0 || replies == 6);
     keystore_pipeline_close(pipeline);
-    keystore_close(client);
     return failures > 0;
 }
 
@@ -353,17 +349,7 @@ static void each_allocation_of_a_pipeline(void **state)
 {
     (void)state;
     add_replies(0, 1, 6);
-    fixture_start(NULL);
-    keystore_close(client);
-    for (int lasting = 0; lasting < 2; lasting++) {
-        long count = 0;
-        while (pipeline_without_memory(count, lasting != 0))
-            count++;
-        assert_true(count > 10);
-    }
-    client = NULL;
-    fixture_finish();
-    fake_server_deinit(&server);
+    fixture_fail_each_allocation(pipeline_without_memory, 10);
 }
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)

@@ -22,6 +22,16 @@ static const struct keystore_scan_request scan_all = {.pattern = {"k*", 2},
                                                       .max_visited = 6,
                                                       .db = 7};
 
+static const struct keystore_slice queue = {"q", 1};
+static const struct keystore_consume_request consume_jobs = {.keys = &queue,
+                                                             .key_count = 1,
+                                                             .end = KEYSTORE_TAIL,
+                                                             .max_in_flight = 2,
+                                                             .pending = {"p", 1},
+                                                             .lease_ms = 3,
+                                                             .auto_ack = true,
+                                                             .db = 4};
+
 static void add_page(size_t answer, ProtobufCBinaryData key, ProtobufCBinaryData cursor)
 {
     Keystore__V1__Value value = {WIRE(value), .value = WIRE_BYTES("v"), .found = true,
@@ -150,15 +160,6 @@ static void deliveries_and_acknowledgements(void **state)
     Keystore__V1__ConsumeReply reply = {
         WIRE(consume_reply), .n_deliveries = 1, .deliveries = deliveries, .n_done = 2,
         .done = done,        .n_returned = 1,   .returned = returned};
-    const struct keystore_slice key = {"q", 1};
-    const struct keystore_consume_request request = {.keys = &key,
-                                                     .key_count = 1,
-                                                     .end = KEYSTORE_TAIL,
-                                                     .max_in_flight = 2,
-                                                     .pending = {"p", 1},
-                                                     .lease_ms = 3,
-                                                     .auto_ack = true,
-                                                     .db = 4};
     struct keystore_stream *stream;
     struct keystore_deliveries got;
     answers[0].behaviour = NG_EARLY;
@@ -166,7 +167,7 @@ static void deliveries_and_acknowledgements(void **state)
     answers[1].behaviour = NG_ANSWER;
     body_add(0, &reply.base);
     fixture_start(NULL);
-    assert_int_equal(keystore_consume(client, &request, &stream), KEYSTORE_OK);
+    assert_int_equal(keystore_consume(client, &consume_jobs, &stream), KEYSTORE_OK);
     assert_int_equal(keystore_consume_next(stream, KEYSTORE_FOREVER, &got), KEYSTORE_ITEM);
     assert_int_equal(got.count + 10 * got.done_count + 100 * got.returned_count, 121);
     assert_int_equal(got.items[0].id, 9);
@@ -190,15 +191,6 @@ static void deliveries_and_acknowledgements(void **state)
 static void consume_sends_start_and_acknowledgements(void **state)
 {
     (void)state;
-    const struct keystore_slice key = {"q", 1};
-    const struct keystore_consume_request request = {.keys = &key,
-                                                     .key_count = 1,
-                                                     .end = KEYSTORE_TAIL,
-                                                     .max_in_flight = 2,
-                                                     .pending = {"p", 1},
-                                                     .lease_ms = 3,
-                                                     .auto_ack = true,
-                                                     .db = 4};
     uint64_t ids[] = {5, 6};
     const struct keystore_acks acks = {
         .done = ids, .done_count = 2, .give_back = ids, .give_back_count = 1};
@@ -207,11 +199,11 @@ static void consume_sends_start_and_acknowledgements(void **state)
     answers[0].behaviour = NG_ANSWER;
     fixture_start(&options);
     /* It answers when it has everything, so the opening times out, and the stream is reset. */
-    assert_int_equal(keystore_consume(client, &request, &stream), KEYSTORE_DEADLINE_EXCEEDED);
+    assert_int_equal(keystore_consume(client, &consume_jobs, &stream), KEYSTORE_DEADLINE_EXCEEDED);
     keystore_close(client);
     answers[1].stay_open = true;
     client = keystore_connect(server.address, NULL, NULL);
-    assert_int_equal(keystore_consume(client, &request, &stream), KEYSTORE_OK);
+    assert_int_equal(keystore_consume(client, &consume_jobs, &stream), KEYSTORE_OK);
     assert_int_equal(keystore_consume_ack(stream, &acks), KEYSTORE_OK);
     assert_int_equal(keystore_consume_finish(stream), KEYSTORE_OK);
     await_server();
@@ -380,15 +372,12 @@ static void wrong_arguments(void **state)
     fake_server_deinit(&server);
 }
 
-/* One life of a client whose allocations fail after so many; false if none did. */
-static bool scan_without_memory(long count, bool lasting)
+/* For fixture_fail_each_allocation(). */
+static bool scan_without_memory(void)
 {
     struct keystore_scan_page page;
     struct keystore_stream *stream = NULL;
     enum keystore_next next = KEYSTORE_ITEM;
-    server.script.started = 0;
-    memory_fail_after(count, lasting);
-    client = keystore_connect(server.address, NULL, NULL);
     if (client != NULL && keystore_scan(client, &scan_all, &stream) == KEYSTORE_OK)
         while ((next = keystore_scan_next(stream, KEYSTORE_FOREVER, &page)) == KEYSTORE_ITEM)
             assert_int_equal(page.count, 1);
@@ -400,7 +389,6 @@ static bool scan_without_memory(long count, bool lasting)
     if (failures == 0)
         assert_int_equal(next, KEYSTORE_END);
     keystore_stream_close(stream);
-    keystore_close(client);
     return failures > 0;
 }
 
@@ -409,17 +397,7 @@ static void each_allocation_of_a_stream(void **state)
     (void)state;
     add_page(0, (ProtobufCBinaryData)WIRE_BYTES("k1"), (ProtobufCBinaryData){0});
     add_page(0, (ProtobufCBinaryData)WIRE_BYTES("k2"), (ProtobufCBinaryData){0});
-    fixture_start(NULL);
-    keystore_close(client);
-    for (int lasting = 0; lasting < 2; lasting++) {
-        long count = 0;
-        while (scan_without_memory(count, lasting != 0))
-            count++;
-        assert_true(count > 10);
-    }
-    client = NULL;
-    fixture_finish();
-    fake_server_deinit(&server);
+    fixture_fail_each_allocation(scan_without_memory, 10);
 }
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)

@@ -272,26 +272,21 @@ static void a_silent_server(void **state)
     fake_server_deinit(&server);
 }
 
-/* One life of a client whose allocations fail after so many; false if none did. */
-static bool watch_without_memory(long count)
+/* For fixture_fail_each_allocation(). */
+static bool watch_without_memory(void)
 {
     struct keystore_watch_batch batch;
     struct keystore_stream *stream = NULL;
-    enum keystore_next result = KEYSTORE_ITEM;
     uint64_t version = 0;
-    server.script.started = 0;
-    memory_fail_after(count, true);
-    client = keystore_connect(server.address, NULL, NULL);
     if (client != NULL && keystore_watch(client, &watch_all, &stream) == KEYSTORE_OK)
         while (version < 11 &&
-               (result = keystore_watch_next(stream, KEYSTORE_FOREVER, &batch)) == KEYSTORE_ITEM)
+               keystore_watch_next(stream, KEYSTORE_FOREVER, &batch) == KEYSTORE_ITEM)
             version = batch.version;
     long failures = memory_recover();
     assert_true(failures > 0 || version == 11);
     if (version < 11 && stream != NULL)
         assert_int_equal(keystore_stream_error(stream)->code, KEYSTORE_RESOURCE_EXHAUSTED);
     keystore_stream_close(stream);
-    keystore_close(client);
     return failures > 0;
 }
 
@@ -302,15 +297,7 @@ static void each_allocation_of_a_watch(void **state)
     lose_after(0);
     BATCH(1, 11, false, false, 11);
     answers[1].stay_open = true;
-    fixture_start(NULL);
-    keystore_close(client);
-    long count = 0;
-    while (watch_without_memory(count))
-        count++;
-    assert_true(count > 20);
-    client = NULL;
-    fixture_finish();
-    fake_server_deinit(&server);
+    fixture_fail_each_allocation(watch_without_memory, 20);
 }
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
