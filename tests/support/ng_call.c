@@ -1,4 +1,4 @@
-/* Unary gRPC calls on HTTP/2 requests: header fields, message prefix and status. */
+/* gRPC calls on HTTP/2 requests: header fields, message prefix and status. */
 #include "support/ng_call.h"
 
 #include "base/decimal.h"
@@ -72,16 +72,30 @@ static void assert_ended(const struct ng_stream *call, int status)
     assert_int_equal(ng_call_status(call), status);
 }
 
-struct slice ng_call_reply(const struct ng_stream *call)
+bool ng_call_next(const struct ng_stream *call, size_t *at, struct slice *message)
 {
-    assert_ended(call, GRPC_OK);
-    assert_true(call->body.len >= PREFIX_SIZE);
-    const uint8_t *prefix = call->body.data;
+    struct slice rest = slice_skip(buf_slice(&call->body), *at);
+    if (rest.len < PREFIX_SIZE)
+        return false;
+    const uint8_t *prefix = rest.data;
     size_t len = (size_t)prefix[1] << 24 | (size_t)prefix[2] << 16 | (size_t)prefix[3] << 8 |
                  (size_t)prefix[4];
     assert_int_equal(prefix[0], 0);
-    assert_int_equal(call->body.len - PREFIX_SIZE, len);
-    return slice_make(prefix + PREFIX_SIZE, len);
+    if (rest.len - PREFIX_SIZE < len)
+        return false;
+    *message = slice_make(prefix + PREFIX_SIZE, len);
+    *at += PREFIX_SIZE + len;
+    return true;
+}
+
+struct slice ng_call_reply(const struct ng_stream *call)
+{
+    struct slice message = {0};
+    size_t at = 0;
+    assert_ended(call, GRPC_OK);
+    assert_true(ng_call_next(call, &at, &message));
+    assert_int_equal(at, call->body.len);
+    return message;
 }
 
 void ng_call_assert_failed(const struct ng_stream *call, enum grpc_code code, const char *reason,

@@ -24,6 +24,10 @@ int ng_call_status(const struct ng_stream *call);
 /* A field of the answer's headers or trailers; empty if there is none. Valid until more arrives. */
 struct slice ng_call_field(const struct ng_stream *call, const char *name);
 
+/* A message of the answer, at `*at` of its body, which is moved behind it; false if it has not all
+ * arrived. Valid until more arrives. */
+bool ng_call_next(const struct ng_stream *call, size_t *at, struct slice *message);
+
 /* The message of a successful call; fails the test if it did not succeed. Valid as long as the
  * client. */
 struct slice ng_call_reply(const struct ng_stream *call);

@@ -143,6 +143,12 @@ static inline void link_on_output(void *user)
     link->outputs++;
 }
 
+/* A waker for tests that resume the service themselves. */
+static inline void link_ignore_wake(void *user)
+{
+    (void)user;
+}
+
 /* Of the links that are made from now on. */
 static struct waker link_waker;
 static struct offload *link_offload;
@@ -150,6 +156,19 @@ static struct channels *link_channels;
 static struct ng_options link_client;
 static struct activity_worker *link_activity;
 static struct protoset *link_protoset;
+
+static inline void link_connect(struct link *link, const struct ng_options *options)
+{
+    link->server = grpc_connection_new(link->grpc, link_on_output, link, NOW_MS);
+    link->client = ng_client_new(options);
+}
+
+/* What the client has received is gone, too. */
+static inline void link_disconnect(struct link *link)
+{
+    ng_client_free(link->client);
+    grpc_connection_free(link->server);
+}
 
 static inline void *link_new(struct engine *engine, const struct info_source *info)
 {
@@ -166,17 +185,15 @@ static inline void *link_new(struct engine *engine, const struct info_source *in
                                                           .max_value = MAX_VALUE,
                                                           .max_answer = MAX_ANSWER});
     link->grpc = grpc_server_new(&limits, service_grpc(link->service));
-    link->server = grpc_connection_new(link->grpc, link_on_output, link, NOW_MS);
-    link->client = ng_client_new(&link_client);
+    link_connect(link, &link_client);
     return link;
 }
 
 static inline void link_free(struct link *link)
 {
-    grpc_connection_free(link->server);
+    link_disconnect(link);
     grpc_server_free(link->grpc);
     chain_deinit(&link->out);
-    ng_client_free(link->client);
     service_free(link->service);
     free(link);
 }
@@ -268,6 +285,19 @@ static inline void link_exchange(struct link *link)
     }
 }
 
+/* What a worker does when it is woken. */
+static inline void link_resume(struct link *link)
+{
+    service_resume(link->service);
+    link_exchange(link);
+}
+
+static inline void link_resume_until_closed(struct link *link, const struct ng_stream *call)
+{
+    while (!call->closed)
+        link_resume(link);
+}
+
 /* Sends the message and carries the bytes; the call is over if the engine answered at once. */
 static inline struct ng_stream *link_call(struct link *link, const char *path, const void *message)
 {
@@ -292,6 +322,17 @@ static inline struct ng_stream *link_call_set(struct link *link, const char *key
     message.key = message_text(key);
     message.value = message_bytes(value);
     return link_call(link, "/keystore.v1.KeyStore/Set", &message);
+}
+
+/* RPush of one element. */
+static inline struct ng_stream *link_call_push(struct link *link, const char *key, const char *text)
+{
+    Keystore__V1__ListInsert message = KEYSTORE__V1__LIST_INSERT__INIT;
+    ProtobufCBinaryData value = message_text(text);
+    message.key = message_text(key);
+    message.values = &value;
+    message.n_values = 1;
+    return link_call(link, "/keystore.v1.KeyStore/RPush", &message);
 }
 
 /* The call ended with a Value of that text; NULL = not found. */

@@ -44,20 +44,14 @@ static struct ng_stream *begin_pop(struct link *link, const char *key, int64_t w
 
 static void push(struct link *link, const char *key, const char *text)
 {
-    ProtobufCBinaryData value = message_text(text);
-    Keystore__V1__ListInsert message = KEYSTORE__V1__LIST_INSERT__INIT;
-    message.key = message_text(key);
-    message.values = &value;
-    message.n_values = 1;
-    ng_call_reply(link_call(link, "/keystore.v1.KeyStore/RPush", &message));
+    ng_call_reply(link_call_push(link, key, text));
 }
 
 /* What the worker does when it is woken. */
 static void go_on(struct link *link)
 {
     engine_complete(link->engine, 0);
-    service_resume(link->service);
-    link_exchange(link);
+    link_resume(link);
 }
 
 static void assert_popped(const struct ng_stream *call, const char *text)

@@ -3,7 +3,6 @@
 #include "service/service.h"
 
 #include "grpc/server.h"
-#include "service/offload.h"
 
 #include <semaphore.h>
 #include <setjmp.h>
@@ -11,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "service/link.h"
+#include "service/offload_link.h"
 
 #define MOST 16
 
@@ -25,7 +24,7 @@ struct scripted_engine {
     struct engine_task *pending;
     enum err err; /* of what is run */
     sem_t gate;   /* what is run waits for it */
-    sem_t begun, done;
+    sem_t begun;
 };
 
 /* The value of a key is the key. */
@@ -77,12 +76,6 @@ static void cancel(struct engine *engine, struct engine_task *task)
     scripted->cancels++;
 }
 
-static void wake(void *user)
-{
-    struct scripted_engine *scripted = user;
-    sem_post(&scripted->done);
-}
-
 static int setup(void **state)
 {
     struct scripted_engine *scripted = calloc(1, sizeof *scripted);
@@ -90,9 +83,7 @@ static int setup(void **state)
         .submit = submit, .run = run, .settle = settle, .cancel = cancel, .databases = 16};
     sem_init(&scripted->gate, 0, 0);
     sem_init(&scripted->begun, 0, 0);
-    sem_init(&scripted->done, 0, 0);
-    link_offload = offload_new(1, 1);
-    offload_set_waker(link_offload, 0, (struct waker){wake, scripted});
+    offload_link_start();
     *state = link_new(&scripted->engine, &link_info);
     return 0;
 }
@@ -101,9 +92,7 @@ static int teardown(void **state)
 {
     struct link *link = *state;
     struct engine *engine = link->engine;
-    offload_stop(link_offload);
-    link_free(link);
-    offload_free(link_offload);
+    offload_link_free(link);
     free(engine);
     return 0;
 }
@@ -125,17 +114,11 @@ static struct ng_stream *get(struct link *link, const char *key)
     return link_call_key(link, "/keystore.v1.KeyStore/Get", key);
 }
 
-static void resume(struct link *link)
-{
-    service_resume(link->service);
-    link_exchange(link);
-}
-
 /* What is run may end, and has ended. */
 static void let_run(struct link *link)
 {
     sem_post(&engine_of(link)->gate);
-    sem_wait(&engine_of(link)->done);
+    offload_link_wait();
 }
 
 /* ---- held up ---- */
@@ -147,16 +130,16 @@ static void what_is_held_up_begins_again(void **state)
     script(link, 5, ENGINE_HELD);
     struct ng_stream *one = get(link, "one"), *two = get(link, "two");
     assert_false(one->closed);
-    resume(link);
+    link_resume(link);
     assert_int_equal(engine_of(link)->submits, 4);
     struct ng_stream *three = get(link, "three");
     assert_int_equal(engine_of(link)->submits, 5);
-    resume(link);
+    link_resume(link);
     assert_int_equal(engine_of(link)->submits, 8);
     assert_value(one, "one");
     assert_value(two, "two");
     assert_value(three, "three");
-    resume(link);
+    link_resume(link);
     assert_int_equal(engine_of(link)->submits, 8);
 }
 
@@ -168,11 +151,11 @@ static void what_is_held_up_again_and_again_is_run_elsewhere(void **state)
     struct ng_stream *one = get(link, "one");
     for (int i = 0; i < 4; i++) {
         assert_int_equal(offload_count(link_offload), 0);
-        resume(link);
+        link_resume(link);
     }
     assert_int_equal(offload_count(link_offload), 1);
     let_run(link);
-    resume(link);
+    link_resume(link);
     assert_value(one, "one");
 }
 
@@ -183,7 +166,7 @@ static void what_is_held_up_can_be_cancelled(void **state)
     struct ng_stream *one = get(link, "one"), *two = get(link, "two"), *three = get(link, "three");
     ng_client_reset(link->client, two);
     link_exchange(link);
-    resume(link);
+    link_resume(link);
     assert_int_equal(engine_of(link)->submits, 5);
     assert_value(one, "one");
     assert_value(three, "three");
@@ -213,7 +196,7 @@ static void what_is_costly_is_run_elsewhere(void **state)
     assert_value(get(link, "two"), "two"); /* meanwhile */
     assert_false(one->closed);
     let_run(link);
-    resume(link);
+    link_resume(link);
     assert_value(one, "one");
     assert_int_equal(engine_of(link)->runs, 1);
     assert_int_equal(offload_count(link_offload), 1);
@@ -226,7 +209,7 @@ static void an_error_from_elsewhere_is_told(void **state)
     engine_of(link)->err = ERR_WRONG_TYPE;
     struct ng_stream *one = get(link, "one");
     let_run(link);
-    resume(link);
+    link_resume(link);
     ng_call_assert_failed(one, GRPC_FAILED_PRECONDITION, "ERROR_REASON_WRONG_TYPE", "a reason");
 }
 
@@ -240,8 +223,8 @@ static void what_was_cancelled_is_not_answered(void **state)
     ng_client_reset(link->client, two); /* it is not begun, and will not be */
     link_exchange(link);
     let_run(link);
-    sem_wait(&engine_of(link)->done);
-    resume(link);
+    offload_link_wait();
+    link_resume(link);
     assert_int_equal(engine_of(link)->runs, 1);
     assert_null(engine_of(link)->pending);
     assert_value(get(link, "three"), "three");
@@ -254,14 +237,14 @@ static void it_may_wait_for_the_disk_after_that(void **state)
     engine_of(link)->settled = ENGINE_PENDING;
     struct ng_stream *one = get(link, "one");
     let_run(link);
-    resume(link);
+    link_resume(link);
     assert_false(one->closed);
     engine_of(link)->pending->on_done(engine_of(link)->pending);
     link_exchange(link);
     assert_value(one, "one");
     struct ng_stream *two = get(link, "two");
     let_run(link);
-    resume(link);
+    link_resume(link);
     struct engine_task *task = engine_of(link)->pending;
     task->result = (struct op_result){.err = ERR_NOT_DURABLE, .why = "no room"};
     task->on_done(task);
@@ -276,7 +259,7 @@ static void a_wait_for_the_disk_can_be_cancelled(void **state)
     engine_of(link)->settled = ENGINE_PENDING;
     struct ng_stream *one = get(link, "one");
     let_run(link);
-    resume(link);
+    link_resume(link);
     ng_client_reset(link->client, one);
     link_exchange(link);
     assert_int_equal(engine_of(link)->cancels, 1);
@@ -306,7 +289,7 @@ static void a_large_message_goes_elsewhere_at_once(void **state)
     message.n_keys = COUNT;
     struct ng_stream *call = link_call(link, "/keystore.v1.KeyStore/MGet", &message);
     let_run(link);
-    resume(link);
+    link_resume(link);
     assert_int_equal(engine_of(link)->submits, 0);
     assert_int_equal(engine_of(link)->runs, 1);
     assert_string_equal(engine_of(link)->key, "key");
@@ -318,8 +301,8 @@ static void info_does_not_wait_for_the_data_here(void **state)
     struct link *link = *state;
     Keystore__V1__InfoRequest message = KEYSTORE__V1__INFO_REQUEST__INIT;
     struct ng_stream *call = link_call(link, "/keystore.v1.KeyStoreAdmin/Info", &message);
-    sem_wait(&engine_of(link)->done);
-    resume(link);
+    offload_link_wait();
+    link_resume(link);
     struct slice reply = ng_call_reply(call);
     Keystore__V1__InfoReply *info = keystore__v1__info_reply__unpack(NULL, reply.len, reply.data);
     assert_non_null(info);

@@ -4,16 +4,12 @@
  */
 #include "service/streams/backup.h"
 
-#include "grpc/message.h"
-#include "service/offload.h"
-
-#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 
 #include <cmocka.h>
 
-#include "service/link.h"
+#include "service/offload_link.h"
 
 #define PATH "/keystore.v1.KeyStoreAdmin/Backup"
 
@@ -28,7 +24,6 @@ struct file_engine {
     size_t readable; /* what is beyond cannot be read */
     size_t opens, closes, cancels, reads;
     bool cannot_open;
-    sem_t done; /* of what was offloaded */
 };
 
 static enum engine_answer save(struct engine *engine, struct engine_task *task, bool wait)
@@ -81,12 +76,7 @@ static void close_snapshot(struct engine_snapshot *snapshot)
     ((struct file_engine *)snapshot)->closes++;
 }
 
-static void on_offload_done(void *user)
-{
-    sem_post(&((struct file_engine *)user)->done);
-}
-
-static int setup_with(void **state, bool offload)
+static int setup(void **state)
 {
     struct file_engine *file = calloc(1, sizeof *file);
     file->engine = (struct engine){.save = save,
@@ -99,33 +89,21 @@ static int setup_with(void **state, bool offload)
     file->bytes = malloc(file->size);
     for (size_t i = 0; i < file->size; i++)
         file->bytes[i] = (uint8_t)(i * 31 / 7);
-    sem_init(&file->done, 0, 0);
-    link_offload = offload ? offload_new(1, 1) : NULL;
-    if (offload)
-        offload_set_waker(link_offload, 0, (struct waker){on_offload_done, file});
     *state = link_new(&file->engine, &link_info);
     return 0;
 }
 
-static int setup(void **state)
-{
-    return setup_with(state, false);
-}
-
 static int setup_offload(void **state)
 {
-    return setup_with(state, true);
+    offload_link_start();
+    return setup(state);
 }
 
 static int teardown(void **state)
 {
     struct link *link = *state;
     struct file_engine *file = (struct file_engine *)link->engine;
-    if (link_offload != NULL)
-        offload_stop(link_offload);
-    link_free(link);
-    offload_free(link_offload);
-    link_offload = NULL;
+    offload_link_free(link);
     assert_int_equal(file->opens, file->closes);
     free(file->bytes);
     free(file);
@@ -147,21 +125,21 @@ static struct ng_stream *begin(struct link *link)
 static void assert_complete(struct link *link, const struct ng_stream *call)
 {
     const struct file_engine *file = file_of(link);
-    struct slice rest = buf_slice(&call->body);
+    struct slice message;
     uint64_t offset = 0;
+    size_t at = 0;
     assert_int_equal(ng_call_status(call), GRPC_OK);
-    while (rest.len > 0) {
-        size_t size = grpc_message_read_size(rest.data);
-        rest = slice_skip(rest, GRPC_PREFIX_SIZE);
-        Keystore__V1__BackupPage *page = keystore__v1__backup_page__unpack(NULL, size, rest.data);
+    while (ng_call_next(call, &at, &message)) {
+        Keystore__V1__BackupPage *page =
+            keystore__v1__backup_page__unpack(NULL, message.len, message.data);
         assert_non_null(page);
         assert_int_equal(page->offset, offset);
         assert_int_equal(page->size, file->size);
         assert_memory_equal(page->data.data, file->bytes + offset, page->data.len);
         offset += page->data.len;
         keystore__v1__backup_page__free_unpacked(page, NULL);
-        rest = slice_skip(rest, size);
     }
+    assert_int_equal(at, call->body.len);
     assert_int_equal(offset, file->size);
 }
 
@@ -189,12 +167,10 @@ static void test_it_waits_for_the_snapshot(void **state)
 static void test_another_thread_reads(void **state)
 {
     struct link *link = *state;
-    struct file_engine *file = file_of(link);
     const struct ng_stream *call = begin(link);
     while (!call->closed) {
-        sem_wait(&file->done);
-        service_resume(link->service);
-        link_exchange(link);
+        offload_link_wait();
+        link_resume(link);
     }
     assert_complete(link, call);
 }
@@ -249,7 +225,7 @@ static void test_a_cancelled_call(void **state)
     call = begin(link); /* a page is being read */
     ng_client_reset(link->client, call);
     link_exchange(link);
-    sem_wait(&file->done);
+    offload_link_wait();
     service_resume(link->service);
     assert_int_equal(file->closes, file->opens);
 }

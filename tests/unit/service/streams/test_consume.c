@@ -4,8 +4,6 @@
  */
 #include "service/streams/consume.h"
 
-#include "grpc/message.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -101,11 +99,6 @@ static void between_finish_one(struct between *between, size_t i)
     task->on_done(task);
 }
 
-static void on_wake(void *user)
-{
-    (void)user;
-}
-
 static int setup(void **state)
 {
     struct between *between = calloc(1, sizeof *between);
@@ -117,7 +110,7 @@ static int setup(void **state)
                                       .leave = between_leave,
                                       .databases = 16};
     between->inner = embedded_new(&(struct store_options){.databases = 16}, 1);
-    link_waker = (struct waker){on_wake, NULL};
+    link_waker = (struct waker){.wake = link_ignore_wake};
     engine_set_waker(between->inner, 0, link_waker);
     *state = link_new(&between->engine, &link_info);
     return 0;
@@ -136,7 +129,7 @@ static int teardown(void **state)
 
 /* ---- the data ---- */
 
-static struct op_result carry_out(struct link *link, struct op op)
+static void carry_out(struct link *link, struct op op)
 {
     struct arena arena;
     struct op_result result;
@@ -145,7 +138,6 @@ static struct op_result carry_out(struct link *link, struct op op)
     assert_int_equal(result.err, ERR_NONE);
     op_result_release(&result);
     arena_deinit(&arena);
-    return result;
 }
 
 /* Pushes by an operation of the engine, which notifies those who wait. */
@@ -194,29 +186,15 @@ struct consumer {
     bool *acknowledged; /* by value: reported as done */
 };
 
-static void send_message(struct link *link, struct consumer *consumer, const void *message,
-                         bool end)
+static void send_message(struct link *link, struct consumer *consumer, const void *message)
 {
     struct slice packed = message_pack(message);
-    uint8_t prefix[GRPC_PREFIX_SIZE];
-    grpc_message_write_prefix(prefix, packed.len);
-    ng_client_send(link->client, consumer->call, slice_make(prefix, sizeof prefix), false);
-    ng_client_send(link->client, consumer->call, packed, end);
+    ng_call_send(link->client, consumer->call, packed, false);
     message_free_packed(packed);
 }
 
-#define FIELD(name_, value_)                                                                       \
-    {                                                                                              \
-        .name = SLICE_LITERAL(name_), .value = SLICE_LITERAL(value_)                               \
-    }
-
 static void consume(struct link *link, struct consumer *consumer, uint32_t most, bool auto_ack)
 {
-    static const struct http2_field fields[] = {
-        FIELD(":method", "POST"), FIELD(":scheme", "http"),
-        FIELD(":path", PATH),     FIELD(":authority", "test"),
-        FIELD("te", "trailers"),  FIELD("content-type", "application/grpc"),
-    };
     ProtobufCBinaryData key = message_text("jobs");
     Keystore__V1__ConsumeRequest__Start start = KEYSTORE__V1__CONSUME_REQUEST__START__INIT;
     Keystore__V1__ConsumeRequest request = KEYSTORE__V1__CONSUME_REQUEST__INIT;
@@ -225,10 +203,10 @@ static void consume(struct link *link, struct consumer *consumer, uint32_t most,
     start.max_in_flight = most;
     start.auto_ack = auto_ack;
     request.start = &start;
-    consumer->call = ng_client_request(link->client, fields, sizeof fields / sizeof *fields, false);
+    consumer->call = ng_call_begin(link->client, PATH);
     consumer->read = 0;
     consumer->taken_count = 0;
-    send_message(link, consumer, &request, false);
+    send_message(link, consumer, &request);
     link_exchange(link);
 }
 
@@ -240,7 +218,7 @@ static void acknowledge(struct link *link, struct consumer *consumer, uint64_t *
     request.n_done = done_count;
     request.give_back = give_back;
     request.n_give_back = give_back_count;
-    send_message(link, consumer, &request, false);
+    send_message(link, consumer, &request);
     link_exchange(link);
 }
 
@@ -283,18 +261,13 @@ static void read_reply(struct consumer *consumer, const Keystore__V1__ConsumeRep
 /* Reads what has come since. */
 static void read_replies(struct consumer *consumer)
 {
-    const struct buf *body = &consumer->call->body;
-    while (body->len - consumer->read >= GRPC_PREFIX_SIZE) {
-        const uint8_t *at = body->data + consumer->read;
-        size_t size = grpc_message_read_size(at);
-        if (body->len - consumer->read < GRPC_PREFIX_SIZE + size)
-            return;
+    struct slice message;
+    while (ng_call_next(consumer->call, &consumer->read, &message)) {
         Keystore__V1__ConsumeReply *reply =
-            keystore__v1__consume_reply__unpack(NULL, size, at + GRPC_PREFIX_SIZE);
+            keystore__v1__consume_reply__unpack(NULL, message.len, message.data);
         assert_non_null(reply);
         read_reply(consumer, reply);
         keystore__v1__consume_reply__free_unpacked(reply, NULL);
-        consumer->read += GRPC_PREFIX_SIZE + size;
     }
 }
 
@@ -302,8 +275,7 @@ static void read_replies(struct consumer *consumer)
 static void go_on(struct link *link)
 {
     engine_complete(between_of(link->engine)->inner, 0);
-    service_resume(link->service);
-    link_exchange(link);
+    link_resume(link);
 }
 
 static struct consumer *new_consumer(void)

@@ -106,12 +106,6 @@ static struct ng_stream *start(struct link *link)
     return link_call(link, PATH, &request);
 }
 
-static void resume(struct link *link)
-{
-    service_resume(link->service);
-    link_exchange(link);
-}
-
 /* The call has ended well, with all pages. */
 static void assert_all_pages(const struct ng_stream *call)
 {
@@ -141,7 +135,7 @@ static void test_others_have_their_turn_between_steps(void **state)
     for (size_t i = 1; i <= 3; i++) {
         assert_false(call->closed);
         assert_int_equal(engine->wakes, i);
-        resume(link);
+        link_resume(link);
     }
     assert_all_pages(call);
 }
@@ -153,10 +147,10 @@ static void test_what_is_held_up_is_tried_again(void **state)
     engine->answers[0] = engine->answers[1] = HELD;
     const struct ng_stream *call = start(link);
     assert_int_equal(engine->steps, 1);
-    resume(link);
+    link_resume(link);
     assert_int_equal(engine->steps, 2);
     assert_int_equal(engine->wakes, 0);
-    resume(link);
+    link_resume(link);
     assert_all_pages(call);
 }
 
@@ -166,7 +160,7 @@ static void test_a_page_that_is_not_durable_waits(void **state)
     struct scripted_engine *engine = engine_of(link);
     engine->answers[1] = PENDING;
     const struct ng_stream *call = start(link);
-    resume(link);
+    link_resume(link);
     assert_int_equal(call->body.len, 17);
     assert_int_equal(engine->steps, 2);
     engine->pending->on_done(engine->pending);
@@ -210,7 +204,7 @@ static void test_cancelled_calls(void **state)
         assert_false(call->closed);
         ng_client_reset(link->client, call);
         link_exchange(link);
-        resume(link);
+        link_resume(link);
         assert_int_equal(engine->steps, 2);
     }
     assert_int_equal(engine->cancels, 1);
@@ -238,32 +232,21 @@ static void test_who_does_not_read(void **state)
 {
     struct link *link = *state;
     struct scripted_engine *engine = engine_of(link);
-    ng_client_free(link->client);
-    link->client = ng_client_new(&(struct ng_options){.stream_window = 20, .manual_windows = true});
+    link_disconnect(link);
+    link_connect(link, &(struct ng_options){.stream_window = 20, .manual_windows = true});
     const struct ng_stream *call = start(link);
     assert_int_equal(engine->steps, 2); /* the first has 17 bytes */
-    resume(link);
+    link_resume(link);
     assert_int_equal(engine->steps, 2);
     ng_client_open_window(link->client, call->id, 1000);
     link_exchange(link);
     assert_all_pages(call);
 }
 
-#define FIELD(name_, value_)                                                                       \
-    {                                                                                              \
-        .name = SLICE_LITERAL(name_), .value = SLICE_LITERAL(value_)                               \
-    }
-
 /* A call with that body. */
 static struct ng_stream *call_with(struct link *link, struct slice body)
 {
-    const struct http2_field fields[] = {
-        FIELD(":method", "POST"), FIELD(":scheme", "http"),
-        FIELD(":path", PATH),     FIELD(":authority", "test"),
-        FIELD("te", "trailers"),  FIELD("content-type", "application/grpc"),
-    };
-    struct ng_stream *call =
-        ng_client_request(link->client, fields, sizeof fields / sizeof *fields, false);
+    struct ng_stream *call = ng_call_begin(link->client, PATH);
     ng_client_send(link->client, call, body, true);
     link_exchange(link);
     return call;
@@ -279,7 +262,7 @@ static void test_not_exactly_one_message(void **state)
     engine_of(link)->answers[0] = HELD;
     ng_call_assert_failed(call_with(link, SLICE_LITERAL("\0\0\0\0\0\0\0\0\0\0")),
                           GRPC_UNIMPLEMENTED, "ERROR_REASON_NOT_SERVED", "more than one message");
-    resume(link);
+    link_resume(link);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)

@@ -6,17 +6,14 @@
 
 #include "base/account.h"
 #include "base/runs.h"
-#include "grpc/message.h"
-#include "service/offload.h"
 #include "service/wire.h"
 
-#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 
 #include <cmocka.h>
 
-#include "service/link.h"
+#include "service/offload_link.h"
 
 #define PATH "/keystore.v1.KeyStore/Pipeline"
 #define MOST 8
@@ -28,7 +25,6 @@ struct scripted_engine {
     size_t submits, prepared, runs, wakes;
     struct engine_task *pending[MOST];
     size_t pending_count, cancels;
-    sem_t done; /* what was offloaded */
 };
 
 /* The value of a key is the key. */
@@ -85,13 +81,7 @@ static void on_wake(void *user)
     scripted->wakes++;
 }
 
-static void on_offload_done(void *user)
-{
-    struct scripted_engine *scripted = user;
-    sem_post(&scripted->done);
-}
-
-static int setup_with(void **state, bool offload)
+static int setup(void **state)
 {
     struct scripted_engine *scripted = calloc(1, sizeof *scripted);
     scripted->engine = (struct engine){.prepare = prepare,
@@ -100,34 +90,22 @@ static int setup_with(void **state, bool offload)
                                        .settle = settle,
                                        .cancel = cancel,
                                        .databases = 16};
-    sem_init(&scripted->done, 0, 0);
     link_waker = (struct waker){on_wake, scripted};
-    link_offload = offload ? offload_new(1, 1) : NULL;
-    if (offload)
-        offload_set_waker(link_offload, 0, (struct waker){on_offload_done, scripted});
     *state = link_new(&scripted->engine, &link_info);
     return 0;
 }
 
-static int setup(void **state)
-{
-    return setup_with(state, false);
-}
-
 static int setup_offload(void **state)
 {
-    return setup_with(state, true);
+    offload_link_start();
+    return setup(state);
 }
 
 static int teardown(void **state)
 {
     struct link *link = *state;
     struct engine *engine = link->engine;
-    if (link_offload != NULL)
-        offload_stop(link_offload);
-    link_free(link);
-    offload_free(link_offload);
-    link_offload = NULL;
+    offload_link_free(link);
     free(engine);
     return 0;
 }
@@ -179,25 +157,9 @@ static struct ng_stream *send_gets(struct link *link, size_t count)
 static void send_batch(struct link *link, struct ng_stream *call, size_t count, bool last)
 {
     struct slice packed = pack_gets(count);
-    uint8_t prefix[GRPC_PREFIX_SIZE];
-    grpc_message_write_prefix(prefix, packed.len);
-    ng_client_send(link->client, call, slice_make(prefix, sizeof prefix), false);
-    ng_client_send(link->client, call, packed, last);
+    ng_call_send(link->client, call, packed, last);
     message_free_packed(packed);
     link_exchange(link);
-}
-
-static struct ng_stream *open_call(struct link *link)
-{
-    const struct http2_field fields[] = {
-        {SLICE_LITERAL(":method"), SLICE_LITERAL("POST")},
-        {SLICE_LITERAL(":scheme"), SLICE_LITERAL("http")},
-        {SLICE_LITERAL(":path"), SLICE_LITERAL(PATH)},
-        {SLICE_LITERAL(":authority"), SLICE_LITERAL("test")},
-        {SLICE_LITERAL("content-type"), SLICE_LITERAL("application/grpc")},
-        {SLICE_LITERAL("te"), SLICE_LITERAL("trailers")},
-    };
-    return ng_client_request(link->client, fields, 6, false);
 }
 
 static void assert_answered(const struct ng_stream *call, size_t count)
@@ -216,12 +178,6 @@ static void assert_answered(const struct ng_stream *call, size_t count)
         assert_bytes_are(batch->replies[i]->value->value, name);
     }
     keystore__v1__reply_batch__free_unpacked(batch, NULL);
-}
-
-static void resume(struct link *link)
-{
-    service_resume(link->service);
-    link_exchange(link);
 }
 
 static void test_a_batch_is_answered_at_once(void **state)
@@ -261,9 +217,9 @@ static void test_what_is_held_up_is_submitted_again(void **state)
     engine->answers[1] = engine->answers[2] = ENGINE_HELD;
     const struct ng_stream *call = send_gets(link, 4);
     assert_int_equal(engine->submits, 2);
-    resume(link);
+    link_resume(link);
     assert_int_equal(engine->submits, 3);
-    resume(link);
+    link_resume(link);
     assert_int_equal(engine->submits, 6);
     assert_answered(call, 4);
 }
@@ -276,9 +232,9 @@ static void test_a_long_batch_lets_others_go_on(void **state)
     assert_int_equal(engine->submits, 1000);
     assert_int_equal(engine->wakes, 1);
     assert_value(link_call_key(link, "/KeyStore/Get", "other"), "other");
-    resume(link);
+    link_resume(link);
     assert_int_equal(engine->submits, 2001);
-    resume(link);
+    link_resume(link);
     assert_int_equal(engine->wakes, 2);
     assert_answered(call, 2500);
 }
@@ -297,9 +253,9 @@ static void test_what_takes_long_is_done_elsewhere(void **state)
     struct scripted_engine *engine = engine_of(link);
     engine->answers[1] = ENGINE_COSTLY;
     const struct ng_stream *call = send_gets(link, 3);
-    sem_wait(&engine->done);
+    offload_link_wait();
     assert_int_equal(engine->submits, 2); /* the third one waits */
-    resume(link);
+    link_resume(link);
     assert_int_equal(engine->runs, 1);
     assert_answered(call, 3);
 }
@@ -313,9 +269,9 @@ static void test_a_bulky_batch_is_decoded_elsewhere(void **state)
     assert_int_equal(offload_count(link_offload), 1);
     assert_int_equal(engine->submits, 0);
     assert_value(link_call_key(link, "/KeyStore/Get", "other"), "other");
-    sem_wait(&engine->done);
+    offload_link_wait();
     for (int turns = 0; turns < 20 && !call->closed; turns++)
-        resume(link);
+        link_resume(link);
     assert_int_equal(engine->submits, 12001);
     assert_answered(call, 12000);
 }
@@ -326,33 +282,32 @@ static void test_a_bulky_batch_among_others(void **state)
     struct link *link = *state;
     static const size_t counts[] = {100, 12000, 2, 0, 1};
     struct scripted_engine *engine = engine_of(link);
-    ng_client_free(link->client);
-    grpc_connection_free(link->server);
-    link->server = grpc_connection_new(link->grpc, link_on_output, link, NOW_MS);
-    link->client =
-        ng_client_new(&(struct ng_options){.stream_window = 100, .manual_windows = true});
-    struct ng_stream *call = open_call(link);
+    link_disconnect(link);
+    link_connect(link, &(struct ng_options){.stream_window = 100, .manual_windows = true});
+    struct ng_stream *call = ng_call_begin(link->client, PATH);
     for (size_t i = 0; i < 5; i++)
         send_batch(link, call, counts[i], i == 4);
     assert_int_equal(engine->submits, 100);
     ng_client_open_window(link->client, 0, 10000000);
     ng_client_open_window(link->client, call->id, 10000000); /* the stream has room for more */
     link_exchange(link);
-    assert_int_equal(call->body.len, GRPC_PREFIX_SIZE + grpc_message_read_size(call->body.data));
-    sem_wait(&engine->done);
+    size_t at = 0;
+    struct slice reply;
+    assert_true(ng_call_next(call, &at, &reply));
+    assert_int_equal(at, call->body.len); /* it is all that has arrived */
+    offload_link_wait();
     for (int turns = 0; turns < 20 && !call->closed; turns++)
-        resume(link);
+        link_resume(link);
     assert_int_equal(engine->submits, 12103);
-    struct slice body = buf_slice(&call->body);
+    at = 0;
     for (size_t i = 0; i < 5; i++) {
-        size_t size = grpc_message_read_size(body.data);
+        assert_true(ng_call_next(call, &at, &reply));
         Keystore__V1__ReplyBatch *batch =
-            keystore__v1__reply_batch__unpack(NULL, size, body.data + GRPC_PREFIX_SIZE);
+            keystore__v1__reply_batch__unpack(NULL, reply.len, reply.data);
         assert_int_equal(batch->n_replies, counts[i]);
         keystore__v1__reply_batch__free_unpacked(batch, NULL);
-        body = slice_skip(body, GRPC_PREFIX_SIZE + size);
     }
-    assert_int_equal(body.len, 0);
+    assert_int_equal(at, call->body.len);
 }
 
 static void test_a_bulky_batch_that_is_no_batch(void **state)
@@ -362,8 +317,8 @@ static void test_a_bulky_batch_that_is_no_batch(void **state)
     struct ng_stream *call = ng_call(link->client, PATH, slice_make(bytes, sizeof bytes));
     link_exchange(link);
     assert_false(call->closed);
-    sem_wait(&engine_of(link)->done);
-    resume(link);
+    offload_link_wait();
+    link_resume(link);
     ng_call_assert_failed(call, GRPC_INTERNAL, "ERROR_REASON_BAD_MESSAGE",
                           "does not decode as OpBatch");
 }
@@ -378,22 +333,20 @@ static void test_a_bulky_batch_that_is_cancelled(void **state)
         size_t held = runs_used();
         const struct ng_stream *call = send_gets(link, 12000);
         if (resumed) { /* it is amid its turns */
-            sem_wait(&engine->done);
-            resume(link);
+            offload_link_wait();
+            link_resume(link);
             assert_int_equal(engine->submits, 2000);
         }
         ng_client_reset(link->client, call);
         link_exchange(link);
         if (!resumed)
-            sem_wait(&engine->done);
-        resume(link);
+            offload_link_wait();
+        link_resume(link);
         assert_int_equal(engine->submits, resumed ? 2000 : 0);
-        ng_client_free(link->client); /* what it has buffered counts, too */
-        grpc_connection_free(link->server);
+        link_disconnect(link); /* what it has buffered counts, too */
         assert_int_equal(account_used(), before);
         assert_int_equal(runs_used(), held);
-        link->server = grpc_connection_new(link->grpc, link_on_output, link, NOW_MS);
-        link->client = ng_client_new(&link_client);
+        link_connect(link, &link_client);
     }
 }
 
@@ -411,8 +364,8 @@ static void test_cancelled_pipelines(void **state)
         ng_client_reset(link->client, call);
         link_exchange(link);
         if (answers[i] == ENGINE_COSTLY)
-            sem_wait(&engine->done);
-        resume(link);
+            offload_link_wait();
+        link_resume(link);
     }
     assert_int_equal(engine->cancels, 1);
     engine->answers[1] = ENGINE_DONE;

@@ -16,42 +16,15 @@ static void set(struct link *link, const char *key, struct slice value)
     assert_status(link_call_set(link, key, value), true, 1);
 }
 
-static void push(struct link *link, const char *key)
-{
-    Keystore__V1__ListInsert message = KEYSTORE__V1__LIST_INSERT__INIT;
-    ProtobufCBinaryData value = message_text("element");
-    message.key = message_text(key);
-    message.values = &value;
-    message.n_values = 1;
-    assert_int_equal(ng_call_status(link_call(link, "/KeyStore/RPush", &message)), GRPC_OK);
-}
-
-static Keystore__V1__ScanPage *next_page(const struct ng_stream *call, size_t *at)
-{
-    if (*at == call->body.len)
-        return NULL;
-    const uint8_t *bytes = call->body.data + *at;
-    size_t size = (size_t)bytes[3] << 8 | bytes[4] | (size_t)bytes[2] << 16;
-    *at += 5 + size;
-    Keystore__V1__ScanPage *page = keystore__v1__scan_page__unpack(NULL, size, bytes + 5);
-    assert_non_null(page);
-    return page;
-}
-
 /* The only page of a request. */
 static Keystore__V1__ScanPage *scan_once(struct link *link,
                                          const Keystore__V1__ScanRequest *request)
 {
-    size_t at = 0;
     struct ng_stream *call = link_call(link, PATH, request);
-    while (!call->closed) {
-        service_resume(link->service);
-        link_exchange(link);
-    }
-    assert_int_equal(ng_call_status(call), GRPC_OK);
-    Keystore__V1__ScanPage *page = next_page(call, &at);
+    link_resume_until_closed(link, call);
+    struct slice reply = ng_call_reply(call);
+    Keystore__V1__ScanPage *page = keystore__v1__scan_page__unpack(NULL, reply.len, reply.data);
     assert_non_null(page);
-    assert_int_equal(at, call->body.len);
     return page;
 }
 
@@ -62,7 +35,7 @@ static void test_entries(void **state)
     set(link, "short", SLICE_LITERAL("v"));
     set(link, "empty", SLICE_LITERAL(""));
     set(link, "long", slice_make(bytes, sizeof bytes));
-    push(link, "list");
+    assert_int_equal(ng_call_status(link_call_push(link, "list", "element")), GRPC_OK);
     Keystore__V1__ScanRequest request = KEYSTORE__V1__SCAN_REQUEST__INIT;
     for (int with_values = 0; with_values < 2; with_values++) {
         request.with_values = with_values;
@@ -145,14 +118,9 @@ static void test_an_engine_that_cannot_scan(void **state)
                           "ERROR_REASON_NOT_SERVED", "cannot list its keys");
 }
 
-static void on_wake(void *user)
-{
-    (void)user; /* scan_once() resumes the service itself */
-}
-
 int main(void)
 {
-    link_waker = (struct waker){.wake = on_wake};
+    link_waker = (struct waker){.wake = link_ignore_wake};
     const struct CMUnitTest tests[] = {
         EMBEDDED(test_entries),
         EMBEDDED(test_max_visited),

@@ -15,34 +15,18 @@
 
 static void push(struct link *link, const char *key, size_t count)
 {
-    Keystore__V1__ListInsert message = KEYSTORE__V1__LIST_INSERT__INIT;
-    message.key = message_text(key);
     for (size_t i = 0; i < count; i++) {
         char text[40];
         snprintf(text, sizeof text, "element %zu", i);
-        ProtobufCBinaryData value = message_text(text);
-        message.values = &value;
-        message.n_values = 1;
-        assert_int_equal(ng_call_status(link_call(link, "/KeyStore/RPush", &message)), GRPC_OK);
+        assert_int_equal(ng_call_status(link_call_push(link, key, text)), GRPC_OK);
     }
 }
 
 /* A client that has room for one byte until it opens its windows. */
 static void restrict_client(struct link *link)
 {
-    ng_client_free(link->client);
-    grpc_connection_free(link->server);
-    link->server = grpc_connection_new(link->grpc, link_on_output, link, NOW_MS);
-    link->client = ng_client_new(&(struct ng_options){.stream_window = 1, .manual_windows = true});
-}
-
-/* Lets what has been interrupted go on, until the call has ended. */
-static void finish(struct link *link, const struct ng_stream *call)
-{
-    while (!call->closed) {
-        service_resume(link->service);
-        link_exchange(link);
-    }
+    link_disconnect(link);
+    link_connect(link, &(struct ng_options){.stream_window = 1, .manual_windows = true});
 }
 
 static struct ng_stream *start(struct link *link, const char *key, int64_t start, int64_t stop,
@@ -67,14 +51,13 @@ static void open_windows(struct link *link, const struct ng_stream *call)
 static size_t assert_elements(const struct ng_stream *call, size_t first, size_t count,
                               int64_t length)
 {
-    size_t pages = 0, found = 0;
+    size_t pages = 0, found = 0, at = 0;
+    struct slice message;
     assert_true(call->closed);
     assert_int_equal(ng_call_status(call), GRPC_OK);
-    for (size_t at = 0; at < call->body.len; pages++) {
-        const uint8_t *bytes = call->body.data + at;
-        size_t size = (size_t)bytes[2] << 16 | (size_t)bytes[3] << 8 | bytes[4];
-        at += 5 + size;
-        Keystore__V1__ListValues *page = keystore__v1__list_values__unpack(NULL, size, bytes + 5);
+    for (; ng_call_next(call, &at, &message); pages++) {
+        Keystore__V1__ListValues *page =
+            keystore__v1__list_values__unpack(NULL, message.len, message.data);
         assert_non_null(page);
         assert_true(page->found);
         assert_int_equal(page->length, length);
@@ -86,6 +69,7 @@ static size_t assert_elements(const struct ng_stream *call, size_t first, size_t
         }
         keystore__v1__list_values__free_unpacked(page, NULL);
     }
+    assert_int_equal(at, call->body.len);
     assert_int_equal(found, count);
     return pages;
 }
@@ -112,7 +96,7 @@ static void test_what_happens_to_the_list_is_not_shown(void **state)
     key.key = message_text("list");
     link_call(link, "/KeyStore/Delete", &key);
     open_windows(link, call);
-    finish(link, call);
+    link_resume_until_closed(link, call);
     assert_elements(call, 0, LENGTH, LENGTH);
     assert_int_equal(pinned_count(), 0);
 }
@@ -149,8 +133,7 @@ static void test_others_have_their_turn(void **state)
     for (; !call->closed; turns++) {
         assert_true(call->body.len < 700 * 1024 * turns);
         assert_value(link_call_key(link, "/KeyStore/Get", "other"), NULL);
-        service_resume(link->service);
-        link_exchange(link);
+        link_resume(link);
     }
     assert_true(turns > 1);
     assert_elements(call, 0, 40000, 40000);
@@ -169,14 +152,9 @@ static void test_no_list(void **state)
     assert_int_equal(pinned_count(), 0);
 }
 
-static void on_wake(void *user)
-{
-    (void)user; /* the tests resume the service themselves */
-}
-
 int main(void)
 {
-    link_waker = (struct waker){.wake = on_wake};
+    link_waker = (struct waker){.wake = link_ignore_wake};
     const struct CMUnitTest tests[] = {
         EMBEDDED(test_pages),
         EMBEDDED(test_what_happens_to_the_list_is_not_shown),

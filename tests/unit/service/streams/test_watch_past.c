@@ -2,13 +2,12 @@
  * test's array, with and without another thread. */
 #include "service/streams/watch.h"
 
-#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 
 #include <cmocka.h>
 
-#include "service/offload.h"
+#include "service/offload_link.h"
 #include "service/streams/watch_link.h"
 
 #define OLDEST 100 /* in memory; nothing comes after it */
@@ -21,7 +20,6 @@ struct past {
 
 static struct past past;
 static size_t opened, closed;
-static sem_t done;
 
 static enum engine_answer watching_open(struct engine *engine, unsigned worker, enum err *err,
                                         const char **why)
@@ -97,35 +95,21 @@ static const struct engine_watching watching = {.open = watching_open,
                                                 .past_read = past_read_here,
                                                 .past_close = past_close_here};
 
-static void on_offload_done(void *user)
-{
-    (void)user;
-    sem_post(&done);
-}
-
-static int setup_with(void **state, bool offload)
+static int setup(void **state)
 {
     struct engine *engine = calloc(1, sizeof *engine);
     *engine = (struct engine){.watching = &watching, .databases = 16};
     past = (struct past){.answer = ENGINE_HISTORY_READ};
     opened = closed = 0;
-    sem_init(&done, 0, 0);
     link_waker = (struct waker){.wake = watch_link_wake};
-    link_offload = offload ? offload_new(1, 1) : NULL;
-    if (offload)
-        offload_set_waker(link_offload, 0, (struct waker){.wake = on_offload_done});
     *state = link_new(engine, &link_info);
     return 0;
 }
 
-static int setup(void **state)
-{
-    return setup_with(state, false);
-}
-
 static int setup_offload(void **state)
 {
-    return setup_with(state, true);
+    offload_link_start();
+    return setup(state);
 }
 
 /* Whatever was opened is closed with its watch, at the latest. */
@@ -133,11 +117,7 @@ static int teardown(void **state)
 {
     struct link *link = *state;
     struct engine *engine = link->engine;
-    if (link_offload != NULL)
-        offload_stop(link_offload);
-    link_free(link);
-    offload_free(link_offload);
-    link_offload = NULL;
+    offload_link_free(link);
     free(engine);
     assert_int_equal(opened, closed);
     return 0;
@@ -163,12 +143,6 @@ static size_t count_events(struct ng_stream *call)
     return count;
 }
 
-static void resume(struct link *link)
-{
-    service_resume(link->service);
-    link_exchange(link);
-}
-
 static void test_it_reads_until_memory_has_the_rest(void **state)
 {
     struct link *link = *state;
@@ -185,8 +159,8 @@ static void test_another_thread_reads(void **state)
     struct ng_stream *call = begin(link, 5);
     size_t count = 0;
     while (closed == 0) {
-        sem_wait(&done);
-        resume(link);
+        offload_link_wait();
+        link_resume(link);
         count += count_events(call);
     }
     assert_int_equal(count, 95);
@@ -207,7 +181,7 @@ static void test_it_waits_until_the_log_is_written(void **state)
     past.answer = ENGINE_HISTORY_WAIT;
     struct ng_stream *call = begin(link, 5);
     assert_int_equal(count_events(call), 0);
-    resume(link);
+    link_resume(link);
     assert_int_equal(count_events(call), 95);
 }
 
@@ -217,8 +191,8 @@ static void test_it_is_cancelled_meanwhile(void **state)
     struct ng_stream *call = begin(link, 5);
     nghttp2_submit_rst_stream(link->client->session, NGHTTP2_FLAG_NONE, call->id, NGHTTP2_CANCEL);
     link_exchange(link);
-    sem_wait(&done);
-    resume(link);
+    offload_link_wait();
+    link_resume(link);
     assert_int_equal(closed, 1);
 }
 

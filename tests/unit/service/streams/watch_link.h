@@ -46,8 +46,7 @@ static inline void watch_run(struct link *link)
     while (watch_wakes > 0) {
         watch_wakes = 0;
         engine_complete(link->engine, 0);
-        service_resume(link->service);
-        link_exchange(link);
+        link_resume(link);
     }
 }
 
@@ -89,19 +88,15 @@ static inline const char *watch_taken(struct ng_stream *call)
     static char text[WATCH_MOST_TEXT];
     text[0] = 0;
     size_t at = 0;
-    while (at + 5 <= call->body.len) {
-        const uint8_t *head = call->body.data + at;
-        size_t size =
-            (size_t)head[1] << 24 | (size_t)head[2] << 16 | (size_t)head[3] << 8 | head[4];
-        if (at + 5 + size > call->body.len)
-            break;
-        Keystore__V1__WatchBatch *batch = keystore__v1__watch_batch__unpack(NULL, size, head + 5);
+    struct slice message;
+    while (ng_call_next(call, &at, &message)) {
+        Keystore__V1__WatchBatch *batch =
+            keystore__v1__watch_batch__unpack(NULL, message.len, message.data);
         assert_non_null(batch);
         for (size_t i = 0; i < batch->n_events; i++)
             watch_print(text, "%d%.*s ", (int)batch->events[i]->type, batch->events[i]->key);
         strcat(text, batch->initial_done ? "!" : batch->partial ? "~" : ".");
         keystore__v1__watch_batch__free_unpacked(batch, NULL);
-        at += 5 + size;
     }
     buf_consume(&call->body, at);
     return text;
