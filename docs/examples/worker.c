@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* Does the job; false if another worker shall try it. */
+/* Does the job; false if another worker should try it. */
 static bool work(struct keystore_slice job)
 {
     printf("%.*s\n", (int)job.len, (const char *)job.data);
