@@ -8,7 +8,7 @@ install(TARGETS keystore_client EXPORT keystoreTargets
   LIBRARY COMPONENT library NAMELINK_COMPONENT development)
 install(FILES include/keystore/client.h include/keystore/streams.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/keystore"
   COMPONENT development)
-add_dependencies(keystore_client protoset) # so that who builds the library alone can install it
+add_dependencies(keystore_client protoset) # so that a build of the library alone can be installed
 install(FILES proto/mini_redis.proto "${protoset}" DESTINATION "${CMAKE_INSTALL_DATADIR}/keystore"
   COMPONENT development)
 
