@@ -154,7 +154,7 @@ static bool same_events(const struct pair *pair)
 }
 
 /* nghttp2 asks for the rest of a reply, of which only the trailers are left, when the windows are
- * open; ours sends them at once. */
+ * open; ours sends them immediately. */
 static bool end_waits(struct output *output, const struct stream_output *stream)
 {
     return !stream->ended && output_allowed(output, stream->id) <= 0;

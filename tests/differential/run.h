@@ -24,7 +24,7 @@ struct request {
     size_t answer_size;           /* of the body; of an incremental one, as much as there is */
     bool streamed;                /* the reply is incremental, */
     bool closing;                 /* ends after what there is, */
-    size_t appended;              /* of which the session has so much */
+    size_t appended;              /* of which the session has this much */
     struct buf body;
 };
 

@@ -169,7 +169,7 @@ struct our_log {
     uint64_t seq, random;
 };
 
-/* Appends batches until there are so many records. */
+/* Appends batches until there are that many records. */
 static void our_log_begin(struct our_log *log, uint64_t records)
 {
     *log = (struct our_log){.seq = 1, .random = seeded_start()};

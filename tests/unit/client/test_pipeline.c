@@ -11,7 +11,7 @@
 
 #include "stream_fixture.h"
 
-/* Puts a batch of so many replies into the body of an answer, with ids from `first` on; every
+/* Puts a batch of `count` replies into the body of an answer, with ids from `first` on; every
  * third is an error. */
 static void add_replies(size_t answer, uint64_t first, size_t count)
 {

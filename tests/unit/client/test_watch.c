@@ -32,7 +32,7 @@ static void add_batch(size_t answer, uint64_t version, bool partial, bool initia
         events[i].type = KEYSTORE__V1__EVENT_TYPE__EVENT_TYPE_WRITE;
         events[i].key = (ProtobufCBinaryData)WIRE_BYTES("a");
         events[i].version = versions[i];
-        events[i].db = (uint32_t)i; /* tells the events of a version apart */
+        events[i].db = (uint32_t)i; /* distinguishes the events of a version */
         events[i].change = &op;
         pointers[i] = &events[i];
     }

@@ -1,6 +1,6 @@
 /*
  * Tests of engine/embedded.c: operations that wait for a list. Who comes first is served first,
- * whoever leaves has consumed nothing, and nobody is forgotten.
+ * one that leaves has consumed nothing, and nobody is forgotten.
  */
 #include "engine/embedded.h"
 

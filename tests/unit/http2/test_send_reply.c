@@ -182,7 +182,7 @@ static void test_it_is_asked_for_what_the_windows_allow(void **state)
     assert_true(fixture.queued_most <= HTTP2_REPLY_PAGE);
 }
 
-/* Where the windows are no limit, max_output is, and whoever pulls learns that there is more. */
+/* Where the windows are no limit, max_output is, and the puller learns that there is more. */
 static void test_who_pulls_learns_that_there_is_more(void **state)
 {
     (void)state;
@@ -320,8 +320,8 @@ static void test_the_application_waits_for_a_window(void **state)
     assert_int_equal(http2_stream_parked(reply->stream, &taken), 0);
 }
 
-/* Whatever waits and whether or not the end was set: the trailers are sent at once, and nothing is
- * left. */
+/* Whatever waits and whether or not the end was set: the trailers are sent immediately, and nothing
+ * is left. */
 static void test_a_reply_is_aborted(void **state)
 {
     (void)state;

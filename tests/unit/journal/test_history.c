@@ -15,7 +15,7 @@
 #define NOW_MS 1700000000000
 #define LIMIT  ((size_t)64 * 1024)
 
-/* A sink that gives the revisions, as the log does, and notes the order of what it is told. */
+/* A sink that gives the revisions, as the log does, and counts what it gets. */
 struct log {
     struct change_sink sink; /* must be first: cast from it */
     uint64_t revision;

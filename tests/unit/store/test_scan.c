@@ -2,22 +2,16 @@
  * happens to the data meanwhile; pages have their size; cursors are only what the store wrote. */
 #include "store/scan.h"
 
-#include "base/arena.h"
-#include "base/blob.h"
-#include "store/change.h"
-#include "store/data/shard.h"
-#include "store/store.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <stddef.h>
 
 #include <cmocka.h>
 
+#include "store/keyspace_fixture.h"
 #include "store/seeded.h"
 
-#define NOW_MS  1700000000000
+#define NOW_MS  KEYSPACE_NOW_MS
 #define STAYING 3000
 #define COMING  30000
 
@@ -83,11 +77,8 @@ static int teardown(void **state)
 
 static void apply(struct fixture *fixture, struct op op)
 {
-    struct op_result result;
     op.now_ms = NOW_MS;
-    store_apply(fixture->store, &op, &fixture->arena, &result);
-    assert_int_equal(result.err, ERR_NONE);
-    op_result_release(&result);
+    keyspace_carry_out(fixture->store, &fixture->arena, &op);
     arena_reset(&fixture->arena);
 }
 

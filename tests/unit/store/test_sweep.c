@@ -17,7 +17,7 @@
 
 #define NOW_MS 1700000000000
 
-/* Counts the deletes for expiry that it is told. */
+/* Counts the deletes for expiry. */
 struct counting_sink {
     struct change_sink sink;
     uint64_t revision;

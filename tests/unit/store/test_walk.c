@@ -3,20 +3,15 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
+#include <stddef.h>
 
 #include <cmocka.h>
 
-#include "base/arena.h"
-#include "base/blob.h"
-#include "store/change.h"
+#include "store/keyspace_fixture.h"
 #include "store/list/list.h"
 #include "store/seeded.h"
-#include "store/store.h"
 
-#include <stdlib.h>
-
-#define NOW_MS    1700000000000
+#define NOW_MS    KEYSPACE_NOW_MS
 #define DATABASES 3u
 #define KEYS      3000u
 
@@ -108,11 +103,8 @@ static int teardown(void **state)
 
 static void apply(struct fixture *fixture, struct op op)
 {
-    struct op_result result;
     op.now_ms = NOW_MS;
-    store_apply(fixture->store, &op, &fixture->arena, &result);
-    assert_int_equal(result.err, ERR_NONE);
-    op_result_release(&result);
+    keyspace_carry_out(fixture->store, &fixture->arena, &op);
 }
 
 static void change_some(struct fixture *fixture, unsigned count)

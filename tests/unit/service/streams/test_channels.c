@@ -222,7 +222,7 @@ static void test_who_comes_and_goes_amid_messages(void **state)
     unsubscribe(fixture, later);
 }
 
-/* So many connections are written in a turn; what comes for the others is written together. */
+/* A turn writes to some of the connections; what comes for the others is written together. */
 static void test_connections_are_written_in_turns(void **state)
 {
     struct fixture *fixture = *state;

@@ -24,7 +24,7 @@ struct between {
     struct engine engine; /* first */
     struct engine *inner;
     uint64_t random;
-    unsigned odds; /* that an operation is not answered at once: one in so many; 0 = none */
+    unsigned odds; /* that an operation is not answered immediately: one in this many; 0 = none */
     enum engine_answer next; /* what the next one gets, if that is not ENGINE_DONE */
     struct engine_task *later[MOST_LATER];
     size_t later_count, cancels, held;

@@ -59,7 +59,7 @@ static void test_entries(void **state)
     }
 }
 
-/* After about so many keys, whether they match or not. */
+/* It ends after about that many keys, whether they match or not. */
 static void test_max_visited(void **state)
 {
     struct link *link = *state;

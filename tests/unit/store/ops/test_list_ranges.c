@@ -144,7 +144,7 @@ static void test_range_gives_copies(void **state)
     op_result_release(&result);
 }
 
-/* Instead of its elements, the answer tells where they are in the pinned list. */
+/* Instead of its elements, the answer says where they are in the pinned list. */
 static void test_a_range_is_pinned(void **state)
 {
     struct keyspace_fixture *fixture = *state;
