@@ -18,7 +18,7 @@ WAITERS = 1000
 
 
 def alternating(rounds, name, contenders):
-    """Calls each so often, in an order that moves on by one; lists of results by name."""
+    """Calls each `rounds` times, in an order that moves on by one; lists of results by name."""
     results = {each: [] for each in contenders}
     for number in range(rounds):
         say(f"round {number + 1} of {rounds}: {name}")
@@ -97,7 +97,7 @@ def latency(server):
 
 
 def set_cost(server, calls, watchers):
-    """CPU time of a Set of other keys, in µs, while so many watches are open."""
+    """CPU time of a Set of other keys, in µs, while that many watches are open."""
     idle = Watchers(server, watchers, 0) if watchers > 0 else None
     _, usage = loads.call_grpc(server, 10000, 10, 100, calls, "--op", "set")
     if idle is not None:

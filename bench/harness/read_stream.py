@@ -4,53 +4,28 @@ usage: read_stream.py scan|list PORT [KEY]        a Scan or StreamList of keysto
        read_stream.py redis-scan PORT COUNT       SCAN of redis-server, COUNT keys at a time
        read_stream.py redis-list PORT KEY         LRANGE KEY 0 -1
 
-Prints a line of CSV: bytes of the messages, messages, and the first 100 bytes in hex. Only Python's
-standard library: HTTP/2 frames are cut, but nothing in them is decoded, and the windows are so
-large that they need not be updated.
+Prints a line of CSV: bytes of the messages, messages, and the first 100 bytes in hex. HTTP/2 frames
+are cut, but nothing in them is decoded, and the windows are so large that they need not be updated.
+By hand it needs PYTHONPATH=bench.
 """
 import socket
 import struct
 import sys
 
-DATA, HEADERS, SETTINGS, WINDOW_UPDATE, GOAWAY = 0, 1, 4, 8, 7
-END_STREAM, END_HEADERS, ACK = 1, 4, 1
+from harness.idle import ACK, DATA, END_STREAM, GOAWAY, HEADERS, PREFACE, SETTINGS, frame, request
+from harness.messages import field
+
+WINDOW_UPDATE = 8
 WINDOW = (1 << 31) - 1
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 PREFIX = 5  # bytes before a gRPC message
 READ = 1 << 20
 
 
-def frame(kind, flags, stream, payload):
-    return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(
-        ">I", stream) + payload
-
-
-def text(value):
-    return bytes([len(value)]) + value
-
-
-def field(name, value):
-    return b"\0" + text(name) + text(value)  # a literal that is not indexed
-
-
-def varint(number):
-    out = b""
-    while number > 0x7f:
-        out += bytes([number & 0x7f | 0x80])
-        number >>= 7
-    return out + bytes([number])
-
-
 def call(method, message):
-    headers = b"".join([
-        field(b":method", b"POST"), field(b":scheme", b"http"),
-        field(b":path", b"/keystore.v1.KeyStore/" + method), field(b":authority", b"bench"),
-        field(b"te", b"trailers"), field(b"content-type", b"application/grpc")])
     return b"".join([
-        PREFACE, frame(SETTINGS, 0, 0, struct.pack(">HI", 4, WINDOW)),
-        frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", WINDOW - 65535)),
-        frame(HEADERS, END_HEADERS, 1, headers),
-        frame(DATA, END_STREAM, 1, b"\0" + struct.pack(">I", len(message)) + message)])
+        PREFACE, frame(SETTINGS, payload=struct.pack(">HI", 4, WINDOW)),
+        frame(WINDOW_UPDATE, payload=struct.pack(">I", WINDOW - 65535)),
+        request(b"/keystore.v1.KeyStore/" + method, message)])
 
 
 class Messages:
@@ -101,7 +76,7 @@ def read_frames(connection, messages):
             if kind == DATA:
                 messages.take(view[at + 9:at + 9 + size])
             if kind == SETTINGS and not flags & ACK:
-                connection.sendall(frame(SETTINGS, ACK, 0, b""))
+                connection.sendall(frame(SETTINGS, ACK))
             if kind == GOAWAY:
                 sys.exit("the server has sent a GOAWAY")
             ended |= kind in (DATA, HEADERS) and bool(flags & END_STREAM)
@@ -168,7 +143,7 @@ def main(kind, port, *more):
     elif kind == "list":
         key = more[0].encode()
         result = read_keystore(port, b"StreamList",
-                               b"\x0a" + varint(len(key)) + key + b"\x18\x01")  # stop = -1
+                               field(1, key) + b"\x18\x01")  # stop = -1
     elif kind == "redis-scan":
         result = scan_redis(port, more[0].encode())
     else:

@@ -1,6 +1,6 @@
 """A load of watchers, for KeyStore and etcd alike: `watch_load.py NAME PORT --watchers N ...` opens
 the watches of one prefix, prints "ready", waits for a line of input, writes keys and ends when every
-watcher has got every event. Prints one JSON object.
+watcher has got every event. Prints one JSON object. By hand it needs PYTHONPATH=bench.
 
 Requests and replies are raw bytes, since both are few and simple, and so the cost of the client,
 which is the same for both, stays small.
@@ -14,48 +14,12 @@ import time
 
 import grpc
 
+from harness.messages import count_fields, field
+
 PREFIX = b"watched:"
 STREAMS_PER_CONNECTION = 100
 # Replies: the number of the field that holds an event.
 KEYSTORE_EVENTS, ETCD_EVENTS = 1, 11
-
-
-def varint(number):
-    text = bytearray()
-    while number > 0x7f:
-        text.append(number & 0x7f | 0x80)
-        number >>= 7
-    text.append(number)
-    return bytes(text)
-
-
-def field(number, content):
-    return varint(number << 3 | 2) + varint(len(content)) + content
-
-
-def read_varint(message, at):
-    number, shift = 0, 0
-    while True:
-        byte = message[at]
-        at += 1
-        number |= (byte & 0x7f) << shift
-        if byte < 0x80:
-            return number, at
-        shift += 7
-
-
-def count_fields(message, wanted):
-    """How many fields of that number the message has, not counting those of its messages."""
-    at, found = 0, 0
-    while at < len(message):
-        tag, at = read_varint(message, at)
-        found += tag >> 3 == wanted
-        if tag & 7 == 0:
-            _, at = read_varint(message, at)
-        else:
-            size, at = read_varint(message, at)
-            at += size
-    return found
 
 
 class KeyStore:

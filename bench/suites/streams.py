@@ -43,7 +43,7 @@ class Reading:
         self.usages = []
 
     def read(self, server, words, is_right):
-        """The Usage of reading so often that it can be measured; each time all must be there."""
+        """The Usage of a reading, in which all must be there."""
         output, usage = process.run_load(server, [sys.executable, READER, words[0], server.port,
                                                   *words[1:]])
         row = loads.only_row(output, "read_stream.py")
