@@ -13,12 +13,22 @@
 #define PATH   "/keystore.v1.KeyStore/StreamList"
 #define LENGTH 5000
 
+/* Makes a list of "element 0", "element 1" and so on, of which there are a multiple of EACH. */
 static void push(struct link *link, const char *key, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        char text[40];
-        snprintf(text, sizeof text, "element %zu", i);
-        assert_int_equal(ng_call_status(link_call_push(link, key, text)), GRPC_OK);
+    enum { EACH = 100 };
+    char texts[EACH][40];
+    ProtobufCBinaryData values[EACH];
+    Keystore__V1__ListInsert message = KEYSTORE__V1__LIST_INSERT__INIT;
+    message.key = message_text(key);
+    message.values = values;
+    message.n_values = EACH;
+    for (size_t first = 0; first < count; first += EACH) {
+        for (size_t i = 0; i < EACH; i++) {
+            snprintf(texts[i], sizeof texts[i], "element %zu", first + i);
+            values[i] = message_text(texts[i]);
+        }
+        assert_int_equal(ng_call_status(link_call(link, "/KeyStore/RPush", &message)), GRPC_OK);
     }
 }
 
