@@ -14,7 +14,13 @@ OUT_OF_MEMORY = (grpc.StatusCode.RESOURCE_EXHAUSTED, "ERROR_REASON_OUT_OF_MEMORY
 BAD_MESSAGE = (grpc.StatusCode.INTERNAL, "ERROR_REASON_BAD_MESSAGE")
 NOT_SERVED = (grpc.StatusCode.UNIMPLEMENTED, "ERROR_REASON_NOT_SERVED")
 LOADING = (grpc.StatusCode.UNAVAILABLE, "ERROR_REASON_LOADING")
+STOPPING = (grpc.StatusCode.UNAVAILABLE, "ERROR_REASON_STOPPING")
 DEADLINE = (grpc.StatusCode.DEADLINE_EXCEEDED, "ERROR_REASON_DEADLINE")
+
+
+def reason_of(failure):
+    """The reason of a grpc.RpcError; None if it has none."""
+    return dict(failure.trailing_metadata() or ()).get("keystore-reason")
 
 
 def check_fails(expected, call, request, words="", **options):
@@ -23,3 +29,8 @@ def check_fails(expected, call, request, words="", **options):
         call(request, **options)
     check_rpc_error(caught.value, *expected)
     assert words in caught.value.details()
+
+
+def check_ends(call, expected, words=""):
+    """Asserts the same of a stream of replies that was opened, perhaps after some of them."""
+    check_fails(expected, list, call, words)

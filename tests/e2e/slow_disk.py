@@ -8,6 +8,10 @@ import pytest
 from keystore_env import SANITIZE
 from server_process import Server
 
+# What the server logs when a sync has not ended for a while, as one of SYNC_US makes it do.
+WAITING = "the disk has not been done with a write or sync of the log for"
+SYNC_US = 2_500_000
+
 SLOW_SYNC = os.path.join(os.path.dirname(__file__), "../../bench/peers/slow_sync.c")
 
 

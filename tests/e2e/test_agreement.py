@@ -8,6 +8,7 @@ from google.protobuf.descriptor import FieldDescriptor
 
 import mini_redis_pb2 as pb
 from clients import Stub, open_channel
+from errors import reason_of
 from keystore_env import SANITIZE
 
 BATCHES = 150 if SANITIZE else 300
@@ -119,8 +120,7 @@ def without_differences(message):
 
 
 def error_of(failure):
-    reason = dict(failure.trailing_metadata())["keystore-reason"]
-    return (failure.code().value[0], reason, failure.details())
+    return (failure.code().value[0], reason_of(failure), failure.details())
 
 
 def unary(stub, op):

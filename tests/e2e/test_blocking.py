@@ -8,7 +8,7 @@ import pytest
 
 import mini_redis_pb2 as pb
 from clients import Stub, admin_stub, open_channel
-from errors import BAD_ARGUMENT, DEADLINE, WRONG_TYPE, check_fails
+from errors import BAD_ARGUMENT, DEADLINE, STOPPING, WRONG_TYPE, check_fails, reason_of
 from h2conn import H2Conn
 from redis_process import Redis
 from slow_disk import start_on_slow_disk
@@ -105,7 +105,7 @@ def test_the_server_enforces_the_deadline(own):
 
 @contextlib.contextmanager
 def waiters(server, channel, count, request):
-    """So many pops on connections of their own, known to have come one after the other."""
+    """Pops on connections of their own, known to have come one after the other."""
     with contextlib.ExitStack() as stack:
         calls = []
         for _ in range(count):
@@ -169,8 +169,7 @@ def test_a_shutdown_ends_the_wait(fresh_server):
         server.send_signal()
         with pytest.raises(grpc.RpcError) as caught:
             call.result()
-        assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
-        assert dict(caught.value.trailing_metadata())["keystore-reason"] == "ERROR_REASON_STOPPING"
+        assert (caught.value.code(), reason_of(caught.value)) == STOPPING
     server.wait()
 
 

@@ -1,6 +1,5 @@
 """keystore-cli's commands for streams: what they print, how they end, and that Ctrl-C ends only them."""
 
-import os
 import signal
 import subprocess
 

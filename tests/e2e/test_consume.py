@@ -12,9 +12,10 @@ import pytest
 import mini_redis_pb2 as pb
 import mini_redis_pb2_grpc as rpc
 from clients import Stub, open_channel
+from errors import STOPPING, reason_of
 from slow_disk import start_on_slow_disk
-from waiting import wait_until_blocked
 from times import wait_until
+from waiting import wait_until_blocked
 
 PENDING = b"jobs:pending"
 
@@ -47,7 +48,7 @@ class Consumer:
         self._requests.put(pb.ConsumeRequest(**fields))
 
     def take(self, count):
-        """So many deliveries; other reports are noted."""
+        """The next `count` deliveries; other reports are noted."""
         while len(self.ahead) < count:
             self._next()
         taken, self.ahead = self.ahead[:count], self.ahead[count:]
@@ -85,7 +86,7 @@ class Consumer:
             while True:
                 self._next()
         self._requests.put(None)
-        return caught.value.code(), dict(caught.value.trailing_metadata()).get("keystore-reason")
+        return caught.value.code(), reason_of(caught.value)
 
 
 def test_elements_are_delivered_and_acknowledged(own):
@@ -191,7 +192,7 @@ def test_a_shutdown(fresh_server, tmp_path):
         consumer = Consumer(channel, max_in_flight=2)
         assert consumer.values(2) == [b"0", b"1"]
         server.send_signal()
-        assert consumer.fails() == (grpc.StatusCode.UNAVAILABLE, "ERROR_REASON_STOPPING")
+        assert consumer.fails() == STOPPING
         assert consumer.returned == [1, 2]
     server.wait()
     server = fresh_server(directory=tmp_path)

@@ -55,7 +55,7 @@ def calls_that_take_long(stub):
 
 
 def count_answered_during(stub, other, searches):
-    """How many calls another client gets answered while one of so many searches is carried out."""
+    """How many calls another client gets answered while a call of that many searches is carried out."""
     search = pb.Op(l_pos=pb.ListFind(key=b"list", value=b"none"))
     call = stub.Txn.future(pb.TxnRequest(success=[search] * searches))
     answered = 0

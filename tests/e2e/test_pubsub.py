@@ -1,8 +1,8 @@
 """Publish and Subscribe: who gets what, in which order, what is counted, missed and refused."""
 
+import fnmatch
 import random
 import threading
-import time
 
 import grpc
 import pytest
@@ -10,8 +10,11 @@ import pytest
 import mini_redis_pb2 as pb
 import mini_redis_pb2_grpc as rpc
 from clients import Stub, admin_stub, open_channel
+from errors import reason_of
 from h2conn import H2Conn
 from redis_process import Redis
+from times import wait_until
+from waiting import wait_for_numbers
 
 
 class Subscriber:
@@ -50,22 +53,6 @@ def subscribe_fixture(channel):
 
 def publish(stub, channel, payload=b""):
     return stub.Publish(pb.Message(channel=channel, payload=payload))
-
-
-def fields_until(admin, wanted):
-    """Waits until the fields of Info are as wanted."""
-    deadline = time.monotonic() + 30
-    while True:
-        fields = admin.Info(pb.InfoRequest(sections=["clients", "stats"])).fields
-        found = {name: int(fields[name]) for name in wanted}
-        if found == wanted:
-            return
-        assert time.monotonic() < deadline, found
-        threading.Event().wait(0.01)
-
-
-def reason_of(error):
-    return dict(error.trailing_metadata())["keystore-reason"]
 
 
 def test_a_message_reaches_who_subscribes(stub, subscribe, key):
@@ -107,7 +94,7 @@ def test_a_pattern_selects_channels(stub, subscribe, key):
     assert second.sequence > first.sequence
 
 
-def test_numbers_ascend_whoever_subscribes(stub, subscribe, key):
+def test_numbers_ascend_with_any_subscribers(stub, subscribe, key):
     """By name or by pattern, with pauses in which nobody does."""
     watcher = subscribe(patterns=[b"seq" + key + b"*"])
     name, numbers = b"seq" + key, []
@@ -195,17 +182,17 @@ def test_info_counts(fresh_server):
     nothing = {"pubsub_channels": 0, "pubsub_patterns": 0, "pubsub_clients": 0, "streams_open": 0}
     with open_channel(server.address) as channel, open_channel(server.address) as other:
         admin = admin_stub(other)
-        fields_until(admin, nothing)
+        wait_for_numbers(admin, nothing)
         subscribers = [Subscriber(channel, b"a", b"b"), Subscriber(channel, b"b"),
                        Subscriber(channel, patterns=[b"a*", b"b*"]), Subscriber(other, b"c", b"c")]
-        fields_until(admin, {"pubsub_channels": 3, "pubsub_patterns": 2, "pubsub_clients": 4,
+        wait_for_numbers(admin, {"pubsub_channels": 3, "pubsub_patterns": 2, "pubsub_clients": 4,
                              "streams_open": 4})
         subscribers[0].cancel()
-        fields_until(admin, {"pubsub_channels": 2, "pubsub_clients": 3})
+        wait_for_numbers(admin, {"pubsub_channels": 2, "pubsub_clients": 3})
         channel.close()
-        fields_until(admin, {"pubsub_channels": 1, "pubsub_patterns": 0, "pubsub_clients": 1})
+        wait_for_numbers(admin, {"pubsub_channels": 1, "pubsub_patterns": 0, "pubsub_clients": 1})
         subscribers[3].cancel()
-        fields_until(admin, nothing)
+        wait_for_numbers(admin, nothing)
 
 
 def test_a_shutdown_ends_subscriptions(fresh_server):
@@ -228,16 +215,13 @@ def test_an_idle_subscription_keeps_its_connection(fresh_server):
         admin = admin_stub(other)
         # An idle connection beside it is ended: so it would have been.
         with H2Conn(server.address):
-            deadline = time.monotonic() + 30
-            while int(admin.Info(pb.InfoRequest()).fields["idle_connections_ended"]) == 0:
-                assert time.monotonic() < deadline
-                threading.Event().wait(0.05)
+            wait_until(lambda: admin.Info(pb.InfoRequest()).fields["idle_connections_ended"] != "0")
         publish(Stub(other), b"c", b"still there")
         assert subscriber.next().payload == b"still there"
 
 
 def test_who_does_not_read_misses_messages(server, key):
-    """The oldest go; the next one tells how many, and others get all of them."""
+    """The oldest are dropped; the next one says how many, and others get all of them."""
     with open_channel(server.address) as fast_channel, H2Conn(
             server.address, credit=False) as slow:
         stub = Stub(fast_channel)
@@ -282,7 +266,7 @@ def test_a_stream_that_is_not_read_ends_alone(fresh_server):
         assert answer.grpc_status == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
         assert answer.trailers["keystore-reason"] == "ERROR_REASON_NOT_READ"
         assert "--write-timeout" in answer.sentence
-        fields_until(admin, {"streams_open": 1, "pubsub_clients": 1})
+        wait_for_numbers(admin, {"streams_open": 1, "pubsub_clients": 1})
         assert slow.call("/keystore.v1.KeyStore/Get", pb.Key(key=b"k").SerializeToString()).grpc_status == 0
         publish(stub, b"quiet", b"hello")
         slow.receive_until(lambda: slow.answers[idle].body)
@@ -350,7 +334,7 @@ def test_against_a_model(fresh_server, random_of_test, threads):
     received = []
     for (wanted, patterns), subscriber in zip(choices * 2, stay):
         selected = set(wanted) | {name for name in names for pattern in patterns
-                                  if __import__("fnmatch").fnmatchcase(name.decode(), pattern.decode())}
+                                  if fnmatch.fnmatchcase(name.decode(), pattern.decode())}
         messages, ends = [], 0
         while ends < publishers * len(selected):
             messages.append(subscriber.next())

@@ -8,17 +8,13 @@ import pytest
 
 import mini_redis_pb2 as pb
 from clients import Stub, admin_stub, open_channel
-from errors import BAD_ARGUMENT, BAD_MESSAGE, NOT_SERVED, TOO_LARGE
+from errors import BAD_ARGUMENT, BAD_MESSAGE, NOT_SERVED, STOPPING, TOO_LARGE, check_ends
 from keystore_env import SANITIZE
 from redis_process import Redis
-from rpc_status import check_rpc_error
-from slow_disk import start_on_slow_disk
+from slow_disk import SYNC_US, WAITING, start_on_slow_disk
 from times import wait_until
 
 STAYING = 2000
-STOPPING = (grpc.StatusCode.UNAVAILABLE, "ERROR_REASON_STOPPING")
-SYNC_US = 2_500_000
-WAITING = "the disk has not been done with a write or sync of the log for"
 COMING = 50_000 if SANITIZE else 1_000_000
 HORDE = 10_000
 
@@ -54,13 +50,6 @@ def scan_by_cursors(stub, **fields):
         streams += 1
         if not cursor:
             return keys, streams
-
-
-def fails(call, error, words):
-    with pytest.raises(grpc.RpcError) as caught:
-        list(call)
-    check_rpc_error(caught.value, *error)
-    assert words in caught.value.details()
 
 
 def test_every_key_once(own):
@@ -182,16 +171,16 @@ def test_patterns_match_as_in_redis(own, random_of_test, tmp_path):
 
 @pytest.mark.parametrize("cursor", [b"0", b"17", b"x" * 42, b"0" * 42, b"0" * 43, b"\x00\xff"])
 def test_invalid_cursors(own, cursor):
-    fails(own.Scan(pb.ScanRequest(cursor=cursor)), BAD_ARGUMENT,
-          "cursor")
+    check_ends(own.Scan(pb.ScanRequest(cursor=cursor)), BAD_ARGUMENT, "cursor")
 
 
 def test_cursors_of_other_servers_and_databases(own, server):
     set_all(own, [b"%d" % i for i in range(1000)])
     cursor = next(own.Scan(pb.ScanRequest(max_visited=10))).cursor
-    fails(own.Scan(pb.ScanRequest(cursor=cursor, db=3)), BAD_ARGUMENT, "database 0 and db is 3")
+    check_ends(own.Scan(pb.ScanRequest(cursor=cursor, db=3)), BAD_ARGUMENT, "database 0 and db is 3")
     with open_channel(server.address) as channel:
-        fails(Stub(channel).Scan(pb.ScanRequest(cursor=cursor)), BAD_ARGUMENT, "not one that this server has returned since it started")
+        check_ends(Stub(channel).Scan(pb.ScanRequest(cursor=cursor)), BAD_ARGUMENT,
+                   "not one that this server has returned since it started")
 
 
 @pytest.mark.parametrize("request_of, error, words", [
@@ -203,13 +192,13 @@ def test_cursors_of_other_servers_and_databases(own, server):
      "1025 bytes; it may have 1024"),
 ])
 def test_what_is_refused(stub, request_of, error, words):
-    fails(stub.Scan(request_of), error, words)
+    check_ends(stub.Scan(request_of), error, words)
 
 
 def test_not_exactly_one_message(channel):
     method = channel.stream_stream("/keystore.v1.KeyStore/Scan")
-    fails(method(iter([]), timeout=60), NOT_SERVED, "no message")
-    fails(method(iter([b"\xff"]), timeout=60), BAD_MESSAGE, "")
+    check_ends(method(iter([]), timeout=60), NOT_SERVED, "no message")
+    check_ends(method(iter([b"\xff"]), timeout=60), BAD_MESSAGE, "")
 
 
 def test_a_filter_that_matches_nothing_lets_others_go_on(own):
@@ -254,7 +243,7 @@ def test_a_shutdown_ends_the_stream(fresh_server):
         stream = stub.Scan(pb.ScanRequest(with_values=True))
         next(stream)
         server.send_signal()
-        fails(stream, STOPPING, "shutting down")
+        check_ends(stream, STOPPING, "shutting down")
         server.wait()
 
 
@@ -266,9 +255,9 @@ def test_a_page_waits_for_the_disk(tmp_path, monkeypatch):
         for method, request, shown in (
                 (stub.Set, pb.KeyValue(key=b"key", value=b"v"), [b"key"]),
                 (stub.Delete, pb.Key(key=b"key"), [])):
-            told, begun = server.stderr.count(WAITING), time.monotonic()
+            logged, begun = server.stderr.count(WAITING), time.monotonic()
             written = method.future(request)
-            wait_until(lambda told=told: server.stderr.count(WAITING) > told)
+            wait_until(lambda logged=logged: server.stderr.count(WAITING) > logged)
             assert scan(stub) == shown
             assert time.monotonic() - begun >= SYNC_US / 1e6
             written.result()

@@ -9,11 +9,9 @@ import pytest
 import mini_redis_pb2 as pb
 from clients import Stub, admin_stub, open_channel
 from server_process import Server
-from slow_disk import start_on_slow_disk
+from slow_disk import SYNC_US, WAITING, start_on_slow_disk
 from times import wait_until
 
-SYNC_US = 2_500_000
-WAITING = "the disk has not been done with a write or sync of the log for"
 
 
 @pytest.fixture(name="slow")

@@ -7,16 +7,13 @@ import pytest
 
 import mini_redis_pb2 as pb
 from clients import Stub, open_channel
-from errors import BAD_ARGUMENT, NOT_SERVED, OUT_OF_MEMORY, TOO_LARGE, WRONG_TYPE
+from errors import (BAD_ARGUMENT, NOT_SERVED, OUT_OF_MEMORY, STOPPING,
+                    TOO_LARGE, WRONG_TYPE, check_ends)
 from keystore_env import SANITIZE
-from rpc_status import check_rpc_error
-from slow_disk import start_on_slow_disk
+from slow_disk import SYNC_US, WAITING, start_on_slow_disk
 from times import wait_until
 
 LENGTH = 100_000
-STOPPING = (grpc.StatusCode.UNAVAILABLE, "ERROR_REASON_STOPPING")
-SYNC_US = 2_500_000
-WAITING = "the disk has not been done with a write or sync of the log for"
 
 
 def numbers(count, size=0):
@@ -37,13 +34,6 @@ def whole(key, **fields):
 
 def values_of(pages):
     return [value for page in pages for value in page.values]
-
-
-def fails(call, error, words):
-    with pytest.raises(grpc.RpcError) as caught:
-        list(call)
-    check_rpc_error(caught.value, *error)
-    assert words in caught.value.details()
 
 
 def test_all_pages_are_of_one_version(stub, key):
@@ -107,13 +97,13 @@ def test_no_list(stub, keys):
 
 def test_what_is_refused(stub, key, channel):
     stub.Set(pb.KeyValue(key=key, value=b"v"))
-    fails(stub.StreamList(whole(key)), WRONG_TYPE, "the key holds a string")
-    fails(stub.StreamList(whole(b"")), BAD_ARGUMENT, "the key is empty")
-    fails(stub.StreamList(whole(b"x" * 70_000)), TOO_LARGE, "64 KiB")
-    fails(stub.StreamList(whole(key, db=16)), BAD_ARGUMENT, "no database 16")
-    fails(stub.StreamList(whole(key, page_bytes=1 << 21)), BAD_ARGUMENT, "page_bytes")
+    check_ends(stub.StreamList(whole(key)), WRONG_TYPE, "the key holds a string")
+    check_ends(stub.StreamList(whole(b"")), BAD_ARGUMENT, "the key is empty")
+    check_ends(stub.StreamList(whole(b"x" * 70_000)), TOO_LARGE, "64 KiB")
+    check_ends(stub.StreamList(whole(key, db=16)), BAD_ARGUMENT, "no database 16")
+    check_ends(stub.StreamList(whole(key, page_bytes=1 << 21)), BAD_ARGUMENT, "page_bytes")
     method = channel.stream_stream("/keystore.v1.KeyStore/StreamList")
-    fails(method(iter([]), timeout=60), NOT_SERVED, "no message")
+    check_ends(method(iter([]), timeout=60), NOT_SERVED, "no message")
 
 
 def test_elements_of_all_sizes(stub, key):
@@ -177,7 +167,7 @@ def test_many_long_lists_at_once_are_refused(fresh_server):
         push(stub, b"b", numbers(100_000, size=100))
         first = stub.StreamList(whole(b"a"))
         next(first)
-        fails(stub.StreamList(whole(b"b")), OUT_OF_MEMORY, "--max-client-memory")
+        check_ends(stub.StreamList(whole(b"b")), OUT_OF_MEMORY, "--max-client-memory")
         second = stub.StreamList(whole(b"a"))  # of the same version: it shares what is pinned
         assert len(values_of(second)) == 200_000
         stub.RPush(pb.ListInsert(key=b"short", values=[b"v"]))
@@ -201,7 +191,7 @@ def test_a_shutdown_ends_the_stream(fresh_server):
         stream = stub.StreamList(whole(b"list"))
         next(stream)
         server.send_signal()
-        fails(stream, STOPPING, "shutting down")
+        check_ends(stream, STOPPING, "shutting down")
         server.wait()
 
 
@@ -219,9 +209,9 @@ def test_the_list_waits_for_the_disk(tmp_path, monkeypatch):
     server = start_on_slow_disk(tmp_path, monkeypatch, SYNC_US, directory=tmp_path / "data")
     with open_channel(server.address) as channel:
         stub = Stub(channel)
-        told, begun = server.stderr.count(WAITING), time.monotonic()
+        logged, begun = server.stderr.count(WAITING), time.monotonic()
         written = stub.RPush.future(pb.ListInsert(key=b"list", values=[b"a", b"b"]))
-        wait_until(lambda: server.stderr.count(WAITING) > told)
+        wait_until(lambda: server.stderr.count(WAITING) > logged)
         assert values_of(stub.StreamList(whole(b"list"))) == [b"a", b"b"]
         assert time.monotonic() - begun >= SYNC_US / 1e6
         written.result()

@@ -1,11 +1,11 @@
-"""What holds for every streaming method: the cases of gRPC's interoperability tests for streams, with
-grpcio's synchronous and asyncio APIs, and ends of every kind, after which nothing is left.
+"""What holds for streams that last until the client ends them: the cases of gRPC's interoperability
+tests for streams, with grpcio's synchronous and asyncio APIs, and ends of every kind, after which
+nothing is left.
 
 A method is a row of METHODS, which says how to have the server send replies.
 """
 
 import threading
-import time
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
@@ -16,6 +16,7 @@ import mini_redis_pb2 as pb
 from clients import Stub, admin_stub, open_channel
 from h2conn import H2Conn, prefixed
 from stream_clients import AioClient, Ended, SyncClient
+from waiting import wait_for_numbers
 
 
 @dataclass
@@ -27,7 +28,7 @@ class Method:
     wrong: Any  # one that ends the stream, with
     wrong_code: grpc.StatusCode
     wrong_reason: str
-    more: Callable  # (call, stub, count): has the server send so many replies
+    more: Callable  # (call, stub, count): has the server send that many replies
     bidi: bool = False
     has_headers: bool = True  # before the first reply
     items: Callable = lambda reply: 1  # how many of those a message holds
@@ -70,24 +71,13 @@ each_bidi = pytest.mark.parametrize("method", [method for method in METHODS if m
                                     ids=[method.name for method in METHODS if method.bidi])
 
 
-def wait_for(admin, wanted):
-    deadline = time.monotonic() + 30
-    while True:
-        fields = admin.Info(pb.InfoRequest(sections=["clients", "stats"])).fields
-        found = {name: int(fields[name]) for name in wanted}
-        if found == wanted:
-            return
-        assert time.monotonic() < deadline, found
-        threading.Event().wait(0.01)
-
-
 @pytest.fixture(name="client", params=[SyncClient, AioClient], ids=["sync", "asyncio"])
 def client_fixture(request, server, admin):
     """When a test is over, the server holds no stream any more."""
     client = request.param(server.address)
     yield client
     client.close()
-    wait_for(admin, NOTHING)
+    wait_for_numbers(admin, NOTHING)
 
 
 def start(client, method, **options):
@@ -98,14 +88,14 @@ def start(client, method, **options):
 
 
 def receive(call, method, count=1):
-    """So many replies."""
+    """Exactly that many replies."""
     while count > 0:
         count -= method.items(call.receive())
     assert count == 0
 
 
 def receive_some(call, method, count):
-    """So many replies at least: a message may hold more."""
+    """At least that many replies: a message may hold more."""
     while count > 0:
         count -= method.items(call.receive())
 
@@ -224,10 +214,10 @@ def test_many_streams_on_a_connection(client, stub, admin, method):
         method.more(None, stub, 2)
     for call in calls:
         receive(call, method, 2)
-    wait_for(admin, {"streams_open": 20})
+    wait_for_numbers(admin, {"streams_open": 20})
     for call in calls[::2]:
         call.cancel()
-    wait_for(admin, {"streams_open": 10})
+    wait_for_numbers(admin, {"streams_open": 10})
 
 
 # ---- ends of every kind, from raw HTTP/2 ----
@@ -250,7 +240,7 @@ def raw_fixture(server, admin):
     yield connect
     for connection in connections:
         connection.close()
-    wait_for(admin, NOTHING)
+    wait_for_numbers(admin, NOTHING)
 
 
 def first_message(method):
@@ -340,4 +330,4 @@ def test_a_restart_amid_a_stream(fresh_server, tmp_path, method, kind, kill):
         call.cancel()
         end_of(call)
         client.close()
-        wait_for(admin_stub(channel), NOTHING)
+        wait_for_numbers(admin_stub(channel), NOTHING)

@@ -1,23 +1,15 @@
 """Watch: what is reported, in which order, to whom; how a watch ends, and goes on."""
 
 import asyncio
-import time
 
 import grpc
 import pytest
 
 import mini_redis_pb2 as pb
 from clients import Stub, admin_stub, open_channel
-from times import wait_until
+from errors import reason_of
+from times import unix_ms, wait_until
 from watching import TIMEOUT_S, Watcher, key_of, name_of, pattern_of, prefix_of
-
-
-def reason_of(error):
-    return dict(error.trailing_metadata())["keystore-reason"]
-
-
-def now_ms():
-    return int(time.time() * 1000)
 
 
 def test_selected_keys_are_reported_in_order(stub, keys):
@@ -87,7 +79,7 @@ def test_the_types_wanted_are_reported(stub, key):
         assert watcher.seen(1) == [("DELETE", key)]
 
 
-def test_flushes_concern_whoever_selects_in_the_database(fresh_server):
+def test_flushes_concern_those_who_select_in_the_database(fresh_server):
     server = fresh_server("--durability", "none")
     with open_channel(server.address) as channel:
         stub, admin = Stub(channel), admin_stub(channel)
@@ -118,14 +110,14 @@ def test_a_transaction_arrives_together(stub, keys):
 
 
 def changes_of(stub):
-    """Operations, and the fields of Op that tell them: pairs of (request, change)."""
+    """Operations, and the fields of Op that report them: pairs of (request, change)."""
     a, b = b"{changes}a", b"{changes}b"
     return [
         (pb.Op(set=pb.KeyValue(key=a, value=b"1")), "set"),
         (pb.Op(incr=pb.Increment(key=a, by=41)), "incr"),
         (pb.Op(append=pb.KeyValue(key=a, value=b"tail")), "append"),
         (pb.Op(set_range=pb.ByteRange(key=a, start=1, value=b"--")), "set_range"),
-        (pb.Op(expire=pb.ExpireRequest(key=a, expire_at_ms=now_ms() + 10**7)), "expire"),
+        (pb.Op(expire=pb.ExpireRequest(key=a, expire_at_ms=unix_ms() + 10**7)), "expire"),
         (pb.Op(set=pb.KeyValue(key=a, value=b"kept", keep_ttl=True)), "set"),
         (pb.Op(expire=pb.ExpireRequest(key=a, persist=True)), "expire"),
         (pb.Op(set_bit=pb.BitRequest(key=a, offset=3, bit=True)), "set_range"),
@@ -288,7 +280,7 @@ def test_initial_of_a_long_list_comes_in_pieces(stub, key):
     elements = [b"%d:" % i + b"x" * (i % 90) for i in range(100_000)]
     for i in range(0, len(elements), 10_000):
         stub.RPush(pb.ListInsert(key=key, values=elements[i:i + 10_000]))
-    deadline = now_ms() + 10**8
+    deadline = unix_ms() + 10**8
     stub.Expire(pb.ExpireRequest(key=key, expire_at_ms=deadline))
     with Watcher(stub, key_of(key), initial=True, with_changes=True) as watcher:
         found, batches = [], 0

@@ -26,10 +26,6 @@ UNKNOWN = object()  # the value of a key that was copied or renamed to: it has t
 
 # What is written.
 
-def now_ms():
-    return int(time.time() * 1000)
-
-
 def string_op(rng, key, db):
     value = b"%d" % rng.randrange(1000)
     return rng.choice([
@@ -182,7 +178,7 @@ class State:
 
 
 class Observer(threading.Thread):
-    """A watcher that comes and goes until it is told to stop."""
+    """A watcher that comes and goes until it is stopped."""
 
     def __init__(self, address, rng, constant=False):
         super().__init__(daemon=True)

@@ -32,9 +32,9 @@ class TTL:
         assert self._began - 1 <= expire_at_ms - self._ttl_ms <= self._ended + 1
 
 
-def wait_until(condition):
+def wait_until(condition, describe=lambda: "it does not come to hold"):
     """Asks until it holds; between two questions other threads of the test have their turn."""
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
-        assert time.monotonic() < deadline, "it does not come to hold"
+        assert time.monotonic() < deadline, describe()
         time.sleep(0.002)

@@ -54,7 +54,7 @@ class Watcher:
         return batch
 
     def events(self, count):
-        """The next events, exactly so many."""
+        """The next `count` events, when all of them have arrived."""
         while len(self._left) < count:
             self._left.extend(self.next_batch().events)
         taken, self._left = self._left[:count], self._left[count:]

@@ -380,7 +380,7 @@ size_t http2_session_queued(const struct http2_session *session)
     return session->queued;
 }
 
-/* It does not tell apart whose window is used up. */
+/* It does not distinguish whose window is used up. */
 size_t http2_session_owed(const struct http2_session *session)
 {
     return session->queued;
