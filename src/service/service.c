@@ -260,12 +260,23 @@ static void service_unhold(struct request *request)
 /* An answer of the engine that few requests get. */
 static void service_defer(struct request *request, enum engine_answer answer)
 {
-    if (answer == ENGINE_WAITING)
-        blocked_begin(request);
-    else if (answer == ENGINE_HELD && request->holds < MOST_HOLDS)
-        service_hold(request);
-    else
+    switch (answer) {
+    case ENGINE_DONE:
+    case ENGINE_PENDING:
+        break;
+    case ENGINE_HELD:
+        if (request->holds < MOST_HOLDS)
+            service_hold(request);
+        else
+            service_offload(request);
+        break;
+    case ENGINE_COSTLY:
         service_offload(request);
+        break;
+    case ENGINE_WAITING:
+        blocked_begin(request);
+        break;
+    }
 }
 
 static void service_submit(struct request *request)
