@@ -369,6 +369,7 @@ def test_a_drain_waits_for_it(fresh_server, key):
             assert again.result().value == value
         except grpc.RpcError as error:  # it came after the signal
             assert error.code() == grpc.StatusCode.UNAVAILABLE
+    server.wait()
 
 
 def test_deflate_is_refused(stub, key):

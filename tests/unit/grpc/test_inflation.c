@@ -400,7 +400,7 @@ static void test_a_mixed_stream(void **state)
     (void)state;
     static const size_t sizes[] = {10, LARGE, 5, 20000, LARGE, LARGE, 0, 128 * 1024, 7};
     const size_t count = sizeof sizes / sizeof sizes[0];
-    static const size_t cuts[] = {1000, 16384, 65536, SIZE_MAX};
+    static const size_t cuts[] = {5000, 16384, 65536, SIZE_MAX};
     size_t used = account_used();
     for (size_t way = 0; way < 8; way++) {
         struct echo *echo = connect_echo();
