@@ -10,7 +10,7 @@ enum err {
     ERR_OUT_OF_RANGE,  /* a number would overflow; no element has that index */
     ERR_OUT_OF_MEMORY, /* the memory limit is reached; reads and removals still work */
     ERR_TOO_LARGE,     /* key, value, message or answer over its limit */
-    ERR_BAD_MESSAGE,   /* the request cannot be decoded */
+    ERR_BAD_MESSAGE,   /* the request cannot be decoded or inflated */
     ERR_NOT_SERVED,    /* unknown method, field or compression; not exactly one message */
     ERR_DEADLINE,      /* the caller's deadline passed before anything was done */
     ERR_LOADING,       /* the data is still being loaded */

@@ -13,6 +13,11 @@ enum err call_gather(struct grpc_call *call, struct slice part, const char **why
     connection->unfinished += grpc_message_gathered(message) - before;
     if (err != ERR_NONE)
         return err;
+    if (grpc_message_is_compressed(message) && !call->sends_gzip) {
+        *why = "the message is marked as compressed, but the call has no grpc-encoding: gzip; send "
+               "that header, or the message uncompressed";
+        return ERR_BAD_MESSAGE;
+    }
     if (connection->unfinished > limits->max_unfinished) {
         *why = "too many large requests are in flight on this connection; send fewer at once";
         return ERR_TOO_LARGE;

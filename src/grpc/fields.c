@@ -8,9 +8,11 @@
 /* Bytes of one error's trailers: bounds the message that is sent. */
 #define MAX_STATUS_BYTES ((size_t)4096)
 
-const struct http2_field grpc_reply_fields[GRPC_REPLY_FIELDS] = {
+const struct http2_field grpc_reply_fields[GRPC_GZIP_REPLY_FIELDS] = {
     {SLICE_LITERAL(":status"), SLICE_LITERAL("200")},
     {SLICE_LITERAL("content-type"), SLICE_LITERAL("application/grpc")},
+    {SLICE_LITERAL("grpc-accept-encoding"), SLICE_LITERAL("identity,gzip")},
+    {SLICE_LITERAL("grpc-encoding"), SLICE_LITERAL("gzip")},
 };
 const struct http2_field grpc_ok_trailers[GRPC_OK_TRAILERS] = {
     {SLICE_LITERAL("grpc-status"), SLICE_LITERAL("0")},
@@ -29,11 +31,11 @@ void grpc_fields_init(struct grpc_fields *fields, const struct grpc_status *stat
     const struct http2_field all[GRPC_ERROR_FIELDS] = {
         grpc_reply_fields[0],
         grpc_reply_fields[1],
+        grpc_reply_fields[2],
         {SLICE_LITERAL("grpc-status"), slice_from_string(fields->code)},
         {SLICE_LITERAL("grpc-message"), buf_slice(&fields->message)},
         {SLICE_LITERAL("keystore-reason"), slice_from_string(status->reason)},
         {SLICE_LITERAL("grpc-status-details-bin"), buf_slice(&fields->details)},
-        {SLICE_LITERAL("grpc-accept-encoding"), SLICE_LITERAL("identity")},
         {status->trailer_name, buf_slice(&fields->trailer)},
     };
     memcpy(fields->fields, all, sizeof all);

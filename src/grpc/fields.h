@@ -6,13 +6,15 @@
 #include "grpc/status.h"
 #include "http2/http2.h"
 
-#define GRPC_REPLY_FIELDS 2
-#define GRPC_OK_TRAILERS  1
+#define GRPC_REPLY_FIELDS      3
+#define GRPC_GZIP_REPLY_FIELDS 4
+#define GRPC_OK_TRAILERS       1
 #define GRPC_ERROR_FIELDS                                                                          \
     8 /* at most, of a reply of header fields alone, GRPC_REPLY_FIELDS first */
 
-/* Static memory. */
-extern const struct http2_field grpc_reply_fields[GRPC_REPLY_FIELDS];
+/* Static memory. The first GRPC_REPLY_FIELDS are those of every reply; one with compressed messages
+ * has all. */
+extern const struct http2_field grpc_reply_fields[GRPC_GZIP_REPLY_FIELDS];
 extern const struct http2_field grpc_ok_trailers[GRPC_OK_TRAILERS];
 
 /* The fields that say how a call has failed. */

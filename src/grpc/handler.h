@@ -9,6 +9,15 @@
 struct grpc_call;
 struct grpc_stream_method;
 
+/* Which replies are compressed, of callers that accept gzip and do not decline it
+ * (keystore-compress: identity). */
+enum grpc_compress {
+    GRPC_COMPRESS_ASKED, /* of calls whose requests may be compressed, or that ask for it
+                            (keystore-compress: gzip) */
+    GRPC_COMPRESS_ALWAYS,
+    GRPC_COMPRESS_NEVER,
+};
+
 /* Limits; each comment names the abuse that it stops. Sizes are in bytes. */
 struct grpc_limits {
     size_t max_message;         /* of a request: refused by its prefix, before memory is
@@ -19,11 +28,20 @@ struct grpc_limits {
     int64_t write_timeout_ms;   /* in which the caller of a stream must read what waits for its
                                    window, or min_progress bytes of it: streams nobody reads */
     int64_t idle_timeout_ms;    /* without a call, after which a connection is drained; 0 = never */
+    enum grpc_compress compress; /* bounds the time that compression takes */
     struct http2_limits http2;
 };
 
 #define GRPC_REQUEST_TIMEOUT_MS 60000
 #define GRPC_MIN_PROGRESS       ((size_t)256 * 1024)
+
+/* Work for another thread, which takes long. Owned by the connection's thread before and after. */
+struct grpc_job {
+    void (*run)(struct grpc_job *job); /* on the other thread */
+    /* Then on this one, once, even if `run` was not called because the service is stopping; all
+     * connections may be gone. Frees the job. */
+    void (*finish)(struct grpc_job *job, int64_t now_ms);
+};
 
 /* The application that answers calls. Shared by all connections of a thread. */
 struct grpc_service {
@@ -43,6 +61,8 @@ struct grpc_service {
     /* The client cancelled the call, or the connection was closed, before the answer, or a call
      * that waits has to end: it must not be answered. */
     void (*on_cancel)(void *user, struct grpc_call *call);
+    /* Has the job run on another thread; NULL: this thread runs it. */
+    void (*run_elsewhere)(void *user, struct grpc_job *job);
     /* How calls of the method stream; NULL if it is unary. NULL: all are. */
     const struct grpc_stream_method *(*stream_of)(const void *method);
     /* The status of a call that violated the protocol; `why` is the error message. */

@@ -3,6 +3,7 @@
 
 #include "base/account.h"
 #include "base/check.h"
+#include "grpc/gunzip.h"
 
 /* The buffer of a message that arrives in pieces has a capacity of GROWTH times the bytes received,
  * but at most 1/FULL_SHARE of the message, until that share has arrived: then it gets the capacity
@@ -28,12 +29,7 @@ void grpc_message_drop_gathered(struct grpc_message *message)
 static enum err message_read_prefix(struct grpc_message *message, size_t max, const char **why)
 {
     const uint8_t *prefix = message->prefix;
-    if (prefix[0] == 1) {
-        *why = "the message is marked as compressed, but grpc-encoding is identity; send it "
-               "uncompressed";
-        return ERR_BAD_MESSAGE;
-    }
-    if (prefix[0] != 0) {
+    if (prefix[0] > GRPC_COMPRESSED) {
         *why = "the message's compressed-flag is neither 0 nor 1; a gRPC message is a flag byte, "
                "4 bytes of length, and that many bytes";
         return ERR_BAD_MESSAGE;
@@ -199,6 +195,28 @@ void grpc_message_keep(struct grpc_message *message)
     message_gather(message, message->borrowed);
     message->borrowed = (struct slice){0};
     DCHECK(grpc_message_gathered(message) <= message->expected);
+}
+
+enum err grpc_message_inflate(struct grpc_message *message, size_t size, const char **why)
+{
+    DCHECK(grpc_message_is_compressed(message));
+    struct grpc_message inflated = {.prefix_len = GRPC_PREFIX_SIZE, .expected = size};
+    buf_init(&inflated.gathered, size);
+    if (!message_reserve(&inflated, size, false, why))
+        return ERR_OUT_OF_MEMORY;
+    uint8_t *out = inflated.blob != NULL ? inflated.blob->data : inflated.gathered.data;
+    enum err err = gunzip(grpc_message_bytes(message), out, size, why);
+    if (err != ERR_NONE) {
+        grpc_message_deinit(&inflated);
+        return err;
+    }
+    if (inflated.blob != NULL)
+        inflated.in_blob.len = size;
+    else
+        inflated.gathered.len = size;
+    grpc_message_deinit(message);
+    *message = inflated;
+    return ERR_NONE;
 }
 
 void grpc_message_write_prefix(uint8_t out[GRPC_PREFIX_SIZE], size_t size)

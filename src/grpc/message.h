@@ -2,7 +2,8 @@
  * Extracts the one message of a unary request from its DATA: a Length-Prefixed-Message of gRPC,
  * that is a 5-byte prefix (Compressed-Flag, Message-Length) and the message. A message that arrives
  * in one piece is not copied; a large one is gathered in a blob of its length, so that a value that
- * makes up nearly all of it can be kept without a copy.
+ * makes up nearly all of it can be kept without a copy. A compressed message is gathered as it is,
+ * and inflated when it is complete.
  */
 #ifndef KEYSTORE_GRPC_MESSAGE_H
 #define KEYSTORE_GRPC_MESSAGE_H
@@ -12,6 +13,8 @@
 #include "base/err.h"
 
 #define GRPC_PREFIX_SIZE 5
+/* The Compressed-Flag of a message compressed with the grpc-encoding. */
+#define GRPC_COMPRESSED 1
 
 /* All zero is a message of which nothing has arrived. */
 struct grpc_message {
@@ -43,10 +46,9 @@ static inline size_t grpc_message_read_size(const uint8_t prefix[GRPC_PREFIX_SIZ
 
 /*
  * Consumes the next bytes. ERR_TOO_LARGE as soon as the prefix announces more than `max` bytes,
- * ERR_NOT_SERVED for a second message, ERR_BAD_MESSAGE for a malformed prefix or a compressed
- * message, since only grpc-encoding identity is accepted, ERR_OUT_OF_MEMORY if the clients' account
- * refuses the blob for a large message or the system has no memory for it. On errors *why is the
- * error message.
+ * ERR_NOT_SERVED for a second message, ERR_BAD_MESSAGE for a malformed prefix, ERR_OUT_OF_MEMORY if
+ * the clients' account refuses the blob for a large message or the system has no memory for it. On
+ * errors *why is the error message.
  */
 enum err grpc_message_take(struct grpc_message *message, struct slice bytes, size_t max,
                            const char **why) __attribute__((warn_unused_result));
@@ -81,6 +83,21 @@ static inline enum err grpc_message_check_complete(const struct grpc_message *me
 {
     return message->borrowed.len > 0 ? ERR_NONE : grpc_message_check_gathered(message, why);
 }
+
+/* True if the message, whose prefix is complete, is compressed. */
+static inline bool grpc_message_is_compressed(const struct grpc_message *message)
+{
+    return message->prefix[0] == GRPC_COMPRESSED;
+}
+
+/*
+ * Replaces a complete compressed message, as it has arrived, by what it inflates to, in memory of
+ * its own. `size` is from gunzip_size(). ERR_BAD_MESSAGE if it is corrupt, ERR_OUT_OF_MEMORY as
+ * above; then it is unchanged, and *why is the error message, valid until the next call by this
+ * thread.
+ */
+enum err grpc_message_inflate(struct grpc_message *message, size_t size, const char **why)
+    __attribute__((warn_unused_result));
 
 /* Where the rest of the message, *size bytes, is to be stored; NULL if no blob has been allocated.
  * grpc_message_take() does not copy bytes that are there already. */

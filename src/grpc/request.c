@@ -64,6 +64,31 @@ static bool request_parse_max_reply(struct slice text, uint64_t *bytes)
     return number > 0;
 }
 
+/* True if the list, separated by commas and perhaps spaces, has gzip among its members. */
+static bool request_lists_gzip(struct slice list)
+{
+    while (list.len > 0) {
+        const uint8_t *comma = memchr(list.data, ',', list.len);
+        size_t len = comma != NULL ? (size_t)(comma - list.data) : list.len;
+        struct slice member = slice_make(list.data, len);
+        while (member.len > 0 && member.data[0] == ' ')
+            member = slice_skip(member, 1);
+        while (member.len > 0 && member.data[member.len - 1] == ' ')
+            member.len--;
+        if (slice_equal(member, SLICE_LITERAL("gzip")))
+            return true;
+        list = slice_skip(list, comma != NULL ? len + 1 : len);
+    }
+    return false;
+}
+
+static enum grpc_wish request_parse_wish(struct slice text)
+{
+    if (slice_equal(text, SLICE_LITERAL("gzip")))
+        return GRPC_WISH_GZIP;
+    return slice_equal(text, SLICE_LITERAL("identity")) ? GRPC_WISH_IDENTITY : GRPC_WISH_MALFORMED;
+}
+
 /* True if the text starts with `lower`, which is in lower case, ignoring case. */
 static bool request_starts_in_any_case(struct slice text, struct slice lower)
 {
@@ -98,6 +123,14 @@ static void request_read_field(const struct http2_field *field, struct grpc_requ
     case sizeof "grpc-encoding" - 1:
         if (slice_equal(field->name, SLICE_LITERAL("grpc-encoding")))
             request->encoding = field->value;
+        break;
+    case sizeof "keystore-compress" - 1:
+        if (slice_equal(field->name, SLICE_LITERAL("keystore-compress")))
+            request->wish = request_parse_wish(field->value);
+        break;
+    case sizeof "grpc-accept-encoding" - 1:
+        if (slice_equal(field->name, SLICE_LITERAL("grpc-accept-encoding")))
+            request->accepts_gzip |= request_lists_gzip(field->value);
         break;
     case sizeof "keystore-max-reply-bytes" - 1:
         if (slice_equal(field->name, SLICE_LITERAL("keystore-max-reply-bytes")))

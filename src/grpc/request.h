@@ -11,12 +11,22 @@ struct http2_field;
  * implementations. */
 #define GRPC_DEFAULT_MAX_REPLY ((uint64_t)4 * 1024 * 1024)
 
+/* keystore-compress: what the caller wants of replies. */
+enum grpc_wish {
+    GRPC_WISH_NONE, /* it does not say */
+    GRPC_WISH_GZIP,
+    GRPC_WISH_IDENTITY,
+    GRPC_WISH_MALFORMED,
+};
+
 /* The parsed fields; slices are borrowed from them. */
 struct grpc_request {
     struct slice method; /* of HTTP: POST */
     struct slice path;
     struct slice content_type;
     struct slice encoding; /* grpc-encoding; empty = identity */
+    bool accepts_gzip;     /* grpc-accept-encoding lists it */
+    enum grpc_wish wish;
     int64_t timeout_ms;    /* rounded up; GRPC_NO_TIMEOUT if there is none */
     bool timeout_valid;    /* false if grpc-timeout is malformed */
     uint64_t max_reply;    /* the largest reply message that the client accepts, in bytes */
@@ -24,8 +34,8 @@ struct grpc_request {
     bool expects_continue; /* it waits for 100 Continue before it sends its body */
 };
 
-/* Parses the fields that gRPC defines, and keystore-max-reply-bytes; other custom metadata is
- * ignored. */
+/* Parses the fields that gRPC defines, keystore-max-reply-bytes and keystore-compress; other custom
+ * metadata is ignored. */
 void grpc_request_parse(const struct http2_field *fields, size_t count,
                         struct grpc_request *request);
 

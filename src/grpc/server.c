@@ -9,6 +9,8 @@
 #include "base/mem.h"
 #include "grpc/call.h"
 #include "grpc/fields.h"
+#include "grpc/gunzip.h"
+#include "grpc/gzip.h"
 #include "grpc/request.h"
 
 #include <stdio.h>
@@ -56,10 +58,61 @@ struct chain *grpc_call_reply_begin(struct grpc_call *call, size_t size)
     return reply;
 }
 
+struct gzip *server_gzip(struct grpc_server *server)
+{
+    if (server->gzip == NULL)
+        server->gzip = gzip_new();
+    return server->gzip;
+}
+
+static void server_compress(struct gzip *gzip, struct chain *reply)
+{
+    struct chain compressed = {0};
+    struct chain_cursor cursor = {0};
+    DCHECK(chain_length(reply) >= GRPC_PREFIX_SIZE && reply->bytes.data[0] != GRPC_COMPRESSED);
+    chain_skip(reply, &cursor, GRPC_PREFIX_SIZE);
+    size_t size = chain_length(reply) - GRPC_PREFIX_SIZE;
+    if (gzip_append(gzip, reply, cursor, size, &compressed) == 0) {
+        chain_deinit(&compressed);
+        return;
+    }
+    chain_deinit(reply);
+    *reply = compressed;
+}
+
+void grpc_reply_compress(struct chain *reply)
+{
+    struct gzip *gzip = gzip_new();
+    server_compress(gzip, reply);
+    gzip_free(gzip);
+}
+
+void grpc_call_compress(struct grpc_call *call, struct chain *reply)
+{
+    DCHECK(call->wants_gzip);
+    server_compress(server_gzip(call->connection->server), reply);
+}
+
+bool grpc_call_wants_gzip(const struct grpc_call *call)
+{
+    return call->wants_gzip;
+}
+
+/* The reply's fields; counts a compressed one. */
+static size_t server_count_reply(struct grpc_call *call, const struct chain *reply)
+{
+    if (reply->bytes.data[0] != GRPC_COMPRESSED)
+        return GRPC_REPLY_FIELDS;
+    struct slice member = slice_skip(buf_slice(&reply->bytes), GRPC_PREFIX_SIZE);
+    compression_count(&call->connection->server->compressed, member.len, gunzip_read_size(member));
+    return GRPC_GZIP_REPLY_FIELDS;
+}
+
 void grpc_call_reply_chain(struct grpc_call *call, struct chain *reply)
 {
     struct http2_stream *stream = call_stream(call);
-    http2_answer_begin(stream, grpc_reply_fields, GRPC_REPLY_FIELDS, chain_length(reply));
+    size_t fields = server_count_reply(call, reply);
+    http2_answer_begin(stream, grpc_reply_fields, fields, chain_length(reply));
     chain_append_chain(http2_answer_body(stream), reply);
     grpc_call_reply_end(call);
 }
@@ -169,10 +222,27 @@ static void server_set_deadline(struct grpc_call *call, int64_t timeout_ms)
         timeout_ms == GRPC_NO_TIMEOUT ? GRPC_NO_TIMEOUT : call->connection->now_ms + timeout_ms;
 }
 
+static bool server_wants_gzip(const struct grpc_server *server, const struct grpc_call *call,
+                              const struct grpc_request *request)
+{
+    if (!request->accepts_gzip || request->wish == GRPC_WISH_IDENTITY)
+        return false;
+    switch (server->limits.compress) {
+    case GRPC_COMPRESS_ASKED:
+        return call->sends_gzip || request->wish == GRPC_WISH_GZIP;
+    case GRPC_COMPRESS_ALWAYS:
+        return true;
+    case GRPC_COMPRESS_NEVER:
+        break;
+    }
+    return false;
+}
+
 /* True if the call is accepted; else it has been answered with an error. */
 static bool server_begin_call(struct grpc_call *call, const struct grpc_request *request)
 {
     const struct grpc_service *service = call->connection->server->service;
+    bool is_gzip = slice_equal(request->encoding, SLICE_LITERAL("gzip"));
     call->method = service->find_method(service->user, request->path);
     if (call->method != NULL && service->stream_of != NULL)
         call->stream = service->stream_of(call->method);
@@ -188,14 +258,20 @@ static bool server_begin_call(struct grpc_call *call, const struct grpc_request 
                     "size in bytes of the largest message that the client accepts");
     else if (request->timeout_ms == 0)
         server_fail(call, ERR_DEADLINE, "the deadline had passed when the request arrived");
-    else if (request->encoding.len > 0 &&
+    else if (request->wish == GRPC_WISH_MALFORMED)
+        server_fail(call, ERR_BAD_ARGUMENT,
+                    "keystore-compress is malformed; it is gzip or identity, how replies are to be "
+                    "sent");
+    else if (request->encoding.len > 0 && !is_gzip &&
              !slice_equal(request->encoding, SLICE_LITERAL("identity")))
-        server_fail(
-            call, ERR_NOT_SERVED,
-            "the request's grpc-encoding is not supported; this server accepts only identity");
+        server_fail(call, ERR_NOT_SERVED,
+                    "the request's grpc-encoding is not supported; this server accepts identity "
+                    "and gzip");
     else {
         server_set_deadline(call, request->timeout_ms);
         call->max_reply = request->max_reply;
+        call->sends_gzip = is_gzip;
+        call->wants_gzip = server_wants_gzip(call->connection->server, call, request);
         return true;
     }
     return false;
@@ -210,7 +286,9 @@ static void server_remember(struct grpc_connection *connection, uint32_t block_i
                                    .method = call->method,
                                    .stream = call->stream,
                                    .timeout_ms = request->timeout_ms,
-                                   .max_reply = request->max_reply};
+                                   .max_reply = request->max_reply,
+                                   .sends_gzip = call->sends_gzip,
+                                   .wants_gzip = call->wants_gzip};
 }
 
 static void server_on_request(void *user, struct http2_stream *stream,
@@ -225,6 +303,8 @@ static void server_on_request(void *user, struct http2_stream *stream,
         call->method = known->method;
         server_set_deadline(call, known->timeout_ms);
         call->max_reply = known->max_reply;
+        call->sends_gzip = known->sends_gzip;
+        call->wants_gzip = known->wants_gzip;
         if (known->stream != NULL) {
             call->stream = known->stream;
             call_stream_open(call);
@@ -337,17 +417,11 @@ static uint8_t *server_place(void *user, struct http2_stream *stream, size_t *si
     return grpc_message_space(&call->message, size);
 }
 
-static void server_on_end(void *user, struct http2_stream *stream)
+/* Passes a request to the service, or fails it for the reason that `why` gives. */
+static void server_submit(struct grpc_call *call, enum err err, const char *why)
 {
-    struct grpc_connection *connection = user;
-    struct grpc_call *call = http2_stream_user(stream);
+    struct grpc_connection *connection = call->connection;
     const struct grpc_service *service = connection->server->service;
-    const char *why;
-    if (call->stream != NULL) {
-        call_stream_end_request(call);
-        return;
-    }
-    enum err err = grpc_message_check_complete(&call->message, &why);
     if (err == ERR_NONE && connection->now_ms >= call->deadline_ms) {
         err = ERR_DEADLINE;
         why = "the deadline passed before the request was complete";
@@ -367,6 +441,34 @@ static void server_on_end(void *user, struct http2_stream *stream)
     service->on_request(service->user, call, call->method, grpc_message_bytes(&call->message));
 }
 
+static void server_submit_compressed(struct grpc_call *call)
+{
+    const char *why;
+    if (call->connection->borrower == call)
+        call->connection->borrower = NULL;
+    enum err err = inflation_begin(call, &why);
+    if (call->inflation != NULL)
+        call->state = CALL_INFLATING;
+    else
+        server_submit(call, err, why);
+}
+
+static void server_on_end(void *user, struct http2_stream *stream)
+{
+    struct grpc_call *call = http2_stream_user(stream);
+    const char *why = NULL;
+    (void)user;
+    if (call->stream != NULL) {
+        call_stream_end_request(call);
+        return;
+    }
+    enum err err = grpc_message_check_complete(&call->message, &why);
+    if (err == ERR_NONE && grpc_message_is_compressed(&call->message))
+        server_submit_compressed(call);
+    else
+        server_submit(call, err, why);
+}
+
 static void server_on_close(void *user, struct http2_stream *stream)
 {
     struct grpc_connection *connection = user;
@@ -378,6 +480,7 @@ static void server_on_close(void *user, struct http2_stream *stream)
         connection->unanswered--;
     if (call->state == CALL_SUBMITTED || call->state == CALL_WAITING)
         service->on_cancel(service->user, call);
+    inflation_abandon(call);
     call_stream_close(call);
     server_unlink_submitted(call);
     call_drop_message(call);
@@ -395,6 +498,22 @@ static void server_on_feed_end(void *user)
     }
     server_keep_borrowed(connection);
     DCHECK(connection->submitted == NULL && connection->borrower == NULL);
+}
+
+void call_continue(struct grpc_call *call, enum err err, const char *why, struct slice rest,
+                   bool end)
+{
+    struct grpc_connection *connection = call->connection;
+    connection->feeding = true;
+    if (call->stream != NULL) {
+        call_stream_continue(call, err, why, rest, end);
+    } else {
+        call->state = CALL_RECEIVING;
+        server_submit(call, err, why);
+    }
+    server_on_feed_end(connection);
+    connection->feeding = false;
+    connection->on_output(connection->user);
 }
 
 static const struct http2_handler handler = {
@@ -425,6 +544,7 @@ void grpc_server_free(struct grpc_server *server)
     if (server == NULL)
         return;
     http2_context_free(server->http2);
+    gzip_free(server->gzip);
     free(server);
 }
 
@@ -448,7 +568,7 @@ void grpc_connection_free(struct grpc_connection *connection)
         return;
     http2_session_free(connection->session);
     CHECK(connection->unanswered == 0 && connection->unfinished == 0 &&
-          connection->submitted == NULL);
+          connection->inflating == 0 && connection->submitted == NULL);
     free(connection);
 }
 
@@ -508,7 +628,7 @@ bool grpc_connection_finished(const struct grpc_connection *connection)
 
 bool grpc_connection_has_unanswered(const struct grpc_connection *connection)
 {
-    return connection->unanswered > 0;
+    return connection->unanswered > 0 || connection->inflating > 0;
 }
 
 struct closing grpc_connection_expired(const struct grpc_connection *connection, int64_t now_ms)
@@ -579,6 +699,13 @@ void grpc_connection_check(struct grpc_connection *connection, int64_t now_ms)
     server_end_if_idle(connection, now_ms);
 }
 
+static struct grpc_compressed server_read_counts(const struct compression_counts *counts)
+{
+    return (struct grpc_compressed){.messages = atomic_load(&counts->messages),
+                                    .compressed_bytes = atomic_load(&counts->compressed_bytes),
+                                    .plain_bytes = atomic_load(&counts->plain_bytes)};
+}
+
 struct grpc_counts grpc_server_counts(const struct grpc_server *server)
 {
     return (struct grpc_counts){.slow_requests = atomic_load(&server->slow_requests),
@@ -586,6 +713,8 @@ struct grpc_counts grpc_server_counts(const struct grpc_server *server)
                                 .idle_connections = atomic_load(&server->idle_connections),
                                 .not_grpc = atomic_load(&server->not_grpc),
                                 .streams_open = atomic_load(&server->streams_open),
+                                .inflated = server_read_counts(&server->inflated),
+                                .compressed = server_read_counts(&server->compressed),
                                 .streams = http2_context_reset_counts(server->http2)};
 }
 

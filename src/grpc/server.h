@@ -82,12 +82,17 @@ void grpc_connection_check(struct grpc_connection *connection, int64_t now_ms);
 
 /* Requests and connections refused or ended so far, not counting calls answered with a gRPC status.
  * Callable from any thread. */
+struct grpc_compressed {
+    uint64_t messages, compressed_bytes, plain_bytes;
+};
 struct grpc_counts {
-    uint64_t slow_requests;    /* that did not arrive in time */
-    uint64_t unread_streams;   /* ended because their replies were not read in time */
-    uint64_t idle_connections; /* that were drained because they had no calls */
-    uint64_t not_grpc;         /* requests answered by plain HTTP */
-    uint64_t streams_open;     /* streaming calls whose streams exist, now */
+    uint64_t slow_requests;            /* that did not arrive in time */
+    uint64_t unread_streams;           /* ended because their replies were not read in time */
+    uint64_t idle_connections;         /* that were drained because they had no calls */
+    uint64_t not_grpc;                 /* requests answered by plain HTTP */
+    uint64_t streams_open;             /* streaming calls whose streams exist, now */
+    struct grpc_compressed inflated;   /* messages of requests that came compressed */
+    struct grpc_compressed compressed; /* messages of replies that were sent compressed */
     struct http2_reset_counts streams;
 };
 struct grpc_counts grpc_server_counts(const struct grpc_server *server);
@@ -143,7 +148,11 @@ void grpc_call_reply_end(struct grpc_call *call);
 
 /* The same in two steps. grpc_reply_begin(), on any thread, starts a reply in an empty chain, to
  * which a message of `size` bytes is then appended; grpc_call_reply_chain() sends it as the reply.
- */
+ * In between, grpc_reply_compress(), on any thread, or grpc_call_compress() replaces it by a
+ * compressed one if that is worth it; only for a caller that wants it. */
+bool grpc_call_wants_gzip(const struct grpc_call *call);
+void grpc_reply_compress(struct chain *reply);
+void grpc_call_compress(struct grpc_call *call, struct chain *reply);
 void grpc_reply_begin(struct chain *reply, size_t size);
 void grpc_call_reply_chain(struct grpc_call *call, struct chain *reply);
 

@@ -6,12 +6,15 @@
 #include "base/mem.h"
 #include "grpc/call.h"
 #include "grpc/fields.h"
+#include "grpc/gzip.h"
 
 #include <stdlib.h>
 
 struct stream_state {
     bool begun;         /* the reply's headers are sent */
     bool draining;      /* on_drain was called */
+    bool holding;       /* grpc_stream_hold() */
+    bool *gone;         /* set when the call is closed; NULL: nobody asks */
     struct chain *body; /* of the reply, within on_room */
     int64_t unread_ms;  /* monotonic: since when replies wait for the stream's window; 0: they do
                            not. Of that period: */
@@ -42,6 +45,8 @@ void call_stream_close(struct grpc_call *call)
         call->stream->on_cancel(stream_service(call), call);
     if (call->streaming->has_error)
         grpc_fields_deinit(&call->streaming->error);
+    if (call->streaming->gone != NULL)
+        *call->streaming->gone = true;
     free(call->streaming);
     call->streaming = NULL;
     atomic_fetch_sub_explicit(&call->connection->server->streams_open, 1, memory_order_relaxed);
@@ -105,17 +110,69 @@ static bool stream_gather(struct grpc_call *call, struct slice part)
     return false;
 }
 
-static void stream_deliver(struct grpc_call *call, struct slice message)
+/* False if the method has ended the call and it is gone. */
+static bool stream_deliver(struct grpc_call *call, struct slice message)
 {
+    bool gone = false;
+    call->streaming->gone = &gone;
     call->stream->on_message(stream_service(call), call, message);
+    if (!gone)
+        call->streaming->gone = NULL;
+    return !gone;
 }
 
-void call_stream_take_data(struct grpc_call *call, struct slice data)
+/* The same for the gathered message. */
+static bool stream_deliver_gathered(struct grpc_call *call)
+{
+    struct grpc_message message = call->message;
+    call->connection->unfinished -= grpc_message_gathered(&message);
+    call->message = (struct grpc_message){0};
+    bool there = stream_deliver(call, grpc_message_bytes(&message));
+    grpc_message_deinit(&message);
+    return there;
+}
+
+/* A message is complete. False if the call is gone or has failed. */
+static bool stream_take_message(struct grpc_call *call)
+{
+    const char *why;
+    if (!grpc_message_is_compressed(&call->message))
+        return stream_deliver_gathered(call);
+    enum err err = inflation_begin(call, &why);
+    if (err != ERR_NONE) {
+        stream_drop_message(call);
+        stream_fail(call, err, why);
+        return false;
+    }
+    if (call->inflation == NULL)
+        return stream_deliver_gathered(call);
+    http2_request_hold(call_stream(call), true);
+    return true;
+}
+
+/* Keeps what follows a message that is being inflated. */
+static bool stream_keep(struct grpc_call *call, struct slice data)
+{
+    const char *why;
+    enum err err = inflation_take_data(call, data, &why);
+    if (err == ERR_NONE)
+        return true;
+    inflation_abandon(call);
+    stream_fail(call, err, why);
+    return false;
+}
+
+/* False if the call is gone or has failed. */
+static bool stream_take_data(struct grpc_call *call, struct slice data)
 {
     while (data.len > 0 && call->state == CALL_STREAMING) {
+        if (call->inflation != NULL)
+            return stream_keep(call, data);
         size_t size = stream_whole_message(call, data);
         if (size > 0) {
-            stream_deliver(call, slice_make(data.data + GRPC_PREFIX_SIZE, size - GRPC_PREFIX_SIZE));
+            struct slice whole = slice_make(data.data, size);
+            if (!stream_deliver(call, slice_skip(whole, GRPC_PREFIX_SIZE)))
+                return false;
             data = slice_skip(data, size);
             continue;
         }
@@ -127,17 +184,41 @@ void call_stream_take_data(struct grpc_call *call, struct slice data)
         if (size > data.len)
             size = data.len;
         if (!stream_gather(call, slice_make(data.data, size)))
-            return;
+            return false;
         data = slice_skip(data, size);
-        if (call->message.prefix_len == GRPC_PREFIX_SIZE && stream_missing(&call->message) == 0) {
-            stream_deliver(call, grpc_message_bytes(&call->message));
-            stream_drop_message(call);
-        }
+        if (call->message.prefix_len == GRPC_PREFIX_SIZE && stream_missing(&call->message) == 0 &&
+            !stream_take_message(call))
+            return false;
     }
+    return true;
+}
+
+void call_stream_take_data(struct grpc_call *call, struct slice data)
+{
+    (void)stream_take_data(call, data);
+}
+
+void call_stream_continue(struct grpc_call *call, enum err err, const char *why, struct slice rest,
+                          bool end)
+{
+    if (call->state != CALL_STREAMING) {
+        stream_drop_message(call);
+        return;
+    }
+    http2_request_hold(call_stream(call), call->streaming->holding);
+    if (err != ERR_NONE)
+        stream_fail(call, err, why);
+    else if (stream_deliver_gathered(call) && stream_take_data(call, rest) && end &&
+             call->state == CALL_STREAMING)
+        call_stream_end_request(call);
 }
 
 void call_stream_end_request(struct grpc_call *call)
 {
+    if (call->inflation != NULL) {
+        inflation_end_request(call);
+        return;
+    }
     if (call->message.prefix_len > 0) {
         stream_drop_message(call);
         stream_fail(call, ERR_BAD_MESSAGE, "the request ends within a message");
@@ -239,7 +320,8 @@ void call_stream_drain(struct grpc_connection *connection)
 static void stream_begin_reply(struct grpc_call *call)
 {
     call->streaming->begun = true;
-    http2_reply_begin(call_stream(call), grpc_reply_fields, GRPC_REPLY_FIELDS);
+    http2_reply_begin(call_stream(call), grpc_reply_fields,
+                      call->wants_gzip ? GRPC_GZIP_REPLY_FIELDS : GRPC_REPLY_FIELDS);
 }
 
 void grpc_stream_ready(struct grpc_call *call)
@@ -259,13 +341,54 @@ void grpc_stream_begin(struct grpc_call *call)
     call_tell_output(call->connection);
 }
 
+static void stream_fill(struct grpc_call *call, struct chain *body, size_t room)
+{
+    call->streaming->body = body;
+    call->stream->on_room(stream_service(call), call, room);
+    call->streaming->body = NULL;
+}
+
+/* Appends the message that follows the cursor, with its prefix, compressed if it is worth it. One
+ * that takes longer than a page is sent as it is. */
+static void stream_compress(struct grpc_call *call, const struct chain *plain,
+                            struct chain_cursor *cursor, struct chain *body)
+{
+    struct grpc_server *server = call->connection->server;
+    size_t size = grpc_message_read_size(plain->bytes.data + cursor->bytes);
+    struct chain_cursor message = *cursor;
+    chain_skip(plain, &message, GRPC_PREFIX_SIZE);
+    size_t compressed =
+        size <= GZIP_MOST_INLINE ? gzip_append(server_gzip(server), plain, message, size, body) : 0;
+    if (compressed == 0) {
+        chain_append_range(body, plain, cursor, GRPC_PREFIX_SIZE + size);
+        return;
+    }
+    compression_count(&server->compressed, compressed, size);
+    chain_skip(plain, cursor, GRPC_PREFIX_SIZE + size);
+}
+
+/* The method writes to a chain of its own, whose messages are then compressed. */
+static void stream_fill_compressed(struct grpc_call *call, struct chain *body, size_t room)
+{
+    struct chain plain = {0};
+    struct chain_cursor cursor = {0};
+    stream_fill(call, &plain, room);
+    for (size_t left = chain_length(&plain); left > 0;) {
+        size_t size = grpc_message_read_size(plain.bytes.data + cursor.bytes);
+        stream_compress(call, &plain, &cursor, body);
+        left -= GRPC_PREFIX_SIZE + size;
+    }
+    chain_deinit(&plain);
+}
+
 void call_stream_on_room(void *user, struct http2_stream *stream, struct chain *body, size_t room)
 {
     struct grpc_call *call = http2_stream_user(stream);
     (void)user;
-    call->streaming->body = body;
-    call->stream->on_room(stream_service(call), call, room);
-    call->streaming->body = NULL;
+    if (call->wants_gzip)
+        stream_fill_compressed(call, body, room);
+    else
+        stream_fill(call, body, room);
 }
 
 struct chain *grpc_stream_write(struct grpc_call *call, size_t size)
@@ -326,7 +449,9 @@ void grpc_stream_end(struct grpc_call *call, const struct grpc_status *status)
 
 void grpc_stream_hold(struct grpc_call *call, bool hold)
 {
-    http2_request_hold(call_stream(call), hold);
+    call->streaming->holding = hold;
+    if (call->inflation == NULL)
+        http2_request_hold(call_stream(call), hold);
     if (!hold)
         call_tell_output(call->connection);
 }

@@ -16,6 +16,7 @@ enum option_type {
     TYPE_LISTEN,
     TYPE_LOG_LEVEL,
     TYPE_REFLECTION,
+    TYPE_COMPRESS,
     TYPE_POLICY, /* enum store_policy */
     TYPE_PATH,   /* char[CONFIG_MAX_PATH] */
     TYPE_DURABILITY,
@@ -128,6 +129,11 @@ static const struct setting settings[] = {
       "whether tools such as grpcurl can ask for the API: on, off, or text, which shows keys and "
       "values as text instead of base64 (on)"},
      .type = TYPE_REFLECTION},
+    {{0, "compress-replies", "WHEN",
+      "which replies are compressed, of clients that accept gzip: asked, of calls that send gzip "
+      "or "
+      "the metadata keystore-compress; always; or never (asked)"},
+     .type = TYPE_COMPRESS},
     {{0, "drain-timeout", "SECONDS", "time for calls in flight to finish at shutdown (10)"},
      TYPE_SECONDS,
      AT(net.drain_timeout_ms),
@@ -316,6 +322,21 @@ static bool options_set_reflection(struct config *config, const char *value, con
     return false;
 }
 
+static bool options_set_compress(struct config *config, const char *value, const char **why)
+{
+    static const char *const names[] = {[GRPC_COMPRESS_ASKED] = "asked",
+                                        [GRPC_COMPRESS_ALWAYS] = "always",
+                                        [GRPC_COMPRESS_NEVER] = "never"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(value, names[i]) == 0) {
+            config->compress_replies = (enum grpc_compress)i;
+            return true;
+        }
+    }
+    *why = "must be asked, always or never";
+    return false;
+}
+
 static const char *const durabilities[] = {
     [JOURNAL_ALWAYS] = "always", [JOURNAL_EVERY_SECOND] = "everysec", [JOURNAL_NONE] = "none"};
 
@@ -458,6 +479,8 @@ static bool options_set_value(size_t row, struct config *config, const char *val
         return options_set_flag((bool *)((char *)config + setting->offset), value, why);
     case TYPE_REFLECTION:
         return options_set_reflection(config, value, why);
+    case TYPE_COMPRESS:
+        return options_set_compress(config, value, why);
     case TYPE_LOG_LEVEL:
         *why = "must be error, warning, info or debug";
         return log_level_parse(value, &config->log_level);

@@ -43,6 +43,13 @@ static uint64_t report_count_blocked(const struct report *report)
     return blocked;
 }
 
+static void report_add_compressed(struct grpc_compressed *sum, struct grpc_compressed counts)
+{
+    sum->messages += counts.messages;
+    sum->compressed_bytes += counts.compressed_bytes;
+    sum->plain_bytes += counts.plain_bytes;
+}
+
 static struct grpc_counts report_count_calls(const struct report *report)
 {
     struct grpc_counts all = {0};
@@ -53,6 +60,8 @@ static struct grpc_counts report_count_calls(const struct report *report)
         all.idle_connections += counts.idle_connections;
         all.not_grpc += counts.not_grpc;
         all.streams_open += counts.streams_open;
+        report_add_compressed(&all.inflated, counts.inflated);
+        report_add_compressed(&all.compressed, counts.compressed);
         all.streams.refused += counts.streams.refused;
         all.streams.stream_errors += counts.streams.stream_errors;
     }
@@ -142,6 +151,18 @@ static void report_put_refused(const struct report *report, struct info_writer *
     info_put(writer, "requests_not_grpc", "%" PRIu64, counts.not_grpc);
 }
 
+/* Messages that came, or were sent, compressed; their bytes compressed and uncompressed. */
+static void report_put_compressed(const struct report *report, struct info_writer *writer)
+{
+    struct grpc_counts counts = report_count_calls(report);
+    info_put(writer, "compressed_requests", "%" PRIu64, counts.inflated.messages);
+    info_put(writer, "compressed_request_bytes", "%" PRIu64, counts.inflated.compressed_bytes);
+    info_put(writer, "uncompressed_request_bytes", "%" PRIu64, counts.inflated.plain_bytes);
+    info_put(writer, "compressed_replies", "%" PRIu64, counts.compressed.messages);
+    info_put(writer, "compressed_reply_bytes", "%" PRIu64, counts.compressed.compressed_bytes);
+    info_put(writer, "uncompressed_reply_bytes", "%" PRIu64, counts.compressed.plain_bytes);
+}
+
 static void report_write_stats(void *user, struct info_writer *writer)
 {
     const struct report *report = user;
@@ -161,6 +182,7 @@ static void report_write_stats(void *user, struct info_writer *writer)
     struct channels_counts channels = report_count_channels(report);
     info_put(writer, "pubsub_channels", "%zu", channels.channels);
     info_put(writer, "pubsub_patterns", "%zu", channels.patterns);
+    report_put_compressed(report, writer);
 }
 
 /* As in Redis, except that errors with a count of 0 are listed, too. */

@@ -3,6 +3,7 @@
 #define KEYSTORE_SERVER_SETTINGS_H
 
 #include "base/log.h"
+#include "grpc/handler.h"
 #include "http2/http2.h"
 #include "journal/journal.h"
 #include "net/address.h"
@@ -28,8 +29,9 @@ struct config {
     size_t max_value;           /* bytes */
     int64_t request_timeout_ms; /* as in struct grpc_limits */
     int64_t idle_timeout_ms;    /* the same; 0 = never */
-    size_t max_client_memory;   /* bytes for requests and answers, see base/account.h */
-    size_t watch_history;       /* bytes of recent changes that are kept for watchers */
+    enum grpc_compress compress_replies;
+    size_t max_client_memory; /* bytes for requests and answers, see base/account.h */
+    size_t watch_history;     /* bytes of recent changes that are kept for watchers */
     struct store_options store;
     char dir[CONFIG_MAX_PATH]; /* the data directory */
     struct journal_options journal;

@@ -206,6 +206,7 @@ static struct grpc_limits worker_grpc_limits(const struct config *config)
     limits.min_progress = config->net.min_progress;
     limits.write_timeout_ms = config->net.write_timeout_ms;
     limits.idle_timeout_ms = config->idle_timeout_ms;
+    limits.compress = config->compress_replies;
     return limits;
 }
 

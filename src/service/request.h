@@ -42,8 +42,9 @@ struct request {
 
     struct grpc_message message; /* taken over from the call */
     uint64_t max_reply;
-    unsigned holds; /* how often it was held */
-    bool must_wait; /* offloaded: there was no list for it */
+    bool wants_gzip; /* the reply is to be compressed */
+    unsigned holds;  /* how often it was held */
+    bool must_wait;  /* offloaded: there was no list for it */
     struct offload_job job;
     atomic_bool is_abandoned; /* offloaded: cancelled meanwhile */
     struct chain reply;       /* encoded by another thread, */

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/container.h"
 #include "base/mem.h"
+#include "grpc/gzip.h"
 #include "service/blocked.h"
 #include "service/check.h"
 #include "service/info.h"
@@ -58,6 +59,7 @@ static void service_release_detached(struct request *request)
     grpc_message_deinit(&request->message);
     chain_deinit(&request->reply);
     atomic_store_explicit(&request->is_abandoned, false, memory_order_relaxed);
+    request->wants_gzip = false;
     request->holds = 0;
     request->must_wait = false;
     request->is_detached = false;
@@ -89,6 +91,59 @@ void service_fail(struct request *request, enum err err, const char *why)
     grpc_call_fail(request->call, &status);
 }
 
+static struct request *service_request_of(struct offload_job *job)
+{
+    return CONTAINER_OF(job, struct request, job);
+}
+
+static void service_start_job(struct request *request, void (*run)(struct offload_job *job),
+                              void (*finish)(struct offload_job *job))
+{
+    request->state = REQUEST_OFFLOADED;
+    request->job.run = run;
+    request->job.finish = finish;
+    request->job.worker = request->service->options.worker;
+    offload_add(request->service->options.offload, &request->job,
+                request->method->type == METHOD_INFO);
+}
+
+static void service_compress(struct offload_job *job)
+{
+    struct request *request = service_request_of(job);
+    if (!atomic_load(&request->is_abandoned))
+        grpc_reply_compress(&request->reply);
+}
+
+static void service_finish_compressed(struct offload_job *job)
+{
+    struct request *request = service_request_of(job);
+    if (request->call != NULL)
+        grpc_call_reply_chain(request->call, &request->reply);
+    service_recycle(request);
+}
+
+/* Sends the engine's answer to a caller who wants it compressed; a large one is compressed by
+ * another thread. */
+static void service_answer_compressed(struct request *request)
+{
+    const struct encoder *encoder = request->method->encoder;
+    const struct op_result *result = &request->task.result;
+    size_t size = encoder->size(result);
+    request->is_detached = true; /* the reply is its own */
+    grpc_reply_begin(&request->reply, size);
+    encoder->write(result, &request->reply);
+    if (size > GZIP_MOST_INLINE && request->service->options.offload != NULL) {
+        op_result_release(&request->task.result);
+        request->task.result = (struct op_result){0};
+        arena_reset(&request->arena);
+        service_start_job(request, service_compress, service_finish_compressed);
+        return;
+    }
+    grpc_call_compress(request->call, &request->reply);
+    grpc_call_reply_chain(request->call, &request->reply);
+    service_recycle(request);
+}
+
 void service_answer(struct request *request)
 {
     const struct op_result *result = &request->task.result;
@@ -96,6 +151,9 @@ void service_answer(struct request *request)
         service_fail(request, result->err, result->why);
     } else if (request->is_detached && chain_length(&request->reply) > 0) {
         grpc_call_reply_chain(request->call, &request->reply);
+    } else if (grpc_call_wants_gzip(request->call)) {
+        service_answer_compressed(request);
+        return;
     } else {
         const struct encoder *encoder = request->method->encoder;
         encoder->write(result, grpc_call_reply_begin(request->call, encoder->size(result)));
@@ -160,11 +218,6 @@ static enum err service_run_op(struct request *request, const char **why)
     return ERR_NONE;
 }
 
-static struct request *service_request_of(struct offload_job *job)
-{
-    return CONTAINER_OF(job, struct request, job);
-}
-
 /* Also releases here, not on the worker, what is large. */
 static void service_run(struct offload_job *job)
 {
@@ -181,6 +234,8 @@ static void service_run(struct offload_job *job)
     if (err != ERR_NONE)
         snprintf(request->why, sizeof request->why, "%s", why);
     result->why = request->why; /* the text itself may be in the arena */
+    if (request->wants_gzip && chain_length(&request->reply) > 0)
+        grpc_reply_compress(&request->reply);
     if (!request->must_wait)
         grpc_message_deinit(&request->message);
     arena_reset(&request->arena);
@@ -217,16 +272,14 @@ void service_offload(struct request *request)
 {
     struct offload *offload = request->service->options.offload;
     service_detach(request);
+    request->wants_gzip = grpc_call_wants_gzip(request->call);
     arena_reset(&request->arena);
     request->task.result = (struct op_result){0};
-    request->state = REQUEST_OFFLOADED;
-    request->job.run = service_run;
-    request->job.finish = service_finish_job;
-    request->job.worker = request->service->options.worker;
     if (offload != NULL) {
-        offload_add(offload, &request->job, request->method->type == METHOD_INFO);
+        service_start_job(request, service_run, service_finish_job);
         return;
     }
+    request->state = REQUEST_OFFLOADED;
     service_run(&request->job);
     service_finish(request);
 }
@@ -489,6 +542,36 @@ static void service_on_cancel(void *user, struct grpc_call *call)
     service_recycle(request);
 }
 
+/* ---- what else takes long ---- */
+
+struct service_work {
+    struct offload_job job;
+    struct grpc_job *of; /* gRPC's */
+};
+
+static void service_run_work(struct offload_job *job)
+{
+    struct service_work *work = CONTAINER_OF(job, struct service_work, job);
+    work->of->run(work->of);
+}
+
+static void service_finish_work(struct offload_job *job)
+{
+    struct service_work *work = CONTAINER_OF(job, struct service_work, job);
+    work->of->finish(work->of, clock_monotonic_ms());
+    free(work);
+}
+
+static void service_run_elsewhere(void *user, struct grpc_job *job)
+{
+    struct service *service = user;
+    struct service_work *work = mem_alloc(sizeof *work);
+    work->of = job;
+    stream_offload(&service->host, &work->job, service_run_work, service_finish_work);
+}
+
+/* ---- the service ---- */
+
 static const void *service_find_method(void *user, struct slice path)
 {
     (void)user;
@@ -528,6 +611,7 @@ struct service *service_new(const struct service_options *options)
                  .on_request = service_on_request,
                  .on_batch_end = service_on_batch_end,
                  .on_cancel = service_on_cancel,
+                 .run_elsewhere = options->offload != NULL ? service_run_elsewhere : NULL,
                  .status_of = status_of},
         .host = {.engine = options->engine,
                  .offload = options->offload,

@@ -199,12 +199,15 @@ def test_prefix_that_lies(connection, key):
 
 def test_compressed_message(connection, key):
     body = prefixed(gzip.compress(set_request(key)), compressed=1)
-    for encoding in ("gzip", "deflate", "snappy"):
+    for encoding in ("deflate", "snappy", "GZIP", "gzip, gzip"):
         answer = raw_call(connection, body, headers=[("grpc-encoding", encoding)])
         check(answer, NOT_SERVED)
-        assert answer.headers["grpc-accept-encoding"] == "identity"
-        assert "identity" in answer.sentence
+        assert answer.headers["grpc-accept-encoding"] == "identity,gzip"
+        assert "identity and gzip" in answer.sentence
     assert value_of(connection, key) is None
+    answer = raw_call(connection, body, headers=[("grpc-encoding", "gzip")])
+    assert answer.grpc_status == 0
+    assert value_of(connection, key) is not None
 
 
 def test_compressed_flag_without_encoding(connection, key):

@@ -64,6 +64,7 @@ def ping_until(connection, moment):
 def test_every_limit_is_tested():
     """A new option needs a test here, named after it."""
     others = {"config", "help", "version", "listen", "threads", "log-level", "reflection", "dir",
+              "compress-replies",  # test_compression.py
               "durability", "log-rewrite-percent", "log-rewrite-min-size", "save", "import-skip-unsupported",
               "databases", "max-memory", "max-memory-policy", "max-client-memory",
               "watch-history"}  # test_watch.py

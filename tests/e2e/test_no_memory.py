@@ -154,6 +154,26 @@ def test_values_larger_than_what_there_is(start):
         assert stub.Get(pb.Key(key=b"small")).value == b"v"
 
 
+def test_compressed_messages(start, random_of_test):
+    """What they inflate to is refused like what comes as it is, and replies come all the same."""
+    server = start("--durability", "none", "--save", "", "--max-client-memory", "4GiB")
+    value = bytearray(50 * MIB)
+    value[::64] = random_of_test.randbytes(len(value) // 64)
+    value, gzipped = bytes(value), {"compression": grpc.Compression.Gzip}
+    with open_channel(server.address) as channel:
+        stub = Stub(channel)
+        calls = [stub.Set.future(pb.KeyValue(key=b"value:%d" % i, value=value), **gzipped)
+                 for i in range(8)]
+        stored = [i for i, call in enumerate(calls) if may_fail(lambda _, call=call: call.result(),
+                                                                None)]
+        for i in stored[:2]:
+            assert stub.Get(pb.Key(key=b"value:%d" % i), **gzipped).value == value
+        for i in range(8):
+            stub.Delete(pb.Key(key=b"value:%d" % i))
+        wait_until(lambda: may_fail(stub.Set, pb.KeyValue(key=b"k", value=bytes(300_000))))
+        assert stub.Get(pb.Key(key=b"k")).value == bytes(300_000)
+
+
 class Client(threading.Thread):
     """Random steps on keys of its own; knows what is there."""
 

@@ -278,7 +278,8 @@ static inline void echo_assert_reply(const struct ng_stream *stream, struct slic
 {
     struct buf framed = echo_framed(message);
     assert_true(stream->ended && stream->closed);
-    ng_assert_slice(buf_slice(&stream->headers), ":status: 200\ncontent-type: application/grpc\n");
+    ng_assert_slice(buf_slice(&stream->headers), ":status: 200\ncontent-type: application/grpc\n"
+                                                 "grpc-accept-encoding: identity,gzip\n");
     assert_int_equal(stream->body.len, framed.len);
     assert_memory_equal(stream->body.data, framed.data, framed.len);
     ng_assert_slice(buf_slice(&stream->trailers), "grpc-status: 0\n");

@@ -68,6 +68,44 @@ static void test_absent_fields_are_empty(void **state)
     assert_true(request.timeout_valid);
 }
 
+static void test_compression(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *accepted, *wish;
+        bool accepts;
+        enum grpc_wish wishes;
+    } cases[] = {
+        {"gzip", "gzip", true, GRPC_WISH_GZIP},
+        {"identity,gzip", "identity", true, GRPC_WISH_IDENTITY},
+        {"identity, deflate, gzip", "", true, GRPC_WISH_MALFORMED},
+        {"gzip , identity", "GZIP", true, GRPC_WISH_MALFORMED},
+        {",,gzip,", "gzip ", true, GRPC_WISH_MALFORMED},
+        {"", "deflate", false, GRPC_WISH_MALFORMED},
+        {",", "gzip", false, GRPC_WISH_GZIP},
+        {"gzi,p", "gzip", false, GRPC_WISH_GZIP},
+        {"gzip;q=1", "gzip", false, GRPC_WISH_GZIP},
+        {"xgzip", "gzip", false, GRPC_WISH_GZIP},
+    };
+    struct grpc_request request;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct http2_field fields[] = {
+            field("grpc-accept-encoding", cases[i].accepted), field("grpc-accept-encodinG", "gzip"),
+            field("keystore-compresS", "gzip"), field("keystore-compress", cases[i].wish)};
+        grpc_request_parse(fields, 4, &request);
+        assert_int_equal(request.accepts_gzip, cases[i].accepts);
+        assert_int_equal(request.wish, cases[i].wishes);
+    }
+    const struct http2_field lists[] = {field("grpc-accept-encoding", "identity"),
+                                        field("grpc-accept-encoding", "gzip"),
+                                        field("grpc-accept-encoding", "deflate")};
+    grpc_request_parse(lists, 3, &request); /* one list in several fields */
+    assert_true(request.accepts_gzip);
+    grpc_request_parse(NULL, 0, &request);
+    assert_false(request.accepts_gzip);
+    assert_int_equal(request.wish, GRPC_WISH_NONE);
+}
+
 static struct grpc_request with_timeout(const char *text)
 {
     const struct http2_field fields[] = {field(":path", "/"), field("grpc-timeout", text)};
@@ -216,6 +254,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fields_are_found_among_others),
         cmocka_unit_test(test_absent_fields_are_empty),
+        cmocka_unit_test(test_compression),
         cmocka_unit_test(test_timeouts),
         cmocka_unit_test(test_malformed_timeouts),
         cmocka_unit_test(test_sizes_of_replies),

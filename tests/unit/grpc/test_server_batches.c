@@ -25,7 +25,7 @@ static const struct kind kinds[] = {
     {ECHO_NOW, "", "", GRPC_OK, NULL},
     {ECHO_BATCH, "", "", GRPC_OK, NULL},
     {"/test.Echo/Never", "", "", GRPC_UNIMPLEMENTED, "NOT_SERVED"},
-    {ECHO_NOW, "grpc-encoding", "gzip", GRPC_UNIMPLEMENTED, "NOT_SERVED"},
+    {ECHO_NOW, "grpc-encoding", "deflate", GRPC_UNIMPLEMENTED, "NOT_SERVED"},
     {ECHO_NOW, "grpc-timeout", "0m", GRPC_DEADLINE_EXCEEDED, "DEADLINE"},
     {ECHO_NOW, "grpc-timeout", "what", GRPC_INVALID_ARGUMENT, "BAD_ARGUMENT"},
     {ECHO_BATCH, "grpc-timeout", "1H", GRPC_OK, NULL},

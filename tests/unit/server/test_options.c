@@ -227,6 +227,25 @@ static void test_reflection(void **state)
     assert_string_equal(why, "must be on, off or text");
 }
 
+static void test_compressed_replies(void **state)
+{
+    (void)state;
+    static const char *const names[] = {[GRPC_COMPRESS_ASKED] = "asked",
+                                        [GRPC_COMPRESS_ALWAYS] = "always",
+                                        [GRPC_COMPRESS_NEVER] = "never"};
+    struct config config;
+    const char *why = NULL;
+    size_t row = row_of("compress-replies");
+    options_fill_defaults(&config);
+    assert_int_equal(config.compress_replies, GRPC_COMPRESS_ASKED);
+    for (size_t i = COUNT(names); i-- > 0;) {
+        assert_true(options_set(row, &config, names[i], &why));
+        assert_int_equal(config.compress_replies, i);
+    }
+    assert_false(options_set(row, &config, "gzip", &why));
+    assert_string_equal(why, "must be asked, always or never");
+}
+
 static void test_the_memory_policy(void **state)
 {
     (void)state;
@@ -351,7 +370,7 @@ static void test_addresses_add_up(void **state)
 static void test_every_row_is_known_here(void **state)
 {
     (void)state;
-    assert_int_equal(options_table().count, OPTION_FIRST_SETTING + 8 + COUNT(numbers));
+    assert_int_equal(options_table().count, OPTION_FIRST_SETTING + 9 + COUNT(numbers));
     assert_string_equal(options_row(OPTION_CONFIG)->name, "config");
     assert_string_equal(options_row(OPTION_HELP)->name, "help");
     assert_string_equal(options_row(OPTION_VERSION)->name, "version");
@@ -374,6 +393,7 @@ int main(void)
         cmocka_unit_test(test_help_tells_the_default),
         cmocka_unit_test(test_the_log_level),
         cmocka_unit_test(test_reflection),
+        cmocka_unit_test(test_compressed_replies),
         cmocka_unit_test(test_the_memory_policy),
         cmocka_unit_test(test_the_durability),
         cmocka_unit_test(test_the_directory),
