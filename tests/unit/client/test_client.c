@@ -89,11 +89,13 @@ static void forget(void *message)
 #define OTHERS(METHOD)                                                                             \
     METHOD(info, "Info", info_request, info_reply)                                                 \
     METHOD(save, "Save", save_request, status)                                                     \
-    METHOD(publish, "Publish", message, status)
+    METHOD(publish, "Publish", message, status)                                                    \
+    METHOD(health, "Check", health_request, health_reply)
 
 static const ProtobufCServiceDescriptor *const services[] = {
     &keystore__v1__key_store__descriptor,
     &keystore__v1__key_store_admin__descriptor,
+    &grpc__health__v1__health__descriptor,
 };
 
 /* The method of this name, with its service; NULL if the API has none. */

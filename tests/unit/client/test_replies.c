@@ -58,6 +58,7 @@ static struct slice wire_of(const ProtobufCMessage *message)
     REPLY(bit_fields)                                                                              \
     REPLY(lcs_reply)                                                                               \
     REPLY(info_reply)                                                                              \
+    REPLY(health_reply)                                                                            \
     REPLY(txn_reply)
 
 /* The message's bytes are gone before the answer is looked at: that has copies. */
