@@ -589,6 +589,17 @@ struct grpc_counts grpc_server_counts(const struct grpc_server *server)
                                 .streams = http2_context_reset_counts(server->http2)};
 }
 
+void grpc_counts_add(struct grpc_counts *sum, const struct grpc_counts *counts)
+{
+    sum->slow_requests += counts->slow_requests;
+    sum->unread_streams += counts->unread_streams;
+    sum->idle_connections += counts->idle_connections;
+    sum->not_grpc += counts->not_grpc;
+    sum->streams_open += counts->streams_open;
+    sum->streams.refused += counts->streams.refused;
+    sum->streams.stream_errors += counts->streams.stream_errors;
+}
+
 /* False, which ends the search, for a call that waits. */
 static bool server_find_waiting(void *argument, struct http2_stream *stream)
 {

@@ -96,11 +96,10 @@ static bool admission_enter_address(struct net_admission *admission, const struc
     return true;
 }
 
-bool net_admission_enter(struct net_admission *admission, const struct net_peer *peer)
+/* Counts the connection as admitted or refused; the lock is held. */
+static bool admission_note(struct net_admission *admission, const struct net_peer *peer,
+                           bool admitted)
 {
-    pthread_mutex_lock(&admission->lock);
-    bool admitted = admission->counts.open < admission->counts.max_open &&
-                    admission_enter_address(admission, peer);
     if (admitted) {
         admission->counts.open++;
         admission->counts.admitted++;
@@ -108,6 +107,24 @@ bool net_admission_enter(struct net_admission *admission, const struct net_peer 
         admission->counts.refused++;
         admission->last_refused = *peer;
     }
+    return admitted;
+}
+
+bool net_admission_enter(struct net_admission *admission, const struct net_peer *peer)
+{
+    pthread_mutex_lock(&admission->lock);
+    bool admitted = admission_note(admission, peer,
+                                   admission->counts.open < admission->counts.max_open &&
+                                       admission_enter_address(admission, peer));
+    pthread_mutex_unlock(&admission->lock);
+    return admitted;
+}
+
+bool net_admission_enter_probe(struct net_admission *admission, const struct net_peer *peer)
+{
+    pthread_mutex_lock(&admission->lock);
+    uint64_t most = (uint64_t)admission->counts.max_open + NET_SPARE_CONNECTIONS;
+    bool admitted = admission_note(admission, peer, admission->counts.open < most);
     pthread_mutex_unlock(&admission->lock);
     return admitted;
 }
@@ -126,12 +143,25 @@ static void admission_leave_address(struct net_admission *admission, const struc
     free(counted);
 }
 
+/* The lock is held. */
+static void admission_leave_total(struct net_admission *admission)
+{
+    CHECK(admission->counts.open > 0);
+    admission->counts.open--;
+}
+
 void net_admission_leave(struct net_admission *admission, const struct net_peer *peer)
 {
     pthread_mutex_lock(&admission->lock);
-    CHECK(admission->counts.open > 0);
-    admission->counts.open--;
+    admission_leave_total(admission);
     admission_leave_address(admission, peer);
+    pthread_mutex_unlock(&admission->lock);
+}
+
+void net_admission_leave_probe(struct net_admission *admission)
+{
+    pthread_mutex_lock(&admission->lock);
+    admission_leave_total(admission);
     pthread_mutex_unlock(&admission->lock);
 }
 

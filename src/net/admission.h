@@ -15,11 +15,19 @@ void net_admission_free(struct net_admission *admission);
 bool net_admission_enter(struct net_admission *admission, const struct net_peer *peer)
     __attribute__((warn_unused_result));
 
+/* The same for a connection of NET_PROBES: a probe must not take a server for dead because it has
+ * all the connections that it may have. So NET_SPARE_CONNECTIONS more may be open, and the limit
+ * per address does not apply. */
+#define NET_SPARE_CONNECTIONS 16
+bool net_admission_enter_probe(struct net_admission *admission, const struct net_peer *peer)
+    __attribute__((warn_unused_result));
+
 /* The counters and log lines of connections that the server closed; borrowed. */
 struct net_closings *net_admission_closings(struct net_admission *admission);
 
 /* An admitted connection is closed. Thread-safe. */
 void net_admission_leave(struct net_admission *admission, const struct net_peer *peer);
+void net_admission_leave_probe(struct net_admission *admission);
 
 /* Lowers the limit on connections to `max_open`, because there are no descriptors for more; never
  * raises it. Thread-safe. */

@@ -48,13 +48,7 @@ static struct grpc_counts report_count_calls(const struct report *report)
     struct grpc_counts all = {0};
     for (uint32_t i = 0; report->workers != NULL && i < report->config->threads; i++) {
         struct grpc_counts counts = worker_counts(report->workers[i]);
-        all.slow_requests += counts.slow_requests;
-        all.unread_streams += counts.unread_streams;
-        all.idle_connections += counts.idle_connections;
-        all.not_grpc += counts.not_grpc;
-        all.streams_open += counts.streams_open;
-        all.streams.refused += counts.streams.refused;
-        all.streams.stream_errors += counts.streams.stream_errors;
+        grpc_counts_add(&all, &counts);
     }
     return all;
 }

@@ -88,7 +88,7 @@ static void start_workers(struct worker **workers, size_t count, const struct co
     assert_true(listener_bind(address, descriptors, count));
     for (size_t i = 0; i < count; i++) {
         workers[i] = worker_new(&options, (unsigned)i);
-        assert_int_equal(worker_listen(workers[i], descriptors[i], address), 0);
+        assert_int_equal(worker_listen(workers[i], descriptors[i], address, NET_CALLS), 0);
     }
     for (size_t i = 0; i < count; i++)
         assert_int_equal(worker_start(workers[i]), 0);
@@ -512,7 +512,7 @@ static void test_a_descriptor_that_is_no_socket_is_refused(void **state)
     struct worker_options options = share(&config, engine);
     struct worker *worker = worker_new(&options, 0);
     int descriptor = open("/dev/null", O_RDWR);
-    assert_true(worker_listen(worker, descriptor, &address) < 0);
+    assert_true(worker_listen(worker, descriptor, &address, NET_CALLS) < 0);
     worker_free(worker);
     assert_int_equal(fcntl(descriptor, F_GETFD), -1);
     embedded_free(engine);
@@ -528,7 +528,7 @@ static void test_free_takes_what_never_ran_and_null(void **state)
     struct worker_options options = share(&config, engine);
     struct worker *worker = worker_new(&options, 0);
     assert_true(listener_bind(&address, &descriptor, 1));
-    assert_int_equal(worker_listen(worker, descriptor, &address), 0);
+    assert_int_equal(worker_listen(worker, descriptor, &address, NET_CALLS), 0);
     worker_free(worker);
     worker_free(NULL);
     embedded_free(engine);
