@@ -241,6 +241,11 @@ static void read_info_reply(const struct keystore_info_reply *info)
         seen_bytes += strlen(info->fields[i].name) + strlen(info->fields[i].value);
 }
 
+static void read_health_reply(const struct keystore_health_reply *health)
+{
+    seen_bytes += (uint64_t)health->status;
+}
+
 static void read_error(const struct keystore_op_error *error)
 {
     assert_true(error->code > KEYSTORE_OK && error->code <= KEYSTORE_UNAUTHENTICATED);
