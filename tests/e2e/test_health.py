@@ -151,7 +151,7 @@ def test_while_it_loads(tmp_path):
 
 
 def test_the_end_of_loading_is_told(tmp_path):
-    loading_directory(tmp_path / "data", 500)
+    loading_directory(tmp_path / "data", 200)
     place = f"unix:{tmp_path}/socket"
     with starting(tmp_path / "data", "--listen", place) as process, open_channel(place) as channel:
         grpc.channel_ready_future(channel).result(timeout=CALL_TIMEOUT_S)
@@ -302,6 +302,7 @@ def test_a_listener_serves_nothing_else(fresh_server):
         server.send_signal()
         expect(watching, NOT_SERVING)
         check_ends(watching, STOPPING)
+    server.wait()
 
 
 def test_probes_of_a_full_server(fresh_server):
