@@ -72,7 +72,7 @@ static void loop_log_refused(struct net_admission *admission, int64_t now_ms)
     struct net_admission_refused refused;
     if (!net_admission_take_refused(admission, now_ms, &refused))
         return;
-    uint64_t too_many = refused.all - refused.per_address;
+    uint64_t too_many = refused.all - refused.per_address - refused.probes;
     char peer[NET_PEER_TEXT];
     net_peer_print(&refused.last, peer);
     if (too_many > 0)
@@ -85,6 +85,10 @@ static void loop_log_refused(struct net_admission *admission, int64_t now_ms)
         log_warning("%" PRIu64 " connections were refused, the last one from %s: their address has "
                     "reached its limit (see --max-connections-per-address)",
                     refused.per_address, peer);
+    if (refused.probes > 0)
+        log_warning("%" PRIu64 " connections for health checks were refused, the last one from %s: "
+                    "at most %d may be open",
+                    refused.probes, peer, NET_PROBE_CONNECTIONS);
 }
 
 static void loop_on_sweep(uv_timer_t *timer)

@@ -17,8 +17,8 @@ struct net_connection;
 /* What the connections of a listening socket are for. */
 enum net_purpose {
     NET_CALLS,
-    NET_PROBES, /* a few short ones that look whether the server is well: admitted even when all
-                   others that may be open are (net_admission_enter_probe()) */
+    NET_PROBES, /* a few short ones that look whether the server is well: limited apart from the
+                   others (net_admission_enter_probe()) */
 };
 
 /* The callbacks of a protocol. `session` is what on_open returned; `now_ms` is the loop's monotonic

@@ -214,7 +214,7 @@ static bool server_cap_connections(struct server *server)
 {
     struct config *config = &server->config;
     uint64_t most = descriptors_for_connections(config->threads), limit = descriptors_limit();
-    uint64_t spare = config->has_health_listen ? NET_SPARE_CONNECTIONS : 0;
+    uint64_t spare = config->has_health_listen ? NET_PROBE_CONNECTIONS : 0;
     most = most > spare ? most - spare : 0;
     if (most == 0) {
         fprintf(stderr,

@@ -13,9 +13,9 @@ from hyperframe import frame as frames
 import health_pb2
 import health_pb2_grpc
 import mini_redis_pb2 as pb
-from clients import CALL_TIMEOUT_S, Stub, open_channel
+from clients import CALL_TIMEOUT_S, Stub, admin_stub, open_channel
 from datadir import DataDir, command
-from errors import NOT_SERVED, STOPPING, check_fails, check_ends
+from errors import NOT_SERVED, STOPPING, check_ends, check_fails
 from h2conn import H2Conn, prefixed
 from keystore_env import BIN, SERVER
 from server_process import Server
@@ -151,7 +151,7 @@ def test_while_it_loads(tmp_path):
 
 
 def test_the_end_of_loading_is_told(tmp_path):
-    loading_directory(tmp_path / "data", 200)
+    loading_directory(tmp_path / "data", 400)
     place = f"unix:{tmp_path}/socket"
     with starting(tmp_path / "data", "--listen", place) as process, open_channel(place) as channel:
         grpc.channel_ready_future(channel).result(timeout=CALL_TIMEOUT_S)
@@ -316,6 +316,21 @@ def test_probes_of_a_full_server(fresh_server):
         port = health_address(server).rpartition(":")[2]
         for _ in range(5):
             assert cli("-p", port, "--health") == ("SERVING", 0)
+
+
+def test_too_many_probes(fresh_server):
+    """They keep nobody else from connecting, and the log tells of them."""
+    server = fresh_server("--health-listen", "127.0.0.1:0", "--max-connections", 3)
+    address = health_address(server)
+    with ExitStack() as stack:
+        for _ in range(64):
+            stack.enter_context(H2Conn(address)).ping()
+        assert cli("-p", address.rpartition(":")[2], "--timeout", 5000, "--health")[1] == 2
+        with open_channel(server.address) as channel:
+            assert not Stub(channel).Get(pb.Key(key=b"k")).found
+            fields = admin_stub(channel).Info(pb.InfoRequest(sections=["clients"])).fields
+            assert fields["connected_clients"] == "1"
+        wait_until(lambda: "connections for health checks were refused" in server.stderr)
 
 
 def test_a_listener_that_cannot_be(fresh_server, tmp_path):
