@@ -25,9 +25,10 @@ function(proto_library target)
   target_link_libraries(${target} PUBLIC PkgConfig::libprotobuf-c)
 endfunction()
 
-proto_library(keystore_proto mini_redis.proto)
+# What the client library calls, too.
+proto_library(keystore_proto mini_redis.proto grpc/health/v1/health.proto)
 # v1alpha of reflection differs from v1 in nothing but its package.
-proto_library(service_proto grpc/reflection/v1/reflection.proto grpc/health/v1/health.proto)
+proto_library(service_proto grpc/reflection/v1/reflection.proto)
 
 # The descriptors of all services, for reflection and for tools that take a file of them.
 set(protoset "${generated}/keystore.protoset")

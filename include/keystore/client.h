@@ -367,6 +367,20 @@ struct keystore_save_request {
     bool wait; /* answer when the snapshot is durable */
 };
 
+struct keystore_health_request {
+    const char *service; /* UTF-8; NULL or "" = the whole server */
+};
+
+enum keystore_serving_status {
+    KEYSTORE_SERVING_UNKNOWN = 0,
+    KEYSTORE_SERVING = 1,
+    KEYSTORE_NOT_SERVING = 2,
+};
+
+struct keystore_health_reply {
+    enum keystore_serving_status status;
+};
+
 struct keystore_value {
     struct keystore_slice value;
     bool found;
@@ -765,6 +779,10 @@ KEYSTORE_API enum keystore_code keystore_info(struct keystore_client *client,
 KEYSTORE_API enum keystore_code keystore_save(struct keystore_client *client,
                                               const struct keystore_save_request *request,
                                               struct keystore_status *answer);
+/* Check of grpc.health.v1, whose services are in docs/health.md; KEYSTORE_NOT_FOUND for another. */
+KEYSTORE_API enum keystore_code keystore_health(struct keystore_client *client,
+                                                const struct keystore_health_request *request,
+                                                struct keystore_health_reply *answer);
 
 #ifdef __cplusplus
 }

@@ -19,6 +19,7 @@ enum err {
     ERR_STOPPING,      /* the server is shutting down */
     ERR_HISTORY_LOST,  /* changes that were asked for are not available any longer */
     ERR_NOT_READ,      /* the caller did not read a stream's replies in time */
+    ERR_NOT_FOUND,     /* the server has nothing of the name in the request; not for keys */
     ERR_COUNT,
 };
 

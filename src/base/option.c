@@ -1,6 +1,8 @@
 /* Builds the tables for getopt_long(), and error messages for what it rejects. */
 #include "base/option.h"
 
+#include "base/standard.h"
+
 #include <getopt.h>
 #include <stdint.h>
 #include <string.h>
@@ -112,8 +114,11 @@ static void option_print_row(FILE *out, const struct option_row *row, int width)
     fprintf(out, "  %-*s %s\n", width, left, line);
 }
 
+/* If a long text filled the stream's buffer, the reason why it cannot be written would be lost. */
 void option_print(FILE *out, struct option_table table, int width)
 {
-    for (size_t i = 0; i < table.count; i++)
+    for (size_t i = 0; i < table.count; i++) {
         option_print_row(out, option_row_at(table, i), width);
+        standard_push();
+    }
 }

@@ -2,6 +2,7 @@
 #include "base/standard.h"
 #include "cli/batch.h"
 #include "cli/commands.h"
+#include "cli/health.h"
 #include "cli/prompt.h"
 
 #include <inttypes.h>
@@ -76,6 +77,8 @@ int main(int argc, char **argv)
         cli_print_help();
     else if (options.version)
         puts("keystore-cli " KEYSTORE_VERSION);
+    else if (options.health)
+        code = health_check(&options);
     else
         code = cli_run(&options);
     return standard_flush("keystore-cli") ? code : EXIT_FAILED;

@@ -18,6 +18,7 @@ enum {
     OPTION_NO_RAW,
     OPTION_PIPE,
     OPTION_YES,
+    OPTION_HEALTH,
     OPTION_HELP,
     OPTION_VERSION,
 };
@@ -37,6 +38,10 @@ static const struct option_row rows[] = {
                      "redis-cli --pipe, and report how many there were; errors have the number of\n"
                      "their line or command"},
     [OPTION_YES] = {0, "yes", NULL, "let DELMATCH delete without asking"},
+    [OPTION_HEALTH] = {0, "health", NULL,
+                       "check the server's health, or that of the service that follows, such as\n"
+                       "keystore.write; exit code 0: SERVING, 2: cannot connect, 3: the check\n"
+                       "failed, 4: not SERVING"},
     [OPTION_HELP] = {0, "help", NULL, "print this help and exit"},
     [OPTION_VERSION] = {0, "version", NULL, "print the version and exit"},
 };
@@ -107,6 +112,9 @@ static bool options_take_option(size_t row, const char *value, struct options *o
         return true;
     case OPTION_YES:
         options->yes = true;
+        return true;
+    case OPTION_HEALTH:
+        options->health = true;
         return true;
     case OPTION_HELP:
         options->help = true;
@@ -179,6 +187,9 @@ bool options_parse(int argc, char **argv, struct options *options,
     if (options->pipe && options->command_count > 0)
         return refuse(problem,
                       "--pipe reads commands from standard input and takes none as argument");
+    if (options->health && (options->pipe || options->command_count > 1))
+        return refuse(problem, "--health takes at most the name of a service, and other options "
+                               "come before it");
     if ((options->help || options->version) && options->command_count > 0)
         return refuse(
             problem,

@@ -273,6 +273,7 @@ static enum keystore_code client_call_method(struct keystore_client *client,
 CALL(info, SERVICE_ADMIN "Info", info_request, info_reply)
 CALL(save, SERVICE_ADMIN "Save", save_request, status)
 CALL(publish, CLIENT_SERVICE "Publish", message, status)
+CALL(health, "/grpc.health.v1.Health/Check", health_request, health_reply)
 
 /* ---- by kind ---- */
 

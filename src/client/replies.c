@@ -8,6 +8,8 @@
 
 #include "mini_redis.pb-c.h"
 
+#include <grpc/health/v1/health.pb-c.h>
+
 static struct keystore_slice replies_from_wire(ProtobufCBinaryData data)
 {
     return (struct keystore_slice){.data = data.data, .len = data.len};
@@ -405,6 +407,17 @@ static void *replies_unpack(const ProtobufCMessageDescriptor *type, struct slice
         *answer = whole;                                                                           \
         return true;                                                                               \
     }
+
+bool replies_health_reply(struct slice bytes, struct pool *pool,
+                          struct keystore_health_reply *answer)
+{
+    const Grpc__Health__V1__HealthCheckResponse *wire =
+        replies_unpack(&grpc__health__v1__health_check_response__descriptor, bytes, pool);
+    if (wire == NULL)
+        return false;
+    *answer = (struct keystore_health_reply){(enum keystore_serving_status)wire->status};
+    return true;
+}
 
 REPLY(status)
 REPLY(value)

@@ -27,6 +27,8 @@ bool replies_bit_fields(struct slice bytes, struct pool *pool, struct keystore_b
 bool replies_lcs_reply(struct slice bytes, struct pool *pool, struct keystore_lcs_reply *answer);
 bool replies_txn_reply(struct slice bytes, struct pool *pool, struct keystore_txn_reply *answer);
 bool replies_info_reply(struct slice bytes, struct pool *pool, struct keystore_info_reply *answer);
+bool replies_health_reply(struct slice bytes, struct pool *pool,
+                          struct keystore_health_reply *answer);
 
 bool replies_scan_page(struct slice bytes, struct pool *pool, struct keystore_scan_page *answer);
 bool replies_message(struct slice bytes, struct pool *pool, struct keystore_message *answer);

@@ -443,6 +443,17 @@ Keystore__V1__SaveRequest *requests_save_request(struct request_builder *builder
     return wire;
 }
 
+Grpc__Health__V1__HealthCheckRequest *
+requests_health_request(struct request_builder *builder,
+                        const struct keystore_health_request *request)
+{
+    Grpc__Health__V1__HealthCheckRequest *wire =
+        requests_new_message(builder, &grpc__health__v1__health_check_request__descriptor);
+    if (wire != NULL && request->service != NULL)
+        wire->service = (char *)request->service; /* protobuf-c only reads it */
+    return wire;
+}
+
 /* Converts the operation's member of the union to the message of its field in Op. */
 static void *requests_request_to_wire(struct request_builder *builder, const struct keystore_op *op)
 {

@@ -12,6 +12,8 @@
 #include "keystore/streams.h"
 #include "mini_redis.pb-c.h"
 
+#include <grpc/health/v1/health.pb-c.h>
+
 struct request_builder {
     struct pool *pool;
     bool missing;    /* a pointer was NULL, but its length or count is not 0 */
@@ -64,6 +66,10 @@ Keystore__V1__InfoRequest *requests_info_request(struct request_builder *builder
                                                  const struct keystore_info_request *request);
 Keystore__V1__SaveRequest *requests_save_request(struct request_builder *builder,
                                                  const struct keystore_save_request *request);
+
+Grpc__Health__V1__HealthCheckRequest *
+requests_health_request(struct request_builder *builder,
+                        const struct keystore_health_request *request);
 
 /* An operation of an unknown kind becomes an empty Op. */
 Keystore__V1__TxnRequest *requests_txn_request(struct request_builder *builder,

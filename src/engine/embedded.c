@@ -136,6 +136,16 @@ static bool embedded_is_loading(struct embedded *embedded, struct engine_task *t
     return true;
 }
 
+static enum engine_state embedded_state(struct engine *engine)
+{
+    const struct embedded *embedded = (struct embedded *)engine;
+    if (atomic_load_explicit(&embedded->loading, memory_order_acquire))
+        return ENGINE_LOADS;
+    const struct durable *durable = embedded->durable; /* it was set before the loading ended */
+    return durable != NULL && atomic_load(&durable->read_only_reason) != NULL ? ENGINE_READ_ONLY
+                                                                              : ENGINE_TAKES_ALL;
+}
+
 /* False if the operation is refused. */
 static bool embedded_accepts(struct embedded *embedded, struct engine_task *task)
 {
@@ -521,6 +531,7 @@ struct engine *embedded_new(const struct store_options *options, unsigned worker
 {
     struct embedded *embedded = mem_alloc(sizeof *embedded);
     embedded->engine = (struct engine){.watching = &embedded_watching,
+                                       .state = embedded_state,
                                        .prepare = embedded_prepare,
                                        .submit = embedded_submit,
                                        .run = embedded_run,

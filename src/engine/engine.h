@@ -28,6 +28,13 @@ enum engine_answer {
                        it has a waiter, that is in line now: see struct engine_waiter */
 };
 
+/* What an engine does with tasks now. */
+enum engine_state {
+    ENGINE_TAKES_ALL,
+    ENGINE_LOADS,     /* none: its data are being loaded */
+    ENGINE_READ_ONLY, /* those that only read: the disk accepts no writes */
+};
+
 /* One submitted operation, owned by the worker that submits it. The worker must not move it until
  * it is answered, and then calls op_result_release(). A worker is one thread with a number. */
 struct engine_task {
@@ -110,6 +117,8 @@ struct engine_watching {
 
 struct engine {
     const struct engine_watching *watching; /* NULL: there is no history */
+    /* Any thread may ask. NULL: it always takes all. */
+    enum engine_state (*state)(struct engine *engine);
     /* A hint: these tasks will be submitted next, in this order. Neither side has to support it. */
     void (*prepare)(struct engine *engine, struct engine_task **tasks, size_t count);
     enum engine_answer (*submit)(struct engine *engine, struct engine_task *task);
@@ -156,6 +165,11 @@ struct engine {
     int64_t (*maintain)(struct engine *engine, unsigned worker, unsigned workers, int64_t now_ms);
     uint32_t databases; /* a task's db is below this */
 };
+
+static inline enum engine_state engine_state(struct engine *engine)
+{
+    return engine->state != NULL ? engine->state(engine) : ENGINE_TAKES_ALL;
+}
 
 static inline void engine_prepare(struct engine *engine, struct engine_task **tasks, size_t count)
 {

@@ -718,6 +718,26 @@ struct grpc_counts grpc_server_counts(const struct grpc_server *server)
                                 .streams = http2_context_reset_counts(server->http2)};
 }
 
+static void server_add_compressed(struct grpc_compressed *sum, const struct grpc_compressed *counts)
+{
+    sum->messages += counts->messages;
+    sum->compressed_bytes += counts->compressed_bytes;
+    sum->plain_bytes += counts->plain_bytes;
+}
+
+void grpc_counts_add(struct grpc_counts *sum, const struct grpc_counts *counts)
+{
+    sum->slow_requests += counts->slow_requests;
+    sum->unread_streams += counts->unread_streams;
+    sum->idle_connections += counts->idle_connections;
+    sum->not_grpc += counts->not_grpc;
+    sum->streams_open += counts->streams_open;
+    server_add_compressed(&sum->inflated, &counts->inflated);
+    server_add_compressed(&sum->compressed, &counts->compressed);
+    sum->streams.refused += counts->streams.refused;
+    sum->streams.stream_errors += counts->streams.stream_errors;
+}
+
 /* False, which ends the search, for a call that waits. */
 static bool server_find_waiting(void *argument, struct http2_stream *stream)
 {

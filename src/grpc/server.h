@@ -97,6 +97,9 @@ struct grpc_counts {
 };
 struct grpc_counts grpc_server_counts(const struct grpc_server *server);
 
+/* Adds those of another server. */
+void grpc_counts_add(struct grpc_counts *sum, const struct grpc_counts *counts);
+
 /* The client has shut down its side and may be gone: ends the calls that wait (grpc_call_wait()).
  * Output is to be pulled. */
 void grpc_connection_hang_up(struct grpc_connection *connection);

@@ -32,6 +32,7 @@ struct acceptor {
     struct acceptor *next;
     int descriptor;
     bool is_unix;
+    enum net_purpose purpose;
 };
 
 /* True if there is no memory for another connection. */
@@ -99,8 +100,11 @@ static bool acceptor_lacks_resources(int error)
 static void acceptor_admit(struct acceptor *acceptor, int descriptor, const struct net_peer *peer)
 {
     struct net_shared *shared = acceptor->shared;
-    if (net_admission_enter(shared->admission, peer))
-        connection_open(shared, descriptor, acceptor->is_unix, peer);
+    bool admitted = acceptor->purpose == NET_PROBES
+                        ? net_admission_enter_probe(shared->admission, peer)
+                        : net_admission_enter(shared->admission, peer);
+    if (admitted)
+        connection_open(shared, descriptor, acceptor->is_unix, acceptor->purpose, peer);
     else
         close(descriptor);
 }
@@ -140,7 +144,7 @@ static void acceptor_on_poll_closed(uv_handle_t *handle)
     uv_close((uv_handle_t *)&acceptor->timer, acceptor_on_timer_closed);
 }
 
-int acceptor_new(struct net_shared *shared, int descriptor, bool is_unix)
+int acceptor_new(struct net_shared *shared, int descriptor, bool is_unix, enum net_purpose purpose)
 {
     struct acceptor *acceptor;
     int error = listen(descriptor, BACKLOG) < 0 ? -errno : 0;
@@ -161,6 +165,7 @@ int acceptor_new(struct net_shared *shared, int descriptor, bool is_unix)
     acceptor->shared = shared;
     acceptor->descriptor = descriptor;
     acceptor->is_unix = is_unix;
+    acceptor->purpose = purpose;
     acceptor->next = shared->acceptors;
     shared->acceptors = acceptor;
     acceptor_resume(acceptor);

@@ -7,10 +7,11 @@
 #define KEYSTORE_NET_ACCEPTOR_H
 
 #include "net/connection.h"
+#include "net/protocol.h"
 
 /* Listens and accepts on the bound socket, whose descriptor it owns from now on, even on failure.
  * The acceptor is added to shared->acceptors. Returns 0 or a negative errno. */
-int acceptor_new(struct net_shared *shared, int descriptor, bool is_unix)
+int acceptor_new(struct net_shared *shared, int descriptor, bool is_unix, enum net_purpose purpose)
     __attribute__((warn_unused_result));
 
 /* Closes all listening sockets of the loop; the memory is freed when the loop next runs. */

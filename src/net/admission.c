@@ -96,18 +96,38 @@ static bool admission_enter_address(struct net_admission *admission, const struc
     return true;
 }
 
-bool net_admission_enter(struct net_admission *admission, const struct net_peer *peer)
+/* Counts the connection as admitted or refused; the lock is held. */
+static bool admission_note(struct net_admission *admission, const struct net_peer *peer,
+                           bool admitted)
 {
-    pthread_mutex_lock(&admission->lock);
-    bool admitted = admission->counts.open < admission->counts.max_open &&
-                    admission_enter_address(admission, peer);
     if (admitted) {
-        admission->counts.open++;
         admission->counts.admitted++;
     } else {
         admission->counts.refused++;
         admission->last_refused = *peer;
     }
+    return admitted;
+}
+
+bool net_admission_enter(struct net_admission *admission, const struct net_peer *peer)
+{
+    struct net_admission_counts *counts = &admission->counts;
+    pthread_mutex_lock(&admission->lock);
+    bool admitted =
+        admission_note(admission, peer,
+                       counts->open < counts->max_open && admission_enter_address(admission, peer));
+    counts->open += admitted;
+    pthread_mutex_unlock(&admission->lock);
+    return admitted;
+}
+
+bool net_admission_enter_probe(struct net_admission *admission, const struct net_peer *peer)
+{
+    struct net_admission_counts *counts = &admission->counts;
+    pthread_mutex_lock(&admission->lock);
+    bool admitted = admission_note(admission, peer, counts->probes < NET_PROBE_CONNECTIONS);
+    counts->probes += admitted;
+    counts->refused_probes += !admitted;
     pthread_mutex_unlock(&admission->lock);
     return admitted;
 }
@@ -132,6 +152,14 @@ void net_admission_leave(struct net_admission *admission, const struct net_peer 
     CHECK(admission->counts.open > 0);
     admission->counts.open--;
     admission_leave_address(admission, peer);
+    pthread_mutex_unlock(&admission->lock);
+}
+
+void net_admission_leave_probe(struct net_admission *admission)
+{
+    pthread_mutex_lock(&admission->lock);
+    CHECK(admission->counts.probes > 0);
+    admission->counts.probes--;
     pthread_mutex_unlock(&admission->lock);
 }
 
@@ -166,6 +194,7 @@ bool net_admission_take_refused(struct net_admission *admission, int64_t now_ms,
         *refused = (struct net_admission_refused){
             .all = counts->refused - admission->reported.refused,
             .per_address = counts->refused_per_address - admission->reported.refused_per_address,
+            .probes = counts->refused_probes - admission->reported.refused_probes,
             .last = admission->last_refused};
         admission->reported = *counts;
     }

@@ -15,11 +15,21 @@ void net_admission_free(struct net_admission *admission);
 bool net_admission_enter(struct net_admission *admission, const struct net_peer *peer)
     __attribute__((warn_unused_result));
 
+/*
+ * The same for a connection of NET_PROBES. These have a limit of their own and count for no other:
+ * a probe must not take a server for dead because it has all the connections that it may have, and
+ * whoever reaches the address of the probes must not keep others from connecting.
+ */
+#define NET_PROBE_CONNECTIONS 64
+bool net_admission_enter_probe(struct net_admission *admission, const struct net_peer *peer)
+    __attribute__((warn_unused_result));
+
 /* The counters and log lines of connections that the server closed; borrowed. */
 struct net_closings *net_admission_closings(struct net_admission *admission);
 
 /* An admitted connection is closed. Thread-safe. */
 void net_admission_leave(struct net_admission *admission, const struct net_peer *peer);
+void net_admission_leave_probe(struct net_admission *admission);
 
 /* Lowers the limit on connections to `max_open`, because there are no descriptors for more; never
  * raises it. Thread-safe. */
@@ -32,6 +42,8 @@ struct net_admission_counts {
     uint64_t admitted;            /* so far, including closed ones */
     uint64_t refused;             /* so far */
     uint64_t refused_per_address; /* of them, because of the limit per address */
+    uint64_t refused_probes;      /* of them, those of NET_PROBES */
+    uint32_t probes;              /* open now, beyond `open` */
     uint64_t pauses;              /* how often accepting was paused */
 };
 
@@ -45,6 +57,7 @@ bool net_admission_note_pause(struct net_admission *admission, int64_t now_ms);
 struct net_admission_refused {
     uint64_t all;
     uint64_t per_address;
+    uint64_t probes;
     struct net_peer last; /* the latest one */
 };
 

@@ -335,13 +335,22 @@ static void connection_on_readable(uv_stream_t *stream, ssize_t count, const uv_
 
 /* Life. */
 
+static void connection_leave_admission(const struct net_connection *connection)
+{
+    struct net_admission *admission = connection->shared->admission;
+    if (connection->purpose == NET_PROBES)
+        net_admission_leave_probe(admission);
+    else
+        net_admission_leave(admission, &connection->peer);
+}
+
 static void connection_on_closed(uv_handle_t *handle)
 {
     struct net_connection *connection = handle->data;
     struct net_shared *shared = connection->shared;
     CHECK(!connection->waiting); /* else a flush would use freed memory */
     shared->protocol->on_close(connection->session);
-    net_admission_leave(shared->admission, &connection->peer);
+    connection_leave_admission(connection);
     chain_deinit(&connection->unsent);
     free(connection);
 }
@@ -389,16 +398,17 @@ static bool connection_open_handle(struct net_connection *connection, int descri
 }
 
 void connection_open(struct net_shared *shared, int descriptor, bool is_unix,
-                     const struct net_peer *peer)
+                     enum net_purpose purpose, const struct net_peer *peer)
 {
     struct net_connection *connection = mem_alloc_zero(sizeof *connection);
     connection->shared = shared;
     connection->peer = *peer;
+    connection->purpose = purpose;
     bool opened = connection_open_handle(connection, descriptor, is_unix);
     connection->uv.handle.data = connection;
     if (!opened) {
         close(descriptor);
-        net_admission_leave(shared->admission, peer);
+        connection_leave_admission(connection);
         uv_close(&connection->uv.handle, connection_on_not_opened);
         return;
     }
@@ -430,6 +440,11 @@ void connection_drain(struct net_connection *connection)
 {
     connection->shared->protocol->drain(connection->session);
     connection_flush(connection);
+}
+
+enum net_purpose net_connection_purpose(const struct net_connection *connection)
+{
+    return connection->purpose;
 }
 
 struct net_connection *connection_next(const struct net_connection *connection)

@@ -2,7 +2,7 @@
 #ifndef KEYSTORE_NET_CONNECTION_H
 #define KEYSTORE_NET_CONNECTION_H
 
-#include "base/closing.h"
+#include "net/protocol.h"
 
 #include <stdbool.h>
 
@@ -13,7 +13,7 @@ struct net_shared; /* net/connection_state.h */
 /* Serves the accepted socket, whose descriptor the connection owns from now on. The peer has been
  * admitted, and leaves the admission when the connection is closed, also if opening fails. */
 void connection_open(struct net_shared *shared, int descriptor, bool is_unix,
-                     const struct net_peer *peer);
+                     enum net_purpose purpose, const struct net_peer *peer);
 
 /* Flushes the connections in `waiting`. */
 void connection_flush_waiting(struct net_shared *shared);

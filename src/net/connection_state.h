@@ -46,6 +46,7 @@ struct net_connection {
     struct net_connection *previous;
     void *session;
     struct net_peer peer;
+    enum net_purpose purpose;
     struct chain unsent; /* the output that uv_write() is writing, from `sent` on */
     struct chain_cursor sent;
     size_t write_size;      /* bytes of the write in progress */

@@ -72,7 +72,7 @@ static void loop_log_refused(struct net_admission *admission, int64_t now_ms)
     struct net_admission_refused refused;
     if (!net_admission_take_refused(admission, now_ms, &refused))
         return;
-    uint64_t too_many = refused.all - refused.per_address;
+    uint64_t too_many = refused.all - refused.per_address - refused.probes;
     char peer[NET_PEER_TEXT];
     net_peer_print(&refused.last, peer);
     if (too_many > 0)
@@ -85,6 +85,10 @@ static void loop_log_refused(struct net_admission *admission, int64_t now_ms)
         log_warning("%" PRIu64 " connections were refused, the last one from %s: their address has "
                     "reached its limit (see --max-connections-per-address)",
                     refused.per_address, peer);
+    if (refused.probes > 0)
+        log_warning("%" PRIu64 " connections for health checks were refused, the last one from %s: "
+                    "at most %d may be open",
+                    refused.probes, peer, NET_PROBE_CONNECTIONS);
 }
 
 static void loop_on_sweep(uv_timer_t *timer)
@@ -110,13 +114,19 @@ static void loop_on_tick(uv_timer_t *timer)
     connection_flush_waiting(&loop->shared);
 }
 
+/* Calls back, and writes the output that this causes, once per connection. */
+static void loop_gather(struct net_loop *loop, void (*callback)(void *user))
+{
+    loop->shared.gathering = true;
+    callback(loop->shared.protocol->user);
+    loop->shared.gathering = false;
+    connection_flush_waiting(&loop->shared);
+}
+
 static void loop_on_wake(uv_async_t *async)
 {
     struct net_loop *loop = async->data;
-    loop->shared.gathering = true;
-    loop->shared.protocol->on_wake(loop->shared.protocol->user);
-    loop->shared.gathering = false;
-    connection_flush_waiting(&loop->shared);
+    loop_gather(loop, loop->shared.protocol->on_wake);
 }
 
 /* The loop would not wait if it has something to do, so it is asked what it would wait for. */
@@ -159,6 +169,8 @@ static void loop_on_stop(uv_async_t *async)
     struct net_loop *loop = async->data;
     uv_close((uv_handle_t *)&loop->stop, NULL);
     acceptor_close_all(&loop->shared);
+    if (loop->shared.protocol->on_stop != NULL)
+        loop_gather(loop, loop->shared.protocol->on_stop);
     uv_timer_start(&loop->drain_timer, loop_on_grace_end, (uint64_t)loop_grace_ms(loop), 0);
     /* The timer bounds the drain; only connections keep the loop alive. */
     uv_unref((uv_handle_t *)&loop->drain_timer);
@@ -262,9 +274,9 @@ void net_loop_free(struct net_loop *loop)
     free(loop);
 }
 
-int net_loop_listen(struct net_loop *loop, int descriptor, bool is_unix)
+int net_loop_listen(struct net_loop *loop, int descriptor, bool is_unix, enum net_purpose purpose)
 {
-    return acceptor_new(&loop->shared, descriptor, is_unix);
+    return acceptor_new(&loop->shared, descriptor, is_unix, purpose);
 }
 
 void net_loop_run(struct net_loop *loop)

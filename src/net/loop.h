@@ -34,16 +34,16 @@ void net_loop_free(struct net_loop *loop);
 
 /* Serves a bound socket, whose descriptor the loop owns from now on. Returns 0 or a negative errno.
  */
-int net_loop_listen(struct net_loop *loop, int descriptor, bool is_unix)
+int net_loop_listen(struct net_loop *loop, int descriptor, bool is_unix, enum net_purpose purpose)
     __attribute__((warn_unused_result));
 
 /* Runs until net_loop_stop() has been called and all connections are closed. */
 void net_loop_run(struct net_loop *loop);
 
 /*
- * Stops the loop, from any thread: it stops accepting, drains every connection, does so again after
- * NET_DRAIN_GRACE_MS (a peer without calls may not be reading), and closes the remaining ones after
- * the drain timeout.
+ * Stops the loop, from any thread: it stops accepting, calls the protocol's on_stop() and writes
+ * the output of that, drains every connection, does so again after NET_DRAIN_GRACE_MS (a peer
+ * without calls may not be reading), and closes the remaining ones after the drain timeout.
  */
 void net_loop_stop(struct net_loop *loop);
 

@@ -13,6 +13,14 @@
 #define NET_PLACE_FROM ((size_t)4096)
 
 struct net_connection;
+
+/* What the connections of a listening socket are for. */
+enum net_purpose {
+    NET_CALLS,
+    NET_PROBES, /* a few short ones that look whether the server is well: limited apart from the
+                   others (net_admission_enter_probe()) */
+};
+
 /* The callbacks of a protocol. `session` is what on_open returned; `now_ms` is the loop's monotonic
  * time. */
 struct net_protocol {
@@ -60,6 +68,9 @@ struct net_protocol {
     /* Called after net_loop_wake(), once for any number of calls of it. The output that it causes
      * is written when it returns, once per connection. NULL if net_loop_wake() is not used. */
     void (*on_wake)(void *user);
+    /* The loop stops: the last opportunity for output that is written before drain(). May be NULL.
+     */
+    void (*on_stop)(void *user);
     /* Marked idle before the loop waits because nothing is ready. NULL: nobody wants to know. */
     struct activity_worker *activity;
     /* Starts a graceful shutdown: finish what is in flight, accept nothing new. A second call does
@@ -81,6 +92,9 @@ struct net_limits {
 };
 
 extern const struct net_limits net_default_limits;
+
+/* That of the listening socket. */
+enum net_purpose net_connection_purpose(const struct net_connection *connection);
 
 /* To be called on the loop's thread when a session has output outside feed(); also allowed while
  * another one is being fed. */

@@ -20,6 +20,7 @@
 #include "server/systemd.h"
 #include "server/watch.h"
 #include "server/worker.h"
+#include "service/health.h"
 #include "service/offload.h"
 #include "service/protoset.h"
 #include "service/status.h"
@@ -47,13 +48,15 @@ struct server {
     struct offload *offload;
     struct channels *channels;
     struct protoset *protoset; /* NULL: reflection is off */
+    struct health health;
     struct worker **workers;
     struct report report;
     struct data data;
     struct watch watch;
     int passed[CONFIG_MAX_LISTEN]; /* listening sockets for the first addresses, */
     size_t passed_count;           /* of them; the others are bound here */
-    size_t listening;              /* addresses that are listened on */
+    size_t listening;              /* addresses that are listened on, */
+    bool health_listening;         /* besides that for health checks */
 };
 
 /* Large objects lie in runs (base/runs.h). Memory of malloc() returns to the system when it is
@@ -98,28 +101,45 @@ static bool server_take_sockets(struct server *server)
     return true;
 }
 
-static bool server_serve_address(struct server *server, size_t index)
+/* Has the workers listen on the address, or on the socket `passed` if that is not negative. *bound
+ * is set to whether the address was bound, which it may be when this fails. */
+static bool server_listen(struct server *server, struct net_address *address, int passed,
+                          enum net_purpose purpose, bool *bound)
 {
-    struct net_address *address = &server->config.listen[index];
     unsigned threads = server->config.threads;
     int *descriptors = mem_alloc(threads * sizeof *descriptors);
-    bool bound = index < server->passed_count
-                     ? listener_share(server->passed[index], descriptors, threads)
-                     : listener_bind(address, descriptors, threads);
-    int result = bound ? 0 : -errno;
+    *bound = passed >= 0 ? listener_share(passed, descriptors, threads)
+                         : listener_bind(address, descriptors, threads);
+    int result = *bound ? 0 : -errno;
     for (unsigned i = 0; i < threads && result == 0; i++)
-        result = worker_listen(server->workers[i], descriptors[i], address);
+        result = worker_listen(server->workers[i], descriptors[i], address, purpose);
     free(descriptors);
-    if (bound)
-        server->listening++;
     if (result == 0)
         return true;
-    fprintf(stderr, "keystore-server: cannot listen on %s: %s%s\n", address->text,
+    fprintf(stderr, "keystore-server: cannot listen on %s: %s%s%s\n", address->text,
             result == -EADDRINUSE ? "the address is in use by another server; stop that one or "
-                                    "choose another with --listen"
+                                    "choose another with "
                                   : strerror(-result),
+            result != -EADDRINUSE   ? ""
+            : purpose == NET_PROBES ? "--health-listen"
+                                    : "--listen",
             shortage_advice(result));
     return false;
+}
+
+static bool server_listen_to_all(struct server *server)
+{
+    struct config *config = &server->config;
+    for (size_t i = 0; i < config->listen_count; i++) {
+        bool bound, listens = server_listen(server, &config->listen[i],
+                                            i < server->passed_count ? server->passed[i] : -1,
+                                            NET_CALLS, &bound);
+        server->listening += bound;
+        if (!listens)
+            return false;
+    }
+    return !config->has_health_listen ||
+           server_listen(server, &config->health_listen, -1, NET_PROBES, &server->health_listening);
 }
 
 static void server_announce(const struct net_address *address)
@@ -150,6 +170,7 @@ static bool server_make_workers(struct server *server)
     server->channels = channels_new(config->threads);
     if (config->reflection != REFLECTION_OFF)
         server->protoset = protoset_new(config->reflection == REFLECTION_TEXT);
+    health_init(&server->health, server->engine, config->reflection != REFLECTION_OFF);
     report_init(&server->report);
     server->report.config = config;
     server->report.store = embedded_store(server->engine);
@@ -164,6 +185,7 @@ static bool server_make_workers(struct server *server)
                                      .offload = server->offload,
                                      .channels = server->channels,
                                      .protoset = server->protoset,
+                                     .health = &server->health,
                                      .info = &server->report.info};
     for (unsigned i = 0; i < config->threads; i++) {
         server->workers[i] = worker_new(&options, i);
@@ -192,6 +214,8 @@ static bool server_cap_connections(struct server *server)
 {
     struct config *config = &server->config;
     uint64_t most = descriptors_for_connections(config->threads), limit = descriptors_limit();
+    uint64_t spare = config->has_health_listen ? NET_PROBE_CONNECTIONS : 0;
+    most = most > spare ? most - spare : 0;
     if (most == 0) {
         fprintf(stderr,
                 "keystore-server: the limit of open files, %" PRIu64 ", leaves none for clients; "
@@ -218,15 +242,14 @@ static bool server_serve(struct server *server)
     embedded_set_history(server->engine, config->watch_history);
     if (!server_make_workers(server))
         return false;
-    for (size_t i = 0; i < config->listen_count; i++) {
-        if (!server_serve_address(server, i))
-            return false;
-    }
-    if (!data_open(&server->data, config, server->engine, &server->activity) ||
+    if (!server_listen_to_all(server) ||
+        !data_open(&server->data, config, server->engine, &server->activity) ||
         !server_cap_connections(server) || !server_start_workers(server))
         return false;
     for (size_t i = 0; i < config->listen_count; i++)
         log_info("listening on %s, loading from %s", config->listen[i].text, config->dir);
+    if (config->has_health_listen)
+        log_info("listening on %s for health checks", config->health_listen.text);
     return true;
 }
 
@@ -287,18 +310,24 @@ static void server_report_alive(struct server *server, const struct watch_number
     systemd_alive();
 }
 
-/* Waits for a signal of the set, which it returns. Once a second, or more often if the service
- * manager wants to hear from the server, it logs what is new and returns freed memory to the
- * system, so that this happens on an idle server, too. */
-static int server_watch_until_signal(struct server *server, const sigset_t *signals)
+/* Waits up to that time for a signal of the set. Returns it; negative if there was none. */
+static int server_take_signal(const sigset_t *signals, int64_t wait_ms)
 {
-    int64_t watchdog_ms = systemd_watchdog_ms();
+    struct timespec wait = {.tv_sec = wait_ms / 1000, .tv_nsec = (long)(wait_ms % 1000) * 1000000};
+    return sigtimedwait(signals, NULL, &wait);
+}
+
+/* Waits for a signal of the set, which it returns, until that monotonic time; then negative. Once a
+ * second, or more often if the service manager wants to hear from the server, it logs what is new
+ * and returns freed memory to the system, so that this happens on an idle server, too. */
+static int server_watch_until(struct server *server, const sigset_t *signals, int64_t until_ms)
+{
+    int64_t watchdog_ms = systemd_watchdog_ms(), left_ms;
     int64_t period_ms = watchdog_ms > 0 && watchdog_ms < 3000 ? watchdog_ms / 3 + 1 : 1000;
-    struct timespec period = {.tv_sec = period_ms / 1000,
-                              .tv_nsec = (long)(period_ms % 1000) * 1000000};
-    int received;
-    runs_trim(); /* from now on, what was just freed is kept to be used again */
-    while ((received = sigtimedwait(signals, NULL, &period)) < 0) {
+    int received = -1;
+    while ((left_ms = until_ms - clock_monotonic_ms()) > 0 &&
+           (received = server_take_signal(signals, left_ms < period_ms ? left_ms : period_ms)) <
+               0) {
         struct watch_numbers numbers = server_read_counters(server);
         watch_look(&server->watch, &numbers, clock_monotonic_ms());
         if (watchdog_ms > 0)
@@ -309,12 +338,27 @@ static int server_watch_until_signal(struct server *server, const sigset_t *sign
     return received;
 }
 
+/* Serves for the drain delay, unless another signal comes, so that those who check the server's
+ * health send their calls elsewhere before it ends connections. */
+static void server_delay_drain(struct server *server, const sigset_t *signals, const char *signal)
+{
+    int64_t delay_ms = server->config.drain_delay_ms;
+    if (delay_ms == 0)
+        return;
+    log_info("%s received: serving for another %" PRId64 " s (--drain-delay)", signal,
+             delay_ms / 1000);
+    server_watch_until(server, signals, clock_monotonic_ms() + delay_ms);
+}
+
 /* A second signal while the workers finish ends the process immediately. */
 static void server_wait_and_drain(struct server *server, const sigset_t *signals)
 {
-    int received = server_watch_until_signal(server, signals);
-    log_info("%s received: finishing the calls in flight", strsignal(received));
-    systemd_stopping(server->config.net.drain_timeout_ms);
+    runs_trim(); /* from now on, what was just freed is kept to be used again */
+    const char *received = strsignal(server_watch_until(server, signals, INT64_MAX));
+    health_stop(&server->health);
+    systemd_stopping(server->config.drain_delay_ms + server->config.net.drain_timeout_ms);
+    server_delay_drain(server, signals, received);
+    log_info("%s received: finishing the calls in flight", received);
     pthread_sigmask(SIG_UNBLOCK, signals, NULL);
     server_drain(server);
 }
@@ -341,6 +385,8 @@ static bool server_stop(struct server *server)
     net_admission_free(server->admission);
     for (size_t i = server->passed_count; i < server->listening; i++)
         listener_unlink(&server->config.listen[i]);
+    if (server->health_listening)
+        listener_unlink(&server->config.health_listen);
     data_close(&server->data);
     embedded_free(server->engine);
     return kept;

@@ -14,6 +14,7 @@
 enum option_type {
     TYPE_NONE,
     TYPE_LISTEN,
+    TYPE_HEALTH_LISTEN,
     TYPE_LOG_LEVEL,
     TYPE_REFLECTION,
     TYPE_COMPRESS,
@@ -130,10 +131,20 @@ static const struct setting settings[] = {
       "values as text instead of base64 (on)"},
      .type = TYPE_REFLECTION},
     {{0, "compress-replies", "WHEN",
-      "which replies are compressed, of clients that accept gzip: asked, of calls that send gzip "
-      "or "
+      "which replies are compressed, of clients that accept gzip: asked, of calls that send gzip or "
       "the metadata keystore-compress; always; or never (asked)"},
      .type = TYPE_COMPRESS},
+    {{0, "health-listen", "ADDRESS",
+      "listen there, too, but serve only health checks (grpc.health.v1)"},
+     .type = TYPE_HEALTH_LISTEN},
+    {{0, "drain-delay", "SECONDS",
+      "time between SIGTERM and the shutdown, in which calls are served but health checks say "
+      "NOT_SERVING (0)"},
+     TYPE_SECONDS,
+     AT(drain_delay_ms),
+     0,
+     3600,
+     "a number of seconds"},
     {{0, "drain-timeout", "SECONDS", "time for calls in flight to finish at shutdown (10)"},
      TYPE_SECONDS,
      AT(net.drain_timeout_ms),
@@ -283,6 +294,12 @@ static bool options_set_listen(struct config *config, const char *value, const c
         return false;
     config->listen_count++;
     return true;
+}
+
+static bool options_set_health_listen(struct config *config, const char *value, const char **why)
+{
+    config->has_health_listen = net_address_parse(value, &config->health_listen, why);
+    return config->has_health_listen;
 }
 
 static const char *const policies[] = {
@@ -467,6 +484,8 @@ static bool options_set_value(size_t row, struct config *config, const char *val
     switch (setting->type) {
     case TYPE_LISTEN:
         return options_set_listen(config, value, why);
+    case TYPE_HEALTH_LISTEN:
+        return options_set_health_listen(config, value, why);
     case TYPE_POLICY:
         return options_set_policy(config, value, why);
     case TYPE_PATH:

@@ -43,27 +43,12 @@ static uint64_t report_count_blocked(const struct report *report)
     return blocked;
 }
 
-static void report_add_compressed(struct grpc_compressed *sum, struct grpc_compressed counts)
-{
-    sum->messages += counts.messages;
-    sum->compressed_bytes += counts.compressed_bytes;
-    sum->plain_bytes += counts.plain_bytes;
-}
-
 static struct grpc_counts report_count_calls(const struct report *report)
 {
     struct grpc_counts all = {0};
     for (uint32_t i = 0; report->workers != NULL && i < report->config->threads; i++) {
         struct grpc_counts counts = worker_counts(report->workers[i]);
-        all.slow_requests += counts.slow_requests;
-        all.unread_streams += counts.unread_streams;
-        all.idle_connections += counts.idle_connections;
-        all.not_grpc += counts.not_grpc;
-        all.streams_open += counts.streams_open;
-        report_add_compressed(&all.inflated, counts.inflated);
-        report_add_compressed(&all.compressed, counts.compressed);
-        all.streams.refused += counts.streams.refused;
-        all.streams.stream_errors += counts.streams.stream_errors;
+        grpc_counts_add(&all, &counts);
     }
     return all;
 }

@@ -23,6 +23,9 @@ struct config {
     struct net_address listen[CONFIG_MAX_LISTEN];
     size_t listen_count;
     bool listens_by_default; /* no address was set */
+    struct net_address health_listen;
+    bool has_health_listen;
+    int64_t drain_delay_ms; /* between the signal and the drain */
     uint32_t threads;
     uint32_t max_connections;
     uint32_t max_per_address;   /* connections; 0 = any number */

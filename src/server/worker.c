@@ -17,10 +17,13 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+/* Bytes of a request on a connection of NET_PROBES. */
+#define PROBE_BYTES ((size_t)4096)
+
 struct worker {
     struct net_protocol protocol;
     struct service *service;
-    struct grpc_server *grpc;
+    struct grpc_server *grpc, *probes; /* one for each enum net_purpose */
     struct net_loop *loop;
     struct engine *engine;
     struct activity_worker activity;
@@ -39,7 +42,9 @@ static void worker_on_output(void *connection)
 static void *worker_on_open(void *user, struct net_connection *connection, int64_t now_ms)
 {
     struct worker *worker = user;
-    return grpc_connection_new(worker->grpc, worker_on_output, connection, now_ms);
+    bool is_probe = net_connection_purpose(connection) == NET_PROBES;
+    return grpc_connection_new(is_probe ? worker->probes : worker->grpc, worker_on_output,
+                               connection, now_ms);
 }
 
 static void worker_on_close(void *session)
@@ -139,6 +144,7 @@ static int64_t worker_tick(void *user)
     if (now_ms >= worker->maintain_at_ms)
         worker->maintain_at_ms =
             now_ms + engine_maintain(worker->engine, worker->index, worker->count, clock_unix_ms());
+    service_tell_health(worker->service);
     int64_t next_ms = service_run_timers(worker->service, now_ms);
     if (next_ms > worker->maintain_at_ms)
         next_ms = worker->maintain_at_ms;
@@ -158,6 +164,12 @@ static void worker_on_wake(void *user)
     engine_complete(worker->engine, worker->index);
     service_resume(worker->service);
     activity_limit(&worker->activity);
+}
+
+static void worker_on_stop(void *user)
+{
+    struct worker *worker = user;
+    service_tell_health(worker->service);
 }
 
 static void worker_drain(void *session)
@@ -192,6 +204,7 @@ static struct net_protocol worker_protocol(struct worker *worker)
                                  .closing = worker_closing,
                                  .tick = worker_tick,
                                  .on_wake = worker_on_wake,
+                                 .on_stop = worker_on_stop,
                                  .activity = &worker->activity,
                                  .drain = worker_drain};
 }
@@ -210,12 +223,22 @@ static struct grpc_limits worker_grpc_limits(const struct config *config)
     return limits;
 }
 
+/* Probes come from anywhere and are tiny. */
+static struct grpc_limits worker_probe_limits(const struct grpc_limits *limits)
+{
+    struct grpc_limits probes = *limits;
+    probes.max_message = PROBE_BYTES;
+    probes.max_unfinished = 2 * PROBE_BYTES;
+    return probes;
+}
+
 struct worker *worker_new(const struct worker_options *options, unsigned index)
 {
     const struct config *config = options->config;
     struct worker *worker = mem_alloc_zero(sizeof *worker);
     struct waker waker = {.wake = worker_wake, .user = worker};
     struct grpc_limits limits = worker_grpc_limits(config);
+    struct grpc_limits probe_limits = worker_probe_limits(&limits);
     CHECK(index < config->threads);
     worker->engine = options->engine;
     worker->index = index;
@@ -231,9 +254,11 @@ struct worker *worker_new(const struct worker_options *options, unsigned index)
                                                             .offload = options->offload,
                                                             .channels = options->channels,
                                                             .protoset = options->protoset,
+                                                            .health = options->health,
                                                             .max_value = config->max_value,
                                                             .max_answer = limits.max_message});
     worker->grpc = grpc_server_new(&limits, service_grpc(worker->service));
+    worker->probes = grpc_server_new(&probe_limits, service_grpc_health(worker->service));
     worker->loop = net_loop_new(&worker->protocol, options->admission, &config->net);
     if (worker->loop == NULL) {
         int error = errno;
@@ -249,9 +274,10 @@ struct worker *worker_new(const struct worker_options *options, unsigned index)
     return worker;
 }
 
-int worker_listen(struct worker *worker, int descriptor, const struct net_address *address)
+int worker_listen(struct worker *worker, int descriptor, const struct net_address *address,
+                  enum net_purpose purpose)
 {
-    return net_loop_listen(worker->loop, descriptor, net_address_is_unix(address));
+    return net_loop_listen(worker->loop, descriptor, net_address_is_unix(address), purpose);
 }
 
 static void *worker_run(void *user)
@@ -294,7 +320,10 @@ uint64_t worker_blocked(const struct worker *worker)
 
 struct grpc_counts worker_counts(const struct worker *worker)
 {
-    return grpc_server_counts(worker->grpc);
+    struct grpc_counts sum = grpc_server_counts(worker->grpc);
+    struct grpc_counts probes = grpc_server_counts(worker->probes);
+    grpc_counts_add(&sum, &probes);
+    return sum;
 }
 
 void worker_join(struct worker *worker)
@@ -312,6 +341,7 @@ void worker_free(struct worker *worker)
     worker_join(worker);
     net_loop_free(worker->loop);
     grpc_server_free(worker->grpc);
+    grpc_server_free(worker->probes);
     service_free(worker->service);
     free(worker);
 }

@@ -8,6 +8,7 @@
 struct activity;
 struct channels;
 struct engine;
+struct health;
 struct info_source;
 struct offload;
 struct net_admission;
@@ -23,15 +24,17 @@ struct worker_options {
     struct channels *channels; /* NULL: Publish and Subscribe are not served */
     const struct info_source *info;
     const struct protoset *protoset; /* of the API, for reflection; NULL: it is off */
+    const struct health *health;     /* NULL: health checks are not served */
 };
 
 /* Worker `index` of config->threads, not running yet; registers with the engine and `offload` how
  * it is woken. NULL, with errno, if the system has no descriptors for it. */
 struct worker *worker_new(const struct worker_options *options, unsigned index);
 
-/* Serves a bound socket, whose descriptor the worker takes over. 0, or a negative errno. */
-int worker_listen(struct worker *worker, int descriptor, const struct net_address *address)
-    __attribute__((warn_unused_result));
+/* Serves a bound socket, whose descriptor the worker takes over: with NET_PROBES, only health
+ * checks. 0, or a negative errno. */
+int worker_listen(struct worker *worker, int descriptor, const struct net_address *address,
+                  enum net_purpose purpose) __attribute__((warn_unused_result));
 
 /* Starts the thread. 0, or a negative errno if the system gives none. */
 int worker_start(struct worker *worker) __attribute__((warn_unused_result));

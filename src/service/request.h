@@ -52,7 +52,7 @@ struct request {
 };
 
 struct service {
-    struct grpc_service grpc;
+    struct grpc_service grpc, grpc_health;
     struct service_options options;
     atomic_uint_fast64_t commands; /* written by this thread alone */
     struct request *idle;

@@ -3,6 +3,7 @@
 
 #include "service/streams/backup.h"
 #include "service/streams/consume.h"
+#include "service/streams/health_watch.h"
 #include "service/streams/pipeline.h"
 #include "service/streams/reflection.h"
 #include "service/streams/scan.h"
@@ -57,6 +58,14 @@ static const struct method reflection[] = {
     STREAM("ServerReflectionInfo", reflection_method),
 };
 
+static const struct method health[] = {
+    {.name = SLICE_LITERAL("Check"), .type = METHOD_HEALTH_CHECK, .kind = OP_COUNT},
+    {.name = SLICE_LITERAL("List"), .type = METHOD_HEALTH_LIST, .kind = OP_COUNT},
+    STREAM("Watch", health_watch_method),
+};
+
+#define HEALTH_PREFIX SLICE_LITERAL("/grpc.health.v1.Health/")
+
 static const struct method *route_find_op(struct slice name, bool admin)
 {
     for (size_t i = 0; i < OP_COUNT; i++) {
@@ -86,6 +95,7 @@ const struct method *route_find(struct slice path)
          COUNT(reflection)},
         {SLICE_LITERAL("/grpc.reflection.v1alpha.ServerReflection/"), NO_OPS, reflection,
          COUNT(reflection)},
+        {HEALTH_PREFIX, NO_OPS, health, COUNT(health)},
     };
     for (size_t i = 0; i < COUNT(prefixes); i++) {
         if (!slice_starts_with(path, prefixes[i].text))
@@ -97,4 +107,9 @@ const struct method *route_find(struct slice path)
         return prefixes[i].ops == NO_OPS ? NULL : route_find_op(name, prefixes[i].ops == ADMIN_OPS);
     }
     return NULL;
+}
+
+const struct method *route_find_health(struct slice path)
+{
+    return slice_starts_with(path, HEALTH_PREFIX) ? route_find(path) : NULL;
 }

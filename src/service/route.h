@@ -6,11 +6,13 @@
 #include "service/encode.h"
 
 enum method_type {
-    METHOD_OP,      /* an operation */
-    METHOD_INFO,    /* about the server, not its data; has no codec */
-    METHOD_SAVE,    /* a snapshot by the engine; has no decoder */
-    METHOD_PUBLISH, /* a message, which is not stored; has no decoder */
-    METHOD_STREAM,  /* a call with streams of messages; has no codec */
+    METHOD_OP,           /* an operation */
+    METHOD_INFO,         /* about the server, not its data; has no codec */
+    METHOD_SAVE,         /* a snapshot by the engine; has no decoder */
+    METHOD_PUBLISH,      /* a message, which is not stored; has no decoder */
+    METHOD_HEALTH_CHECK, /* of grpc.health.v1, as the next; have no codec */
+    METHOD_HEALTH_LIST,
+    METHOD_STREAM, /* a call with streams of messages; has no codec */
 };
 
 struct method {
@@ -28,5 +30,8 @@ struct method {
  * none. Static memory.
  */
 const struct method *route_find(struct slice path);
+
+/* The same, but only of grpc.health.v1. */
+const struct method *route_find_health(struct slice path);
 
 #endif

@@ -16,10 +16,12 @@
 #include "grpc/gzip.h"
 #include "service/blocked.h"
 #include "service/check.h"
+#include "service/health_calls.h"
 #include "service/info.h"
 #include "service/request.h"
 #include "service/status.h"
 #include "service/streams/channels.h"
+#include "service/streams/health_watch.h"
 #include "service/streams/publish.h"
 
 #include <mini_redis.pb-c.h>
@@ -457,12 +459,26 @@ static void service_answer_publish(struct request *request, struct slice message
 /* A request that is no operation. */
 static void service_start_other(struct request *request, struct slice message)
 {
-    if (request->method->type == METHOD_INFO)
+    switch (request->method->type) {
+    case METHOD_INFO:
         service_offload(request);
-    else if (request->method->type == METHOD_SAVE)
+        break;
+    case METHOD_SAVE:
         service_answer_save(request, message);
-    else
+        break;
+    case METHOD_PUBLISH:
         service_answer_publish(request, message);
+        break;
+    case METHOD_HEALTH_CHECK:
+        health_calls_check(request, message);
+        break;
+    case METHOD_HEALTH_LIST:
+        health_calls_list(request, message);
+        break;
+    case METHOD_OP:
+    case METHOD_STREAM:
+        break;
+    }
 }
 
 /* True if the message of an operation alone says that it takes long. */
@@ -578,6 +594,12 @@ static const void *service_find_method(void *user, struct slice path)
     return route_find(path);
 }
 
+static const void *service_find_health_method(void *user, struct slice path)
+{
+    (void)user;
+    return route_find_health(path);
+}
+
 static const struct grpc_stream_method *service_stream_of(const void *found)
 {
     const struct method *method = found;
@@ -620,10 +642,16 @@ struct service *service_new(const struct service_options *options)
                  .activity = options->activity,
                  .waker = options->waker,
                  .protoset = options->protoset,
+                 .health = options->health,
                  .limits = {.databases = options->engine->databases,
                             .max_value = options->max_value},
                  .max_answer = options->max_answer},
     };
+    service->grpc_health = service->grpc;
+    service->grpc_health.find_method = service_find_health_method;
+    service->grpc_health.unknown_method =
+        "this address serves only health checks, the methods of /grpc.health.v1.Health/ "
+        "(--health-listen); the others are served at the addresses of --listen";
     stream_host_init(&service->host);
     service->host.due.on_time = service_on_due;
     timers_init(&service->host.timers, options->alarm);
@@ -652,6 +680,11 @@ int64_t service_run_timers(struct service *service, int64_t now_ms)
     return timers_run(&service->host.timers, now_ms);
 }
 
+void service_tell_health(struct service *service)
+{
+    health_watch_tell(&service->host);
+}
+
 void service_set_time(struct service *service, int64_t now_ms)
 {
     service->host.now_ms = now_ms;
@@ -660,6 +693,11 @@ void service_set_time(struct service *service, int64_t now_ms)
 const struct grpc_service *service_grpc(const struct service *service)
 {
     return &service->grpc;
+}
+
+const struct grpc_service *service_grpc_health(const struct service *service)
+{
+    return &service->grpc_health;
 }
 
 uint64_t service_blocked(const struct service *service)

@@ -29,6 +29,10 @@ void service_resume(struct service *service);
  * `now_ms` is monotonic. */
 int64_t service_run_timers(struct service *service, int64_t now_ms);
 
+/* Tells those who watch the server's health what has changed. To be called often, and before the
+ * connections are drained. */
+void service_tell_health(struct service *service);
+
 /* Requests received so far, good or bad. Any thread may ask. */
 uint64_t service_commands(const struct service *service);
 
@@ -37,5 +41,8 @@ uint64_t service_blocked(const struct service *service);
 
 /* For grpc_server_new(); owned by the service. */
 const struct grpc_service *service_grpc(const struct service *service);
+
+/* The same, with no methods but those of grpc.health.v1. */
+const struct grpc_service *service_grpc_health(const struct service *service);
 
 #endif

@@ -10,6 +10,7 @@
 struct activity_worker;
 struct channels;
 struct engine;
+struct health;
 struct info_source;
 struct offload;
 struct protoset;
@@ -25,6 +26,7 @@ struct service_options {
     struct offload *offload;          /* for requests that take long; NULL: they run here */
     struct channels *channels;        /* NULL: Publish and Subscribe are not served */
     const struct protoset *protoset;  /* of the API, for reflection; NULL: it is off */
+    const struct health *health;      /* NULL: health checks are not served */
     size_t max_value;                 /* of one value, in bytes */
     size_t max_answer;                /* that the elements of one answer may take, in bytes */
 };

@@ -8,6 +8,7 @@ import pytest
 from clients import Stub, admin_stub, open_channel
 from keystore_env import BIN, SANITIZE, SEED, seeded
 from server_process import Server
+from small_disk import small_disk  # noqa: F401  (a fixture)
 
 RESULTS = []
 

@@ -11,6 +11,7 @@ from clients import Stub, open_channel
 from datadir import FOLDER, LOCK, MANIFEST, DataDir, Log, command, log_name, rdb
 from keystore_env import BIN, SERVER
 from server_process import Server, run_server
+from small_disk import fill_up
 
 
 def cli(server, *words):
@@ -20,33 +21,6 @@ def cli(server, *words):
 
 def on_disk(path):
     return sum(file.stat().st_blocks * 512 for file in path.rglob("*") if file.is_file())
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 20 MB; its path."""
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount")
-    place = tmp_path / "disk"
-    place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "none", place],
-                      check=False, stderr=subprocess.DEVNULL).returncode != 0:
-        pytest.skip("no file system can be mounted here")
-    yield place
-    subprocess.run(["umount", place], check=True)
-
-
-def fill_up(place):
-    """A file that leaves no byte free."""
-    filler = place / "filler"
-    with filler.open("wb", buffering=0) as file:
-        size = 1 << 20
-        while size:
-            try:
-                file.write(b"\0" * size)
-            except OSError:
-                size //= 2
-    return filler
 
 
 # ---- the lock ----

@@ -16,6 +16,8 @@
 #include <stdatomic.h>
 
 struct channels;
+struct health;
+struct health_watch;
 struct protoset;
 struct watch_feed;
 
@@ -38,6 +40,7 @@ struct stream_host {
     struct activity_worker *activity; /* marked busy before a write; may be NULL */
     struct waker waker;               /* has service_resume() called */
     const struct protoset *protoset;  /* of the API, for reflection; NULL: it is off */
+    const struct health *health;      /* NULL: health checks are not served */
     struct check_limits limits;
     size_t max_answer;                   /* bytes that the elements of one answer may take */
     int64_t now_ms;                      /* the wall clock */
@@ -47,6 +50,7 @@ struct stream_host {
     size_t count;                        /* in that list */
     struct timer due;                    /* when they are resumed even if nothing happens */
     struct watch_feed *watch_feed;       /* NULL: there are no watchers */
+    struct health_watch *health_watches; /* of the server's health; NULL: there are none */
 };
 
 /* An empty list. */
@@ -60,7 +64,7 @@ static inline void stream_host_init(struct stream_host *host)
 /* Nobody waits, and no other timer is set. */
 static inline void stream_host_deinit(struct stream_host *host)
 {
-    DCHECK(host->first == NULL);
+    DCHECK(host->first == NULL && host->health_watches == NULL);
     timers_clear(&host->timers, &host->due);
     timers_deinit(&host->timers);
 }

@@ -17,6 +17,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	_ "google.golang.org/grpc/health" // has channels follow the server's health
+	health "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
@@ -29,6 +31,7 @@ const (
 )
 
 var (
+	channel *grpc.ClientConn
 	client  pb.KeyStoreClient
 	answers = bufio.NewReader(os.Stdin)
 )
@@ -237,6 +240,50 @@ func reconnection() {
 	must(err)
 }
 
+func connect(options ...grpc.DialOption) *grpc.ClientConn {
+	options = append(options, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	connected, err := grpc.NewClient("passthrough:///"+os.Args[1], options...)
+	must(err)
+	return connected
+}
+
+func healthChecks() {
+	checker := health.NewHealthClient(channel)
+	listed, err := checker.List(soon(), &health.HealthListRequest{})
+	must(err)
+	for _, name := range []string{"", "keystore.v1.KeyStore", "keystore.live", "keystore.write"} {
+		state, err := checker.Check(soon(), &health.HealthCheckRequest{Service: name})
+		must(err)
+		check(state.Status == health.HealthCheckResponse_SERVING, "%q is %v", name, state.Status)
+		check(listed.Statuses[name].GetStatus() == state.Status, "listed: %v", listed.Statuses)
+	}
+	_, err = checker.Check(soon(), &health.HealthCheckRequest{Service: "none"})
+	check(status.Code(err) == codes.NotFound, "%v", err)
+}
+
+// A channel follows the server's health; a Watch has the news of its end before it ends itself.
+func healthOfARestart() {
+	following := connect(grpc.WithDefaultServiceConfig(
+		`{"healthCheckConfig": {"serviceName": ""}, "loadBalancingConfig": [{"round_robin": {}}]}`))
+	defer following.Close()
+	_, err := pb.NewKeyStoreClient(following).Get(soon(), &pb.Key{Key: []byte("k")})
+	must(err)
+	watching, err := health.NewHealthClient(channel).Watch(soon(), &health.HealthCheckRequest{})
+	must(err)
+	state, err := watching.Recv()
+	must(err)
+	check(state.Status == health.HealthCheckResponse_SERVING, "%v", state.Status)
+	server("restart")
+	state, err = watching.Recv()
+	must(err)
+	check(state.Status == health.HealthCheckResponse_NOT_SERVING, "%v", state.Status)
+	_, err = watching.Recv()
+	check(status.Code(err) == codes.Unavailable, "%v", err)
+	_, err = pb.NewKeyStoreClient(following).Get(soon(), &pb.Key{Key: []byte("k")},
+		grpc.WaitForReady(true))
+	must(err)
+}
+
 func run(number int, name string, test func()) (ok bool) {
 	defer func() {
 		if why := recover(); why != nil {
@@ -249,9 +296,7 @@ func run(number int, name string, test func()) (ok bool) {
 }
 
 func main() {
-	channel, err := grpc.NewClient("passthrough:///"+os.Args[1],
-		grpc.WithTransportCredentials(insecure.NewCredentials()))
-	must(err)
+	channel = connect()
 	client = pb.NewKeyStoreClient(channel)
 	tests := []struct {
 		name string
@@ -260,6 +305,7 @@ func main() {
 		{"strings", stringValues}, {"lists", lists}, {"errors", errorsAreWhole},
 		{"metadata", metadataIsLeftAlone}, {"a thousand calls at once", thousandAtOnce},
 		{"deadlines", deadlines}, {"cancellation", cancellation}, {"reconnection", reconnection},
+		{"health checks", healthChecks}, {"health of a restart", healthOfARestart},
 	}
 	fmt.Printf("1..%d\n", len(tests))
 	var failed error

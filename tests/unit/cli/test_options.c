@@ -93,6 +93,12 @@ static void the_command_ends_the_options(void **state)
     assert_int_equal(options.command_count, 2);
     assert_false(options.help);
     assert_refused("--pipe GET x", "takes none as argument");
+    assert_true(parse("--health"));
+    assert_true(options.health && options.command_count == 0);
+    assert_true(parse("--health keystore.live"));
+    assert_true(options.health && options.command_count == 1);
+    assert_refused("--health keystore.live --timeout 1", "options come before it");
+    assert_refused("--health --pipe", "--health takes at most");
     assert_refused("--help GET", "--help and --version take no command");
     assert_refused("--help --bogus", "there is no option --bogus");
 }

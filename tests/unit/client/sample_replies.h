@@ -12,6 +12,8 @@
 
 #include "wire_message.h"
 
+#include <grpc/health/v1/health.pb-c.h>
+
 static Keystore__V1__Value wire_value = {
     WIRE(value),           .value = WIRE_BYTES("a\0c"),   .found = true,
     .version = UINT64_MAX, .expire_at_ms = 1800000000000, .as_of = 90,
@@ -301,6 +303,21 @@ static inline void got_info_reply(const struct keystore_info_reply *info)
 static inline void empty_info_reply(const struct keystore_info_reply *info)
 {
     assert_int_equal(info->count, 0);
+}
+
+static Grpc__Health__V1__HealthCheckResponse wire_health_reply = {
+    .base = PROTOBUF_C_MESSAGE_INIT(&grpc__health__v1__health_check_response__descriptor),
+    .status = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__NOT_SERVING,
+};
+
+static inline void got_health_reply(const struct keystore_health_reply *health)
+{
+    assert_int_equal(health->status, KEYSTORE_NOT_SERVING);
+}
+
+static inline void empty_health_reply(const struct keystore_health_reply *health)
+{
+    assert_int_equal(health->status, KEYSTORE_SERVING_UNKNOWN);
 }
 
 static Keystore__V1__OpError wire_error = {

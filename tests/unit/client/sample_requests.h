@@ -8,6 +8,8 @@
 #include "keystore/client.h"
 #include "mini_redis.pb-c.h"
 
+#include <grpc/health/v1/health.pb-c.h>
+
 #include <string.h>
 
 #define SAMPLE_TEXT(text)                                                                          \
@@ -453,6 +455,13 @@ static const struct keystore_save_request sample_save_request = {.wait = true};
 static inline void seen_save_request(const Keystore__V1__SaveRequest *wire)
 {
     assert_true(wire->wait);
+}
+
+static const struct keystore_health_request sample_health_request = {.service = "keystore.write"};
+
+static inline void seen_health_request(const Grpc__Health__V1__HealthCheckRequest *wire)
+{
+    assert_string_equal(wire->service, "keystore.write");
 }
 
 static const struct keystore_message sample_message = {

@@ -58,6 +58,7 @@ static struct slice wire_of(const ProtobufCMessage *message)
     REPLY(bit_fields)                                                                              \
     REPLY(lcs_reply)                                                                               \
     REPLY(info_reply)                                                                              \
+    REPLY(health_reply)                                                                            \
     REPLY(txn_reply)
 
 /* The message's bytes are gone before the answer is looked at: that has copies. */
@@ -238,6 +239,11 @@ static void read_info_reply(const struct keystore_info_reply *info)
 {
     for (size_t i = 0; i < info->count; i++)
         seen_bytes += strlen(info->fields[i].name) + strlen(info->fields[i].value);
+}
+
+static void read_health_reply(const struct keystore_health_reply *health)
+{
+    seen_bytes += (uint64_t)health->status;
 }
 
 static void read_error(const struct keystore_op_error *error)

@@ -72,6 +72,7 @@ static void forget(void *seen)
     REQUEST(list_find, NULL)                                                                       \
     REQUEST(info_request, NULL)                                                                    \
     REQUEST(save_request, NULL)                                                                    \
+    REQUEST(health_request, NULL)                                                                  \
     REQUEST(message, NULL)                                                                         \
     REQUEST(txn_request, NULL)
 

@@ -251,6 +251,23 @@ static void test_while_loading(void **state)
     assert_int_equal(fixture->tasks[2].result.err, ERR_NONE);
 }
 
+/* What tasks it takes, as the tests above find it out by submitting some. */
+static void test_its_state(void **state)
+{
+    struct fixture *fixture = *state;
+    struct engine *plain = embedded_new(&(struct store_options){.databases = 1}, 1);
+    assert_int_equal(engine_state(plain), ENGINE_TAKES_ALL);
+    embedded_free(plain);
+    assert_int_equal(engine_state(fixture->engine), ENGINE_TAKES_ALL);
+    refuse(fixture, "the disk is full");
+    assert_int_equal(engine_state(fixture->engine), ENGINE_READ_ONLY);
+    embedded_set_loading(fixture->engine, true);
+    assert_int_equal(engine_state(fixture->engine), ENGINE_LOADS);
+    embedded_set_loading(fixture->engine, false);
+    refuse(fixture, NULL);
+    assert_int_equal(engine_state(fixture->engine), ENGINE_TAKES_ALL);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -265,6 +282,7 @@ int main(void)
         TEST(test_a_cancelled_task_is_forgotten),
         TEST(test_when_the_disk_fails),
         TEST(test_while_loading),
+        TEST(test_its_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -284,9 +284,36 @@ static void test_threads(void **state)
     net_admission_free(shared);
 }
 
+/* Neither they nor the others count for each other's limits. */
+static void test_probes(void **state)
+{
+    (void)state;
+    struct net_admission *admission = net_admission_new(1, 1);
+    struct net_peer peer = peer_of(AF_INET, "127.0.0.1");
+    for (int i = 0; i < NET_PROBE_CONNECTIONS; i++)
+        assert_true(net_admission_enter_probe(admission, &peer));
+    assert_false(net_admission_enter_probe(admission, &peer));
+    assert_true(net_admission_enter(admission, &peer));
+    assert_false(net_admission_enter(admission, &peer));
+    struct net_admission_counts counts = net_admission_counts(admission);
+    assert_int_equal(counts.open, 1);
+    assert_int_equal(counts.probes, NET_PROBE_CONNECTIONS);
+    assert_int_equal(counts.admitted, NET_PROBE_CONNECTIONS + 1);
+    assert_int_equal(counts.refused, 2);
+    assert_int_equal(counts.refused_probes, 1);
+    net_admission_leave_probe(admission);
+    assert_false(net_admission_enter(admission, &peer));
+    assert_true(net_admission_enter_probe(admission, &peer));
+    net_admission_leave(admission, &peer);
+    assert_true(net_admission_enter(admission, &peer));
+    net_admission_leave(admission, &peer);
+    net_admission_free(admission);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_probes),
         cmocka_unit_test(test_the_limit_of_all),
         cmocka_unit_test(test_counts),
         cmocka_unit_test(test_the_limit_of_an_address),

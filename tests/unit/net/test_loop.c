@@ -62,7 +62,7 @@ static void test_descriptor_that_is_no_socket(void **state)
     struct echo_server *server = echo_server_new(LONG_MS);
     int descriptor = open("/dev/null", O_RDWR | O_CLOEXEC);
     assert_true(descriptor >= 0);
-    assert_int_equal(net_loop_listen(server->loop, descriptor, false), -ENOTSOCK);
+    assert_int_equal(net_loop_listen(server->loop, descriptor, false, NET_CALLS), -ENOTSOCK);
     echo_server_free(server);
 }
 
@@ -148,6 +148,43 @@ static void test_drain_sends_what_is_under_way(void **state)
     assert_int_equal(read_back, 8 * 1024 * 1024);
     echo_server_free(server);
     close(fd);
+}
+
+static struct echo_session *stop_session;
+
+/* Output of a session that the loop does not ask for any. */
+static void say_that_it_stops(void *user)
+{
+    const struct echo_server *server = user;
+    assert_int_equal(atomic_load(&server->drains), 0);
+    echo_server_append(stop_session, SLICE_LITERAL("stops"));
+    net_connection_flush(stop_session->connection);
+}
+
+static bool note_session(struct echo_session *session, struct slice bytes)
+{
+    stop_session = session;
+    echo_server_append(session, bytes);
+    return true;
+}
+
+/* The peer has it although a drain ends the session at once. */
+static void test_what_on_stop_says_is_sent_before_the_drain(void **state)
+{
+    (void)state;
+    char got[8] = "";
+    struct echo_server *server = echo_server_new(LONG_MS);
+    server->protocol.on_stop = say_that_it_stops;
+    server->on_feed = note_session;
+    echo_server_start(server);
+    int fd = echo_connect(&server->address, 0);
+    echo_assert_echoes(fd);
+    net_loop_stop(server->loop);
+    assert_int_equal(recv(fd, got, 5, MSG_WAITALL), 5);
+    assert_string_equal(got, "stops");
+    echo_wait_for_end(fd);
+    close(fd);
+    echo_server_free(server);
 }
 
 static void test_drain_is_repeated(void **state)
@@ -296,6 +333,7 @@ int main(void)
         cmocka_unit_test(test_stop_of_an_idle_loop),
         cmocka_unit_test(test_stop_accepts_no_more),
         cmocka_unit_test(test_drain_sends_what_is_under_way),
+        cmocka_unit_test(test_what_on_stop_says_is_sent_before_the_drain),
         cmocka_unit_test(test_drain_is_repeated),
         cmocka_unit_test(test_drain_timeout_closes_the_rest),
         cmocka_unit_test(test_drain_timeout_closes_peers_that_do_not_read),

@@ -32,6 +32,7 @@ static const struct number numbers[] = {
     {"log-rewrite-min-size", 0, (uint64_t)1 << 50, 64 << 20, 1, FIELD(journal.rewrite_min_size),
      "bytes"},
     {"max-value", 1, 1 << 30, 64 << 20, 1, FIELD(max_value), "bytes"},
+    {"drain-delay", 0, 3600, 0, 1000, FIELD(drain_delay_ms), "seconds"},
     {"drain-timeout", 0, 3600, 10, 1000, FIELD(net.drain_timeout_ms), "seconds"},
     {"max-connections", 1, 10000000, 50000, 1, FIELD(max_connections), "connections"},
     {"max-connections-per-address", 0, 10000000, 0, 1, FIELD(max_per_address), "connections"},
@@ -366,6 +367,23 @@ static void test_addresses_add_up(void **state)
     assert_int_equal(config.listen_count, CONFIG_MAX_LISTEN);
 }
 
+static void test_the_address_of_health_checks(void **state)
+{
+    (void)state;
+    struct config config;
+    const char *why = NULL;
+    size_t row = row_of("health-listen");
+    options_fill_defaults(&config);
+    assert_false(config.has_health_listen);
+    assert_true(options_set(row, &config, "unix:/x", &why));
+    assert_true(options_set(row, &config, "[::1]:8080", &why)); /* the last one counts */
+    assert_true(config.has_health_listen);
+    assert_int_equal(net_address_port(&config.health_listen), 8080);
+    assert_false(options_set(row, &config, "8080", &why));
+    assert_non_null(why);
+    assert_int_equal(config.listen_count, 0);
+}
+
 /* A row that is added needs a test above. */
 static void test_every_row_is_known_here(void **state)
 {
@@ -400,6 +418,7 @@ int main(void)
         cmocka_unit_test(test_the_rules_of_saving),
         cmocka_unit_test(test_the_switch),
         cmocka_unit_test(test_addresses_add_up),
+        cmocka_unit_test(test_the_address_of_health_checks),
         cmocka_unit_test(test_every_row_is_known_here),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

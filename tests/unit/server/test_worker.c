@@ -21,6 +21,7 @@
 
 #include <cmocka.h>
 
+#include "service/health.h"
 #include "service/info.h"
 #include "service/messages.h"
 #include "support/ng_call.h"
@@ -88,7 +89,7 @@ static void start_workers(struct worker **workers, size_t count, const struct co
     assert_true(listener_bind(address, descriptors, count));
     for (size_t i = 0; i < count; i++) {
         workers[i] = worker_new(&options, (unsigned)i);
-        assert_int_equal(worker_listen(workers[i], descriptors[i], address), 0);
+        assert_int_equal(worker_listen(workers[i], descriptors[i], address, NET_CALLS), 0);
     }
     for (size_t i = 0; i < count; i++)
         assert_int_equal(worker_start(workers[i]), 0);
@@ -512,9 +513,51 @@ static void test_a_descriptor_that_is_no_socket_is_refused(void **state)
     struct worker_options options = share(&config, engine);
     struct worker *worker = worker_new(&options, 0);
     int descriptor = open("/dev/null", O_RDWR);
-    assert_true(worker_listen(worker, descriptor, &address) < 0);
+    assert_true(worker_listen(worker, descriptor, &address, NET_CALLS) < 0);
     worker_free(worker);
     assert_int_equal(fcntl(descriptor, F_GETFD), -1);
+    embedded_free(engine);
+}
+
+/* Whether the connection serves the method of that path; all are called with an empty message. */
+static bool serves(struct peer *peer, const char *path)
+{
+    struct ng_stream *call = ng_call(peer->client, path, slice_make(NULL, 0));
+    wait_for_answer(peer, call);
+    return ng_call_status(call) != GRPC_UNIMPLEMENTED;
+}
+
+/* Connections to one of the sockets serve all methods, those to the other only health checks. */
+static void test_probes_have_a_socket_of_their_own(void **state)
+{
+    (void)state;
+    struct config config = make_config();
+    struct engine *engine = embedded_new(&(struct store_options){.databases = 1}, 2);
+    struct net_address addresses[2] = {parse_address("127.0.0.1:0"), parse_address("127.0.0.1:0")};
+    struct worker_options options = share(&config, engine);
+    struct health health;
+    health_init(&health, engine, false);
+    options.health = &health;
+    struct worker *worker = worker_new(&options, 0);
+    struct peer peers[2];
+    for (size_t i = 0; i < 2; i++) {
+        int descriptor;
+        assert_true(listener_bind(&addresses[i], &descriptor, 1));
+        assert_int_equal(
+            worker_listen(worker, descriptor, &addresses[i], i == 0 ? NET_CALLS : NET_PROBES), 0);
+    }
+    assert_int_equal(worker_start(worker), 0);
+    for (size_t i = 0; i < 2; i++) {
+        connect_peer(&peers[i], &addresses[i]);
+        assert_true(serves(&peers[i], "/grpc.health.v1.Health/Check"));
+        assert_int_equal(serves(&peers[i], "/keystore.v1.KeyStore/Get"), i == 0);
+        assert_int_equal(worker_commands(worker), i == 0 ? 2 : 3);
+    }
+    assert_int_equal(worker_counts(worker).streams_open, 0);
+    for (size_t i = 0; i < 2; i++)
+        disconnect_peer(&peers[i]);
+    worker_stop(worker);
+    worker_free(worker);
     embedded_free(engine);
 }
 
@@ -528,7 +571,7 @@ static void test_free_takes_what_never_ran_and_null(void **state)
     struct worker_options options = share(&config, engine);
     struct worker *worker = worker_new(&options, 0);
     assert_true(listener_bind(&address, &descriptor, 1));
-    assert_int_equal(worker_listen(worker, descriptor, &address), 0);
+    assert_int_equal(worker_listen(worker, descriptor, &address, NET_CALLS), 0);
     worker_free(worker);
     worker_free(NULL);
     embedded_free(engine);
@@ -551,6 +594,7 @@ int main(void)
         WORKER(test_stopping_ends_calls_that_take_too_long),
         WORKER(test_a_client_that_leaves_cancels_its_wait),
         WORKER(test_a_descriptor_that_is_no_socket_is_refused),
+        WORKER(test_probes_have_a_socket_of_their_own),
         WORKER(test_free_takes_what_never_ran_and_null),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -156,6 +156,7 @@ static struct channels *link_channels;
 static struct ng_options link_client;
 static struct activity_worker *link_activity;
 static struct protoset *link_protoset;
+static const struct health *link_health;
 
 static inline void link_connect(struct link *link, const struct ng_options *options)
 {
@@ -182,6 +183,7 @@ static inline void *link_new(struct engine *engine, const struct info_source *in
                                                           .offload = link_offload,
                                                           .channels = link_channels,
                                                           .protoset = link_protoset,
+                                                          .health = link_health,
                                                           .max_value = MAX_VALUE,
                                                           .max_answer = MAX_ANSWER});
     link->grpc = grpc_server_new(&limits, service_grpc(link->service));

@@ -189,9 +189,32 @@ static void test_every_change_of_one_byte_finds_nothing(void **state)
     assert_true(neighbours > 0); /* Get and Set */
 }
 
+/* Of a standard service, whose paths have no short forms. */
+static void test_health_checks(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"Check", "List", "Watch"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct path path;
+        snprintf(path.text, sizeof path.text, "/grpc.health.v1.Health/%s", names[i]);
+        const struct method *found = route_find(slice_from_string(path.text));
+        assert_non_null(found);
+        assert_true(slice_equal(found->name, slice_from_string(names[i])));
+        assert_int_equal(found->stream != NULL, i == 2);
+        assert_ptr_equal(route_find_health(slice_from_string(path.text)), found);
+    }
+    assert_false(is_served("/grpc.health.v1.Health/Get"));
+    assert_false(is_served("/grpc.health.v1.Health/"));
+    assert_false(is_served("/Health/Check"));
+    assert_true(is_served("/KeyStore/Get"));
+    assert_null(route_find_health(SLICE_LITERAL("/KeyStore/Get")));
+    assert_null(route_find_health(SLICE_LITERAL("/keystore.v1.KeyStore/Watch")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_health_checks),
         cmocka_unit_test(test_every_path_finds_its_method),
         cmocka_unit_test(test_the_methods_are_the_protos),
         cmocka_unit_test(test_near_misses_find_nothing),

@@ -93,8 +93,8 @@ static void test_unknown_methods(void **state)
 {
     struct link *link = *state;
     static const char *const paths[] = {
-        "/KeyStore/Scans", "/keystore.v1.KeyStore/get",    "/KeyStore/Save",
-        "/KeyStore/Info",  "/grpc.health.v1.Health/Check", "/"};
+        "/KeyStore/Scans", "/keystore.v1.KeyStore/get",     "/KeyStore/Save",
+        "/KeyStore/Info",  "/grpc.health.v1.Health/Checks", "/"};
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
         ng_call_assert_failed(link_call_key(link, paths[i], "key"), GRPC_UNIMPLEMENTED,
                               "ERROR_REASON_NOT_SERVED", "no such method");
