@@ -19,6 +19,9 @@ struct grpc_limits {
     int64_t write_timeout_ms;   /* in which the caller of a stream must read what waits for its
                                    window, or min_progress bytes of it: streams nobody reads */
     int64_t idle_timeout_ms;    /* without a call, after which a connection is drained; 0 = never */
+    int64_t max_age_ms;         /* of a connection, within 10 %, after which it is drained, so that
+                                   clients find new servers; 0 = never */
+    int64_t max_age_grace_ms;   /* for its calls to end then; 0 = any time */
     struct http2_limits http2;
 };
 

@@ -267,7 +267,6 @@ static struct watch_numbers server_read_counters(struct server *server)
     for (unsigned i = 0; i < server->config.threads; i++) {
         struct grpc_counts counts = worker_counts(server->workers[i]);
         numbers.slow_requests += counts.slow_requests;
-        numbers.idle_connections += counts.idle_connections;
         numbers.turned_away += counts.streams.refused;
     }
     data_disk(&server->data, &numbers.waits_since_us, &numbers.slow_waits);

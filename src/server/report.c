@@ -50,7 +50,6 @@ static struct grpc_counts report_count_calls(const struct report *report)
         struct grpc_counts counts = worker_counts(report->workers[i]);
         all.slow_requests += counts.slow_requests;
         all.unread_streams += counts.unread_streams;
-        all.idle_connections += counts.idle_connections;
         all.not_grpc += counts.not_grpc;
         all.streams_open += counts.streams_open;
         all.streams.refused += counts.streams.refused;
@@ -136,7 +135,8 @@ static void report_put_refused(const struct report *report, struct info_writer *
     struct grpc_counts counts = report_count_calls(report);
     info_put(writer, "slow_requests_ended", "%" PRIu64, counts.slow_requests);
     info_put(writer, "unread_streams_ended", "%" PRIu64, counts.unread_streams);
-    info_put(writer, "idle_connections_ended", "%" PRIu64, counts.idle_connections);
+    info_put(writer, "idle_connections_ended", "%" PRIu64,
+             net_closings_count(net_admission_closings(report->admission), CLOSING_MAX_IDLE));
     info_put(writer, "refused_streams", "%" PRIu64, counts.streams.refused);
     info_put(writer, "malformed_requests", "%" PRIu64, counts.streams.stream_errors);
     info_put(writer, "requests_not_grpc", "%" PRIu64, counts.not_grpc);

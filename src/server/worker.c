@@ -206,6 +206,8 @@ static struct grpc_limits worker_grpc_limits(const struct config *config)
     limits.min_progress = config->net.min_progress;
     limits.write_timeout_ms = config->net.write_timeout_ms;
     limits.idle_timeout_ms = config->idle_timeout_ms;
+    limits.max_age_ms = config->max_age_ms;
+    limits.max_age_grace_ms = config->max_age_grace_ms;
     return limits;
 }
 
