@@ -158,6 +158,7 @@ static void loop_on_stop(uv_async_t *async)
 {
     struct net_loop *loop = async->data;
     uv_close((uv_handle_t *)&loop->stop, NULL);
+    acceptor_accept_all(&loop->shared);
     acceptor_close_all(&loop->shared);
     uv_timer_start(&loop->drain_timer, loop_on_grace_end, (uint64_t)loop_grace_ms(loop), 0);
     /* The timer bounds the drain; only connections keep the loop alive. */
@@ -262,9 +263,9 @@ void net_loop_free(struct net_loop *loop)
     free(loop);
 }
 
-int net_loop_listen(struct net_loop *loop, int descriptor, bool is_unix)
+int net_loop_listen(struct net_loop *loop, int descriptor, bool is_unix, bool is_shared)
 {
-    return acceptor_new(&loop->shared, descriptor, is_unix);
+    return acceptor_new(&loop->shared, descriptor, is_unix, is_shared);
 }
 
 void net_loop_run(struct net_loop *loop)

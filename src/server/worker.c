@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "grpc/server.h"
 #include "net/loop.h"
+#include "server/opening.h"
 #include "service/offload.h"
 #include "service/service.h"
 #include "service/streams/channels.h"
@@ -23,6 +24,7 @@ struct worker {
     struct grpc_server *grpc;
     struct net_loop *loop;
     struct engine *engine;
+    struct opening *opening;
     struct activity_worker activity;
     unsigned index, count;  /* this worker's number, and how many there are */
     int64_t maintain_at_ms; /* monotonic: when maintenance is due */
@@ -219,6 +221,7 @@ struct worker *worker_new(const struct worker_options *options, unsigned index)
     struct grpc_limits limits = worker_grpc_limits(config);
     CHECK(index < config->threads);
     worker->engine = options->engine;
+    worker->opening = options->opening;
     worker->index = index;
     worker->count = config->threads;
     activity_worker_init(&worker->activity, options->activity);
@@ -252,12 +255,15 @@ struct worker *worker_new(const struct worker_options *options, unsigned index)
 
 int worker_listen(struct worker *worker, int descriptor, const struct net_address *address)
 {
-    return net_loop_listen(worker->loop, descriptor, net_address_is_unix(address));
+    return net_loop_listen(worker->loop, descriptor, net_address_is_unix(address),
+                           address->is_passed);
 }
 
 static void *worker_run(void *user)
 {
     struct worker *worker = user;
+    if (worker->opening != NULL)
+        opening_wait(worker->opening, OPENING_HOLD_MS);
     net_loop_run(worker->loop);
     activity_mark_idle(&worker->activity);
     return NULL;

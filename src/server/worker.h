@@ -23,6 +23,8 @@ struct worker_options {
     struct channels *channels; /* NULL: Publish and Subscribe are not served */
     const struct info_source *info;
     const struct protoset *protoset; /* of the API, for reflection; NULL: it is off */
+    struct opening
+        *opening; /* accepts nothing before it is open, or OPENING_HOLD_MS; may be NULL */
 };
 
 /* Worker `index` of config->threads, not running yet; registers with the engine and `offload` how

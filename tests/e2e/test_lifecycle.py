@@ -144,7 +144,7 @@ def test_a_stream_goes_on_without_a_grace(fresh_server):
 
 
 def watch_request():
-    return pb.WatchRequest(selectors=[pb.WatchRequest.Selector(key=KEY)])
+    return pb.WatchRequest(selectors=[pb.WatchRequest.Selector(key=KEY)], with_changes=True)
 
 
 def test_the_grace_ends_streams_and_waits(fresh_server):
@@ -186,7 +186,7 @@ def test_a_peer_that_is_gone_is_closed(fresh_server):
         connection.start("/keystore.v1.KeyStore/ListPop",
                          pb.PopRequest(keys=[b"list"], wait_ms=3600000).SerializeToString())
         wait_until(lambda: closed(server, "keepalive_timeout") == 1)
-        assert info(server, "clients")["blocked_clients"] == "0"
+        wait_until(lambda: info(server, "clients")["blocked_clients"] == "0")
         with pytest.raises(Closed):
             connection.receive_until(lambda: False)
         assert connection.pings_unanswered
@@ -214,7 +214,7 @@ def test_keystore_cli_comes_back_after_silence(fresh_server):
         for number in range(1, 3):
             prompt.ask(b"incr n", b"(integer) %d" % number)
             wait_until(lambda number=number: closed(server, "keepalive_timeout") == number)
-        prompt.ask(b"get n", b"2")
+        prompt.ask(b"get n", b'"2"')
 
 
 # PINGs of clients.
@@ -317,12 +317,12 @@ class PingCounter:
 
 
 def test_a_conforming_keepalive_is_tolerated(fresh_server):
-    """A client that pings every two seconds of a server that allows every second."""
+    """The server allows more than the client sends."""
     server = fresh_server("--min-ping-interval", 1)
-    with PingCounter(server.address) as between, pinging_channel(between.address, 2000) as channel:
+    with PingCounter(server.address) as between, pinging_channel(between.address, 1500) as channel:
         stub = Stub(channel)
         assert stub.Set(pb.KeyValue(key=KEY, value=b"v")).ok
-        wait_until(lambda: between.pings >= 6)
+        wait_until(lambda: between.pings >= 4)
         assert stub.Get(pb.Key(key=KEY)).value == b"v"
         assert between.connections == 1
     assert closed(server, "too_many_pings") == 0

@@ -267,7 +267,8 @@ static inline struct net_address echo_server_listen(struct echo_server *server, 
         fail_msg("%s: %s", text, why);
     if (!listener_bind(&address, &descriptor, 1))
         fail_msg("%s: %s", text, strerror(errno));
-    assert_int_equal(net_loop_listen(server->loop, descriptor, net_address_is_unix(&address)), 0);
+    assert_int_equal(
+        net_loop_listen(server->loop, descriptor, net_address_is_unix(&address), false), 0);
     return address;
 }
 
