@@ -284,18 +284,22 @@ static void test_output_after_the_ping_restarts_its_timeout(void **state)
     struct peer *peer = *state;
     peer->limits.stall_timeout_ms = INT64_MAX / 2;
     peer_open(peer);
-    PUT(peer, FRAME_WINDOW_UPDATE, 0, 0, "\0\0\xff\xff");
     peer_put_request(peer, 1, true);
     peer_feed(peer);
     wait_for_ping(peer);
-    peer_answer_stream(peer, 1, 65536); /* one byte more than its window */
-    peer_pull(peer);
+    peer_answer_stream(peer, 1, 5); /* the socket is full: it is not pulled */
     for (int i = 0; i < 2 * TIMEOUT_MS / 1000; i++) {
         peer->now_ms += 1000;
         http2_session_check(peer->session, peer->now_ms);
         assert_int_equal(expired(peer), CLOSING_NONE);
     }
-    http2_session_end(peer->session, (struct closing){CLOSING_SHUTDOWN, "the end"});
+    peer_pull(peer); /* from now on what the peer has sent in the meantime is read */
+    for (int i = 1; i < TIMEOUT_MS / 1000; i++) {
+        assert_false(tick(peer));
+        assert_int_equal(expired(peer), CLOSING_NONE);
+    }
+    assert_false(tick(peer));
+    assert_int_equal(expired(peer), CLOSING_KEEPALIVE_TIMEOUT);
 }
 
 static void test_no_keepalive(void **state)
