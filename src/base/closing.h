@@ -14,9 +14,13 @@ enum closing_kind {
     CLOSING_NOT_HTTP2,         /* or with anything else that is not HTTP/2 */
     CLOSING_PROTOCOL_ERROR,    /* it violated HTTP/2 */
     CLOSING_FLOOD,             /* it exceeded a limit that stops floods */
+    CLOSING_TOO_MANY_PINGS,    /* it sent PINGs too often */
     CLOSING_HANDSHAKE_TIMEOUT, /* it did not complete the HTTP/2 handshake in time */
     CLOSING_HEADER_TIMEOUT,    /* it did not complete a header block in time */
     CLOSING_WRITE_TIMEOUT,     /* it did not take its answers in time */
+    CLOSING_KEEPALIVE_TIMEOUT, /* it was silent and did not answer a PING in time */
+    CLOSING_MAX_IDLE,          /* it made no calls for long */
+    CLOSING_MAX_AGE,           /* the connection was old, and the client is to make a new one */
     CLOSING_CLIENT_MEMORY,     /* clients hold too much memory, and it holds most of that */
     CLOSING_SERVER_MEMORY,     /* the system gives the server no more memory */
     CLOSING_SHUTDOWN,          /* it did not close in time when the server shut down */

@@ -56,7 +56,7 @@ struct grpc_server {
     struct http2_context *http2;
     const struct grpc_service *service;
     struct grpc_limits limits;
-    atomic_uint_fast64_t slow_requests, unread_streams, idle_connections, not_grpc, streams_open;
+    atomic_uint_fast64_t slow_requests, unread_streams, not_grpc, streams_open;
     struct compression_counts inflated, compressed; /* of requests and replies */
     struct gzip *gzip; /* for replies of this thread; NULL before the first, or without memory */
 };
@@ -69,6 +69,15 @@ struct known_request {
     int64_t timeout_ms;
     uint64_t max_reply;
     bool sends_gzip, wants_gzip;
+};
+
+/* When a connection ends although nothing is wrong with it. Monotonic; INT64_MAX is never. */
+struct lifetime {
+    int64_t ends_ms;       /* when it is old */
+    int64_t cut_ms;        /* when what is left of it is ended */
+    int64_t idle_since_ms; /* the last check that saw a call */
+    uint32_t last_stream;  /* as of that check */
+    bool is_over;          /* it is being drained, for whatever reason */
 };
 
 struct grpc_connection {
@@ -84,8 +93,7 @@ struct grpc_connection {
     struct grpc_call *borrower;  /* the call whose message is borrowed from the bytes being fed */
     struct grpc_call *submitted; /* in the current feed: their messages stay valid until its end */
     struct known_request known[KNOWN_REQUESTS];
-    int64_t idle_since_ms;  /* monotonic: the last check that saw a call */
-    uint32_t last_stream;   /* as of that check */
+    struct lifetime lifetime;
     const char *no_waiting; /* why calls must not wait any longer; NULL: they may */
 };
 
@@ -132,6 +140,24 @@ struct gzip *server_gzip(struct grpc_server *server);
  * its connection. */
 void call_continue(struct grpc_call *call, enum err err, const char *why, struct slice rest,
                    bool end);
+/* Starts to drain the connection or, if it has started, takes the second step; ends streams in
+ * order, and the calls that wait, with `text`. */
+void call_drain(struct grpc_connection *connection, struct closing why, const char *text);
+
+/* lifetime.c */
+
+/* The age at which a connection ends: within 10 % of `age_ms`, so that connections that were opened
+ * together do not end together. `random` is any number. */
+int64_t lifetime_jitter(int64_t age_ms, uint64_t random);
+
+void lifetime_init(struct grpc_connection *connection, int64_t now_ms);
+
+/* To be called once a second: drains a connection that is old, or has had no call for long, and
+ * ends the calls that are left when the grace of an old one is over. */
+void lifetime_check(struct grpc_connection *connection, int64_t now_ms);
+
+/* CLOSING_MAX_AGE if the calls have not ended then, else CLOSING_NONE. */
+struct closing lifetime_expired(const struct grpc_connection *connection, int64_t now_ms);
 
 /* stream.c: calls that stream. */
 

@@ -553,11 +553,9 @@ struct grpc_connection *grpc_connection_new(struct grpc_server *server,
                                             int64_t now_ms)
 {
     struct grpc_connection *connection = mem_alloc(sizeof *connection);
-    *connection = (struct grpc_connection){.server = server,
-                                           .on_output = on_output,
-                                           .user = user,
-                                           .now_ms = now_ms,
-                                           .idle_since_ms = now_ms};
+    *connection = (struct grpc_connection){
+        .server = server, .on_output = on_output, .user = user, .now_ms = now_ms};
+    lifetime_init(connection, now_ms);
     connection->session = http2_session_new(server->http2, connection, now_ms);
     return connection;
 }
@@ -633,7 +631,8 @@ bool grpc_connection_has_unanswered(const struct grpc_connection *connection)
 
 struct closing grpc_connection_expired(const struct grpc_connection *connection, int64_t now_ms)
 {
-    return http2_session_expired(connection->session, now_ms);
+    struct closing why = http2_session_expired(connection->session, now_ms);
+    return why.kind != CLOSING_NONE ? why : lifetime_expired(connection, now_ms);
 }
 
 void grpc_connection_end(struct grpc_connection *connection, struct closing why)
@@ -670,33 +669,17 @@ static void server_end_slow_requests(struct grpc_connection *connection, int64_t
     }
 }
 
-/* A call that starts and ends between two checks is noticed by its stream identifier. */
-static void server_end_if_idle(struct grpc_connection *connection, int64_t now_ms)
-{
-    struct grpc_server *server = connection->server;
-    uint32_t last_stream;
-    if (http2_session_open_streams(connection->session, &last_stream) > 0 ||
-        last_stream != connection->last_stream) {
-        connection->last_stream = last_stream;
-        connection->idle_since_ms = now_ms;
-        return;
-    }
-    if (server->limits.idle_timeout_ms == 0 ||
-        now_ms - connection->idle_since_ms <= server->limits.idle_timeout_ms)
-        return;
-    atomic_fetch_add(&server->idle_connections, 1);
-    http2_session_drain(connection->session);
-    http2_session_drain(connection->session);
-    call_tell_output(connection);
-}
-
 void grpc_connection_check(struct grpc_connection *connection, int64_t now_ms)
 {
     if (http2_session_finished(connection->session))
         return;
+    size_t queued = http2_session_queued(connection->session);
+    http2_session_check(connection->session, now_ms);
+    if (http2_session_queued(connection->session) > queued)
+        call_tell_output(connection);
     server_end_slow_requests(connection, now_ms);
     call_stream_check(connection, now_ms);
-    server_end_if_idle(connection, now_ms);
+    lifetime_check(connection, now_ms);
 }
 
 static struct grpc_compressed server_read_counts(const struct compression_counts *counts)
@@ -710,7 +693,6 @@ struct grpc_counts grpc_server_counts(const struct grpc_server *server)
 {
     return (struct grpc_counts){.slow_requests = atomic_load(&server->slow_requests),
                                 .unread_streams = atomic_load(&server->unread_streams),
-                                .idle_connections = atomic_load(&server->idle_connections),
                                 .not_grpc = atomic_load(&server->not_grpc),
                                 .streams_open = atomic_load(&server->streams_open),
                                 .inflated = server_read_counts(&server->inflated),
@@ -729,7 +711,6 @@ void grpc_counts_add(struct grpc_counts *sum, const struct grpc_counts *counts)
 {
     sum->slow_requests += counts->slow_requests;
     sum->unread_streams += counts->unread_streams;
-    sum->idle_connections += counts->idle_connections;
     sum->not_grpc += counts->not_grpc;
     sum->streams_open += counts->streams_open;
     server_add_compressed(&sum->inflated, &counts->inflated);
@@ -758,11 +739,18 @@ static void server_end_waits(struct grpc_connection *connection, const char *why
     }
 }
 
+void call_drain(struct grpc_connection *connection, struct closing why, const char *text)
+{
+    http2_session_drain(connection->session, why);
+    call_stream_drain(connection);
+    server_end_waits(connection, text);
+}
+
 void grpc_connection_drain(struct grpc_connection *connection)
 {
-    http2_session_drain(connection->session);
-    call_stream_drain(connection);
-    server_end_waits(connection, "the server is shutting down; nothing was popped");
+    static const struct closing stopping = {CLOSING_NONE, "the server is shutting down"};
+    connection->lifetime.is_over = true;
+    call_drain(connection, stopping, "the server is shutting down; nothing was popped");
 }
 
 void grpc_connection_hang_up(struct grpc_connection *connection)

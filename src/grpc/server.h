@@ -76,8 +76,9 @@ void grpc_connection_end(struct grpc_connection *connection, struct closing why)
 /* Why the connection has ended or is about to; CLOSING_NONE if neither. */
 struct closing grpc_connection_closing(const struct grpc_connection *connection);
 
-/* To be called once a second: fails requests that do not arrive in time with ERR_DEADLINE, and
- * drains a connection without calls (idle_timeout_ms). */
+/* To be called once a second: fails requests that do not arrive in time with ERR_DEADLINE, drains a
+ * connection without calls (idle_timeout_ms) or that is old (max_age_ms), and sends a PING to a
+ * client that is silent. */
 void grpc_connection_check(struct grpc_connection *connection, int64_t now_ms);
 
 /* Requests and connections refused or ended so far, not counting calls answered with a gRPC status.
@@ -88,7 +89,6 @@ struct grpc_compressed {
 struct grpc_counts {
     uint64_t slow_requests;            /* that did not arrive in time */
     uint64_t unread_streams;           /* ended because their replies were not read in time */
-    uint64_t idle_connections;         /* that were drained because they had no calls */
     uint64_t not_grpc;                 /* requests answered by plain HTTP */
     uint64_t streams_open;             /* streaming calls whose streams exist, now */
     struct grpc_compressed inflated;   /* messages of requests that came compressed */

@@ -74,6 +74,13 @@ struct http2_limits {
     int64_t stall_timeout_ms;     /* without output being taken while some is pending: zero
                                      windows */
     int64_t goaway_timeout_ms;    /* for requests to become complete after a GOAWAY for a flood */
+    int64_t keepalive_time_ms; /* without a byte from the peer, after which it is sent a PING (0 =
+                                     never), and */
+    int64_t keepalive_timeout_ms; /* for any byte to come after that: peers that are gone */
+    int64_t
+        min_ping_interval_ms; /* between PINGs of the peer, unless it was sent HEADERS or DATA in
+                                     between; the third that comes too early ends the connection
+                                     (gRFC A8). 0 = any: PINGs that wake both sides for nothing */
 };
 
 /* The defaults, for trusted or authenticated peers. */
@@ -177,6 +184,10 @@ size_t http2_session_owed(const struct http2_session *session);
 /* True when nothing is left to be read or sent: the connection can be closed. */
 bool http2_session_finished(const struct http2_session *session);
 
+/* To be called once a second: sends a PING to a peer that has been silent (keepalive_time_ms), and
+ * takes the second step of a drain whose PING is not acknowledged. There may be output to pull. */
+void http2_session_check(struct http2_session *session, int64_t now_ms);
+
 /* The timeout because of which the connection must end now; CLOSING_NONE if there is none. */
 struct closing http2_session_expired(const struct http2_session *session, int64_t now_ms);
 
@@ -184,7 +195,7 @@ struct closing http2_session_expired(const struct http2_session *session, int64_
  * as debug data), then close. */
 void http2_session_end(struct http2_session *session, struct closing why);
 
-/* Why the session has ended the connection or is about to; CLOSING_NONE if neither. */
+/* Why the session has ended the connection, is about to, or drains it; CLOSING_NONE if neither. */
 struct closing http2_session_closing(const struct http2_session *session);
 
 /* Bytes of answer bodies written to the output so far. */
@@ -202,9 +213,13 @@ uint32_t http2_session_open_streams(const struct http2_session *session, uint32_
 /*
  * Starts the two-step graceful shutdown (RFC 9113, 6.8): a GOAWAY with the highest possible stream
  * id, and once the peer has acknowledged a PING, a GOAWAY with the last stream processed. Open
- * streams go on. A second call takes the second step without waiting for the PING.
+ * streams go on. A second call takes the second step without waiting for the PING, which is waited
+ * for at most 5 seconds if http2_session_check() is called.
+ *
+ * `why` is what the GOAWAYs say; the kind of the first call is that of http2_session_closing(), and
+ * may be CLOSING_NONE.
  */
-void http2_session_drain(struct http2_session *session);
+void http2_session_drain(struct http2_session *session, struct closing why);
 
 /* The application's memory in the stream, zeroed when the stream is opened. */
 void *http2_stream_user(struct http2_stream *stream);

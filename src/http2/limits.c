@@ -23,4 +23,7 @@ const struct http2_limits http2_default_limits = {
     .header_timeout_ms = (int64_t)10 * 1000,
     .stall_timeout_ms = (int64_t)60 * 1000,
     .goaway_timeout_ms = (int64_t)3 * 1000,
+    .keepalive_time_ms = (int64_t)300 * 1000,
+    .keepalive_timeout_ms = (int64_t)20 * 1000,
+    .min_ping_interval_ms = (int64_t)10 * 1000,
 };

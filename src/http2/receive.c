@@ -20,7 +20,7 @@ static bool receive_is_client_stream(uint32_t id)
  * Counts a frame that makes no progress. During a drain the peer may not have seen the GOAWAY yet:
  * the requests that it may have in flight, and their resets, are not a flood.
  */
-static enum http2_error receive_count_idle_frame(struct http2_session *session)
+enum http2_error receive_count_idle_frame(struct http2_session *session)
 {
     const struct http2_limits *limits = &session->context->limits;
     uint64_t most = limits->max_idle_frames;
@@ -628,9 +628,8 @@ static enum http2_error receive_on_ping(struct http2_session *session, struct fr
     if (frame->payload.len != 8)
         return HTTP2_FRAME_SIZE_ERROR;
     if ((frame->flags & FRAME_ACK) == 0)
-        send_ping(session, frame->payload.data, true);
-    else if (session->drain_steps == 1)
-        http2_session_drain(session); /* this is the only PING that we send */
+        return pings_take(session, frame->payload.data);
+    pings_take_ack(session, frame->payload.data);
     return HTTP2_NO_ERROR;
 }
 

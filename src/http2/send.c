@@ -266,6 +266,7 @@ void http2_answer_without_body(struct http2_stream *stream, const struct http2_f
     CHECK(!stream->answered);
     stream->answered = true;
     send_append_headers(stream, fields, count, false, true);
+    stream->session->pings.answered = true;
     if (!stream->ended)
         send_refuse_rest(stream);
     else
@@ -287,6 +288,7 @@ void http2_reply_begin(struct http2_stream *stream, const struct http2_field *fi
     DCHECK(!stream->answered && !stream->streaming);
     DCHECK(stream->session->context->handler->on_room != NULL);
     send_append_headers(stream, fields, count, true, false);
+    stream->session->pings.answered = true;
     stream->streaming = true;
     if (!stream->ended)
         stream->ended_ms = stream->session->now_ms;
@@ -309,6 +311,7 @@ void http2_reply_end(struct http2_stream *stream, const struct http2_field *trai
     stream->answered = true;
     stream->trailers = trailers;
     stream->trailer_count = count;
+    stream->session->pings.answered = true;
     bucket_give(&stream->session->cancels);
     bucket_give(&stream->session->forced_resets);
     if (stream->asking || stream->body_left > 0)

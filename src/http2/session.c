@@ -23,7 +23,9 @@
  *    output, is reported by http2_session_expired(); the caller ends it with http2_session_end().
  *  - A peer that causes control frames without reading them gets ENHANCE_YOUR_CALM once more
  *    than max_unsent_control bytes of them wait in `backlog`.
- *  - Shutdown is no failure: http2_session_drain() sends two GOAWAYs (RFC 9113, 6.8).
+ *  - A peer that sends PINGs too often gets such a GOAWAY, too, and one that is silent and does not
+ *    answer ours is reported by http2_session_expired() (pings.c).
+ *  - Shutdown is no failure, nor is age: http2_session_drain() sends two GOAWAYs (RFC 9113, 6.8).
  */
 #include "http2/session.h"
 
@@ -88,6 +90,7 @@ struct http2_session *http2_session_new(struct http2_context *context, void *use
     session->context = context;
     session->user = user;
     session->now_ms = now_ms;
+    session->heard_ms = now_ms;
     session->start_ms = now_ms;
     session->progress_ms = now_ms;
     session->out = &session->backlog;
@@ -104,6 +107,7 @@ struct http2_session *http2_session_new(struct http2_context *context, void *use
     decoder_init(&session->decoder);
     session->decoder.max_inflated = limits->max_inflated_bytes;
     encoder_init(&session->encoder);
+    pings_init(session);
     return session;
 }
 
@@ -238,16 +242,36 @@ enum http2_error session_error(struct http2_session *session, enum http2_error e
     return error;
 }
 
-enum http2_error session_end_gracefully(struct http2_session *session, const char *text)
+/* What a GOAWAY says: the texts that gRPC clients and their users look for, else the reason. */
+static const char *session_debug_text(struct closing why)
+{
+    switch (why.kind) {
+    case CLOSING_TOO_MANY_PINGS:
+        return "too_many_pings";
+    case CLOSING_MAX_AGE:
+        return "max_age";
+    case CLOSING_MAX_IDLE:
+        return "max_idle";
+    default:
+        return why.text;
+    }
+}
+
+enum http2_error session_end_for(struct http2_session *session, struct closing why)
 {
     if (session_is_ending(session))
         return session_error(session, HTTP2_ENHANCE_YOUR_CALM, session->closing.text);
-    session->closing = (struct closing){.kind = CLOSING_FLOOD, .text = text};
+    session->closing = why;
     session->closing_ms = session->now_ms;
     session->drain_steps = 2;
     session->idle_frames = 0;
-    send_goaway(session, session->last_stream, HTTP2_ENHANCE_YOUR_CALM, text);
+    send_goaway(session, session->last_stream, HTTP2_ENHANCE_YOUR_CALM, session_debug_text(why));
     return HTTP2_NO_ERROR;
+}
+
+enum http2_error session_end_gracefully(struct http2_session *session, const char *text)
+{
+    return session_end_for(session, (struct closing){.kind = CLOSING_FLOOD, .text = text});
 }
 
 static enum closing_kind session_closing_kind(enum http2_error error)
@@ -280,7 +304,7 @@ static void session_fail(struct http2_session *session, enum http2_error error)
     session_send_preface(session);
     bool is_repeated = session->closing_ms != 0 && error == HTTP2_ENHANCE_YOUR_CALM;
     if (!is_repeated)
-        send_goaway(session, session->last_stream, error, session->closing.text);
+        send_goaway(session, session->last_stream, error, session_debug_text(session->closing));
 }
 
 /* Keeps track of how long a header block has been incomplete. */
@@ -383,6 +407,7 @@ static bool session_feed(struct http2_session *session, struct slice bytes, size
                          struct chain *out, int64_t now_ms)
 {
     session_set_output(session, out, now_ms);
+    session->heard_ms = now_ms;
     return session_end_feed(session, placed > 0 ? place_take(session, placed)
                                                 : session_take_bytes(session, bytes));
 }
@@ -452,10 +477,29 @@ struct closing http2_session_expired(const struct http2_session *session, int64_
     if (session_has_output(session) && now_ms - session->progress_ms > limits->stall_timeout_ms)
         return (struct closing){CLOSING_WRITE_TIMEOUT,
                                 "the client did not take its answers in time (--write-timeout)"};
+    if (pings_expired(session, now_ms))
+        return (struct closing){
+            CLOSING_KEEPALIVE_TIMEOUT,
+            "the client was silent and did not answer a PING in time (--keepalive-timeout)"};
     if (session_is_ending(session) && now_ms - session->closing_ms > limits->goaway_timeout_ms &&
         !http2_session_visit(session, session_is_complete, NULL))
         return session->closing;
     return (struct closing){CLOSING_NONE, NULL};
+}
+
+/* The error code of the GOAWAY for a reason that is not an error of the peer's bytes. */
+static enum http2_error session_end_code(enum closing_kind kind)
+{
+    switch (kind) {
+    case CLOSING_SHUTDOWN:
+    case CLOSING_MAX_AGE:
+    case CLOSING_KEEPALIVE_TIMEOUT:
+        return HTTP2_NO_ERROR;
+    case CLOSING_HANDSHAKE_TIMEOUT:
+        return HTTP2_SETTINGS_TIMEOUT;
+    default:
+        return HTTP2_ENHANCE_YOUR_CALM;
+    }
 }
 
 void http2_session_end(struct http2_session *session, struct closing why)
@@ -464,30 +508,37 @@ void http2_session_end(struct http2_session *session, struct closing why)
         return;
     if (!session_is_ending(session))
         session->closing = why;
-    session_fail(session, why.kind == CLOSING_SHUTDOWN            ? HTTP2_NO_ERROR
-                          : why.kind == CLOSING_HANDSHAKE_TIMEOUT ? HTTP2_SETTINGS_TIMEOUT
-                                                                  : HTTP2_ENHANCE_YOUR_CALM);
+    session_fail(session, session_end_code(why.kind));
 }
 
 struct closing http2_session_closing(const struct http2_session *session)
 {
-    return session->closing;
+    return session_is_ending(session) ? session->closing : session->draining;
 }
 
-void http2_session_drain(struct http2_session *session)
+void http2_session_drain(struct http2_session *session, struct closing why)
 {
     DCHECK(session->drain_steps <= 2);
-    static const uint8_t ping[8] = "drain";
-    static const char text[] = "the server is shutting down";
     if (session->drain_steps == 2 || session->failed)
         return;
     session_send_preface(session);
     if (++session->drain_steps == 1) {
-        send_goaway(session, INT32_MAX, HTTP2_NO_ERROR, text);
-        send_ping(session, ping, false);
+        session->draining = why;
+        send_goaway(session, INT32_MAX, HTTP2_NO_ERROR, session_debug_text(why));
+        pings_send_drain(session);
     } else {
-        send_goaway(session, session->last_stream, HTTP2_NO_ERROR, text);
+        send_goaway(session, session->last_stream, HTTP2_NO_ERROR, session_debug_text(why));
     }
+}
+
+void http2_session_check(struct http2_session *session, int64_t now_ms)
+{
+    if (session->failed)
+        return;
+    session->now_ms = now_ms;
+    if (!session_has_output(session))
+        session->progress_ms = now_ms;
+    pings_check(session);
 }
 
 /* Streams as the application sees them. */

@@ -106,6 +106,7 @@ struct http2_session {
     struct http2_context *context;
     void *user;
     int64_t now_ms;
+    int64_t heard_ms;       /* when the latest bytes came */
     bool settings_received; /* the client's SETTINGS have arrived */
     bool failed;            /* the final GOAWAY was sent: input is ignored */
     bool preface_sent;      /* ours, which is sent after the client's */
@@ -152,7 +153,16 @@ struct http2_session {
     uint32_t closed[SESSION_CLOSED_KEPT]; /* identifiers; CLOSED_BY_RESET is set if we reset the
                                              stream */
     int64_t start_ms;
-    int64_t closing_ms;        /* when it started to drain because of a flood; 0 = it has not */
+    int64_t closing_ms;      /* when it started to drain because of a flood; 0 = it has not */
+    struct closing draining; /* why it drains in two steps; CLOSING_NONE if not, or not counted */
+    int64_t drained_ms;      /* the first check after the first step; 0 = none */
+    int64_t probed_ms;       /* when the last keepalive PING was sent; 0 = never */
+    struct {
+        int64_t last_ms;       /* when the last one came, */
+        uint64_t sent;         /* and how many bytes of bodies had been sent */
+        bool answered;         /* header fields have been sent since */
+        uint32_t strikes;      /* how many came too early */
+    } pings;                   /* of the peer */
     const char *error_message; /* of the connection error being handled; NULL = a default */
     struct buf block;          /* the header block being gathered */
     uint32_t continuations;
@@ -193,6 +203,9 @@ enum http2_error session_error(struct http2_session *session, enum http2_error e
  */
 enum http2_error session_end_gracefully(struct http2_session *session, const char *text)
     __attribute__((warn_unused_result));
+/* The same for any reason. */
+enum http2_error session_end_for(struct http2_session *session, struct closing why)
+    __attribute__((warn_unused_result));
 /* True after that. Header blocks are no longer decoded. */
 static inline bool session_is_ending(const struct http2_session *session)
 {
@@ -202,6 +215,21 @@ static inline bool session_is_ending(const struct http2_session *session)
  * of a connection error. */
 enum http2_error session_take_frames(struct http2_session *session, struct slice bytes)
     __attribute__((warn_unused_result));
+
+/* pings.c */
+
+void pings_init(struct http2_session *session);
+/* Sends the PING of a drain, whose acknowledgement is followed by its second step. */
+void pings_send_drain(struct http2_session *session);
+/* The peer has sent a PING, or acknowledged one; `data` are its 8 bytes. The former returns
+ * HTTP2_NO_ERROR or the code of a connection error. */
+enum http2_error pings_take(struct http2_session *session, const uint8_t *data)
+    __attribute__((warn_unused_result));
+void pings_take_ack(struct http2_session *session, const uint8_t *data);
+/* To be called once a second, at now_ms of the session: see http2_session_check(). */
+void pings_check(struct http2_session *session);
+/* The peer has not answered the keepalive's PING, nor sent anything else, in time. */
+bool pings_expired(const struct http2_session *session, int64_t now_ms);
 
 /* place.c */
 
@@ -213,6 +241,11 @@ enum http2_error place_take(struct http2_session *session, size_t size)
     __attribute__((warn_unused_result));
 
 /* receive.c */
+
+/* Counts a frame that makes no progress. Returns HTTP2_NO_ERROR or the code of a connection error.
+ */
+enum http2_error receive_count_idle_frame(struct http2_session *session)
+    __attribute__((warn_unused_result));
 
 /* Sends WINDOW_UPDATE for the stream if enough was used up and the application does not hold it. */
 void receive_update_stream_window(struct http2_stream *stream);

@@ -11,8 +11,10 @@
 #include "net/connection_state.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* Length of the kernel's queue of connections not yet accepted; it caps this at somaxconn. */
@@ -33,6 +35,7 @@ struct acceptor {
     int descriptor;
     bool is_unix;
     enum net_purpose purpose;
+    bool is_shared; /* another process has the socket open, too */
 };
 
 /* True if there is no memory for another connection. */
@@ -109,16 +112,13 @@ static void acceptor_admit(struct acceptor *acceptor, int descriptor, const stru
         close(descriptor);
 }
 
-static void acceptor_on_connection(uv_poll_t *poll, int status, int events)
+/* Accepts what is pending, at most that many connections. Returns 0, or the error because of which
+ * the rest has to wait. */
+static int acceptor_accept_pending(struct acceptor *acceptor, unsigned most)
 {
-    struct acceptor *acceptor = poll->data;
-    (void)status;
-    (void)events;
-    for (unsigned i = 0; i < MAX_ACCEPTS; i++) {
-        if (acceptor_is_starved(acceptor)) {
-            acceptor_pause_accepting(acceptor, ENOMEM);
-            return;
-        }
+    for (unsigned i = 0; i < most; i++) {
+        if (acceptor_is_starved(acceptor))
+            return ENOMEM;
         struct net_peer peer;
         int descriptor = acceptor_accept(acceptor, &peer);
         if (descriptor >= 0) {
@@ -126,11 +126,22 @@ static void acceptor_on_connection(uv_poll_t *poll, int status, int events)
             continue;
         }
         int error = errno;
+        if (error == EAGAIN || error == EWOULDBLOCK)
+            return 0;
         if (acceptor_lacks_resources(error))
-            acceptor_pause_accepting(acceptor, error);
-        if (error == EAGAIN || error == EWOULDBLOCK || acceptor_lacks_resources(error))
-            return;
+            return error;
     }
+    return 0;
+}
+
+static void acceptor_on_connection(uv_poll_t *poll, int status, int events)
+{
+    struct acceptor *acceptor = poll->data;
+    (void)status;
+    (void)events;
+    int error = acceptor_accept_pending(acceptor, MAX_ACCEPTS);
+    if (error != 0)
+        acceptor_pause_accepting(acceptor, error);
 }
 
 static void acceptor_on_timer_closed(uv_handle_t *handle)
@@ -144,7 +155,8 @@ static void acceptor_on_poll_closed(uv_handle_t *handle)
     uv_close((uv_handle_t *)&acceptor->timer, acceptor_on_timer_closed);
 }
 
-int acceptor_new(struct net_shared *shared, int descriptor, bool is_unix, enum net_purpose purpose)
+int acceptor_new(struct net_shared *shared, int descriptor, bool is_unix, enum net_purpose purpose,
+                 bool is_shared)
 {
     struct acceptor *acceptor;
     int error = listen(descriptor, BACKLOG) < 0 ? -errno : 0;
@@ -166,10 +178,40 @@ int acceptor_new(struct net_shared *shared, int descriptor, bool is_unix, enum n
     acceptor->descriptor = descriptor;
     acceptor->is_unix = is_unix;
     acceptor->purpose = purpose;
+    acceptor->is_shared = is_shared;
     acceptor->next = shared->acceptors;
     shared->acceptors = acceptor;
     acceptor_resume(acceptor);
     return 0;
+}
+
+/* Has the kernel ignore the SYNs that come between the last accept and the close: their clients try
+ * again in a second, and are then refused. On failure only that short time is not covered. */
+static void acceptor_ignore_new(const struct acceptor *acceptor)
+{
+    static struct sock_filter ignore_syn[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13), /* the flags in the TCP header */
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x12),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x02, 0, 1), /* SYN without ACK */
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    static const struct sock_fprog program = {.len = sizeof ignore_syn / sizeof ignore_syn[0],
+                                              .filter = ignore_syn};
+    if (!acceptor->is_unix && setsockopt(acceptor->descriptor, SOL_SOCKET, SO_ATTACH_FILTER,
+                                         &program, sizeof program) != 0)
+        log_debug("a listening socket cannot be filtered: clients that connect while it is closed "
+                  "may be reset");
+}
+
+void acceptor_accept_all(struct net_shared *shared)
+{
+    for (struct acceptor *at = shared->acceptors; at != NULL; at = at->next) {
+        if (at->is_shared)
+            continue;
+        acceptor_ignore_new(at);
+        acceptor_accept_pending(at, BACKLOG);
+    }
 }
 
 void acceptor_close_all(struct net_shared *shared)

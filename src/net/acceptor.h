@@ -10,9 +10,16 @@
 #include "net/protocol.h"
 
 /* Listens and accepts on the bound socket, whose descriptor it owns from now on, even on failure.
- * The acceptor is added to shared->acceptors. Returns 0 or a negative errno. */
-int acceptor_new(struct net_shared *shared, int descriptor, bool is_unix, enum net_purpose purpose)
+ * The acceptor is added to shared->acceptors. `is_shared`: see net_loop_listen(). Returns 0 or a
+ * negative errno. */
+int acceptor_new(struct net_shared *shared, int descriptor, bool is_unix, enum net_purpose purpose,
+                 bool is_shared)
     __attribute__((warn_unused_result));
+
+/* Accepts what is pending on the listening sockets of the loop, before they are closed: else the
+ * kernel resets connections whose clients may have sent requests that they may not repeat. On a
+ * socket that another process has open, too (socket activation), they wait for the next server. */
+void acceptor_accept_all(struct net_shared *shared);
 
 /* Closes all listening sockets of the loop; the memory is freed when the loop next runs. */
 void acceptor_close_all(struct net_shared *shared);

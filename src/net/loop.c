@@ -168,6 +168,7 @@ static void loop_on_stop(uv_async_t *async)
 {
     struct net_loop *loop = async->data;
     uv_close((uv_handle_t *)&loop->stop, NULL);
+    acceptor_accept_all(&loop->shared);
     acceptor_close_all(&loop->shared);
     if (loop->shared.protocol->on_stop != NULL)
         loop_gather(loop, loop->shared.protocol->on_stop);
@@ -274,9 +275,10 @@ void net_loop_free(struct net_loop *loop)
     free(loop);
 }
 
-int net_loop_listen(struct net_loop *loop, int descriptor, bool is_unix, enum net_purpose purpose)
+int net_loop_listen(struct net_loop *loop, int descriptor, bool is_unix, enum net_purpose purpose,
+                    bool is_shared)
 {
-    return acceptor_new(&loop->shared, descriptor, is_unix, purpose);
+    return acceptor_new(&loop->shared, descriptor, is_unix, purpose, is_shared);
 }
 
 void net_loop_run(struct net_loop *loop)

@@ -32,9 +32,11 @@ struct net_loop *net_loop_new(const struct net_protocol *protocol, struct net_ad
                               const struct net_limits *limits);
 void net_loop_free(struct net_loop *loop);
 
-/* Serves a bound socket, whose descriptor the loop owns from now on. Returns 0 or a negative errno.
- */
-int net_loop_listen(struct net_loop *loop, int descriptor, bool is_unix, enum net_purpose purpose)
+/* Serves a bound socket, whose descriptor the loop owns from now on. If another process has it
+ * open, too (`is_shared`), connections that are pending when the loop stops are left to that.
+ * Returns 0 or a negative errno. */
+int net_loop_listen(struct net_loop *loop, int descriptor, bool is_unix, enum net_purpose purpose,
+                    bool is_shared)
     __attribute__((warn_unused_result));
 
 /* Runs until net_loop_stop() has been called and all connections are closed. */

@@ -16,6 +16,7 @@
 #include "server/data.h"
 #include "server/descriptors.h"
 #include "server/hints.h"
+#include "server/opening.h"
 #include "server/report.h"
 #include "server/systemd.h"
 #include "server/watch.h"
@@ -52,6 +53,7 @@ struct server {
     struct worker **workers;
     struct report report;
     struct data data;
+    struct opening opening;
     struct watch watch;
     int passed[CONFIG_MAX_LISTEN]; /* listening sockets for the first addresses, */
     size_t passed_count;           /* of them; the others are bound here */
@@ -96,6 +98,8 @@ static bool server_take_sockets(struct server *server)
     server->passed_count = (size_t)count;
     memcpy(own, config->listen, own_count * sizeof *own);
     memcpy(config->listen, passed, server->passed_count * sizeof *passed);
+    for (size_t i = 0; i < server->passed_count; i++)
+        config->listen[i].is_passed = true;
     memcpy(config->listen + count, own, own_count * sizeof *own);
     config->listen_count = server->passed_count + own_count;
     return true;
@@ -186,6 +190,7 @@ static bool server_make_workers(struct server *server)
                                      .channels = server->channels,
                                      .protoset = server->protoset,
                                      .health = &server->health,
+                                     .opening = &server->opening,
                                      .info = &server->report.info};
     for (unsigned i = 0; i < config->threads; i++) {
         server->workers[i] = worker_new(&options, i);
@@ -232,7 +237,8 @@ static bool server_cap_connections(struct server *server)
     return true;
 }
 
-/* From now on calls are answered, with ERR_LOADING until the data are loaded. */
+/* From now on connections are accepted or wait, and calls are answered, with ERR_LOADING until the
+ * data are loaded. */
 static bool server_serve(struct server *server)
 {
     struct config *config = &server->config;
@@ -277,6 +283,7 @@ static void server_announce_all(const struct config *config)
 /* Stops the workers that were started. */
 static void server_drain(struct server *server)
 {
+    opening_open(&server->opening);
     for (unsigned i = 0; i < server->config.threads; i++)
         worker_stop(server->workers[i]);
 }
@@ -290,7 +297,6 @@ static struct watch_numbers server_read_counters(struct server *server)
     for (unsigned i = 0; i < server->config.threads; i++) {
         struct grpc_counts counts = worker_counts(server->workers[i]);
         numbers.slow_requests += counts.slow_requests;
-        numbers.idle_connections += counts.idle_connections;
         numbers.turned_away += counts.streams.refused;
     }
     data_disk(&server->data, &numbers.waits_since_us, &numbers.slow_waits);
@@ -401,6 +407,7 @@ static bool server_run(struct server *server, const sigset_t *signals)
     }
     enum data_loaded loaded = data_load(&server->data, server_is_stopped);
     if (loaded == DATA_LOADED) {
+        opening_open(&server->opening);
         server_announce_all(&server->config);
         server_wait_and_drain(server, signals);
     } else {
@@ -446,8 +453,10 @@ int main(int argc, char **argv)
         return 1;
     }
     server_block_signals(&signals);
+    opening_init(&server.opening);
     bool served = server_run(&server, &signals);
     bool kept = server_stop(&server);
+    opening_deinit(&server.opening);
     if (served)
         log_info("stopped");
     return served && kept ? 0 : 1;

@@ -130,7 +130,8 @@ static void report_put_refused(const struct report *report, struct info_writer *
     struct grpc_counts counts = report_count_calls(report);
     info_put(writer, "slow_requests_ended", "%" PRIu64, counts.slow_requests);
     info_put(writer, "unread_streams_ended", "%" PRIu64, counts.unread_streams);
-    info_put(writer, "idle_connections_ended", "%" PRIu64, counts.idle_connections);
+    info_put(writer, "idle_connections_ended", "%" PRIu64,
+             net_closings_count(net_admission_closings(report->admission), CLOSING_MAX_IDLE));
     info_put(writer, "refused_streams", "%" PRIu64, counts.streams.refused);
     info_put(writer, "malformed_requests", "%" PRIu64, counts.streams.stream_errors);
     info_put(writer, "requests_not_grpc", "%" PRIu64, counts.not_grpc);

@@ -32,6 +32,8 @@ struct config {
     size_t max_value;           /* bytes */
     int64_t request_timeout_ms; /* as in struct grpc_limits */
     int64_t idle_timeout_ms;    /* the same; 0 = never */
+    int64_t max_age_ms;         /* the same, of connections; 0 = never */
+    int64_t max_age_grace_ms;   /* the same; 0 = any time */
     enum grpc_compress compress_replies;
     size_t max_client_memory; /* bytes for requests and answers, see base/account.h */
     size_t watch_history;     /* bytes of recent changes that are kept for watchers */

@@ -58,11 +58,7 @@ static void watch_log_clients(struct watch *watch, const struct watch_numbers *n
         log_warning("%" PRIu64 " requests were ended: they did not arrive in time "
                     "(--request-timeout, --min-progress)",
                     count);
-    count = watch_count_new(&watch->clients[1], seen->idle_connections, numbers->idle_connections,
-                            now_ms);
-    if (count > 0)
-        log_info("%" PRIu64 " connections were ended: they made no calls (--idle-timeout)", count);
-    count = watch_count_new(&watch->clients[2], seen->turned_away, numbers->turned_away, now_ms);
+    count = watch_count_new(&watch->clients[1], seen->turned_away, numbers->turned_away, now_ms);
     if (count > 0)
         log_info("%" PRIu64 " calls were refused unseen (REFUSED_STREAM), so that they are safe to "
                  "repeat: their connections have too many in flight (--max-streams) or do not read "

@@ -12,8 +12,8 @@
 struct watch_numbers {
     uint64_t refused[ERR_COUNT]; /* calls, by their error */
     uint64_t evicted_keys;
-    uint64_t slow_requests, idle_connections; /* ended for being so */
-    uint64_t turned_away;                     /* streams */
+    uint64_t slow_requests; /* ended for being so */
+    uint64_t turned_away;   /* streams */
     uint64_t slow_waits;    /* writes and syncs of the log that took a second or longer */
     int64_t waits_since_us; /* monotonic start of the one in progress; 0 = there is none */
 };
@@ -21,7 +21,7 @@ struct watch_numbers {
 /* Initially all zero. */
 struct watch {
     struct watch_numbers seen;
-    struct log_limit refused[ERR_COUNT], evicted, slow, clients[3];
+    struct log_limit refused[ERR_COUNT], evicted, slow, clients[2];
     int64_t logged_since_us; /* waits_since_us of the wait that was logged last */
 };
 

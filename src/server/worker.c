@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "grpc/server.h"
 #include "net/loop.h"
+#include "server/opening.h"
 #include "service/offload.h"
 #include "service/service.h"
 #include "service/streams/channels.h"
@@ -26,6 +27,7 @@ struct worker {
     struct grpc_server *grpc, *probes; /* one for each enum net_purpose */
     struct net_loop *loop;
     struct engine *engine;
+    struct opening *opening;
     struct activity_worker activity;
     unsigned index, count;  /* this worker's number, and how many there are */
     int64_t maintain_at_ms; /* monotonic: when maintenance is due */
@@ -220,6 +222,8 @@ static struct grpc_limits worker_grpc_limits(const struct config *config)
     limits.write_timeout_ms = config->net.write_timeout_ms;
     limits.idle_timeout_ms = config->idle_timeout_ms;
     limits.compress = config->compress_replies;
+    limits.max_age_ms = config->max_age_ms;
+    limits.max_age_grace_ms = config->max_age_grace_ms;
     return limits;
 }
 
@@ -241,6 +245,7 @@ struct worker *worker_new(const struct worker_options *options, unsigned index)
     struct grpc_limits probe_limits = worker_probe_limits(&limits);
     CHECK(index < config->threads);
     worker->engine = options->engine;
+    worker->opening = options->opening;
     worker->index = index;
     worker->count = config->threads;
     activity_worker_init(&worker->activity, options->activity);
@@ -277,12 +282,15 @@ struct worker *worker_new(const struct worker_options *options, unsigned index)
 int worker_listen(struct worker *worker, int descriptor, const struct net_address *address,
                   enum net_purpose purpose)
 {
-    return net_loop_listen(worker->loop, descriptor, net_address_is_unix(address), purpose);
+    return net_loop_listen(worker->loop, descriptor, net_address_is_unix(address), purpose,
+                           address->is_passed);
 }
 
 static void *worker_run(void *user)
 {
     struct worker *worker = user;
+    if (worker->opening != NULL)
+        opening_wait(worker->opening, OPENING_HOLD_MS);
     net_loop_run(worker->loop);
     activity_mark_idle(&worker->activity);
     return NULL;

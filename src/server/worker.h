@@ -25,6 +25,8 @@ struct worker_options {
     const struct info_source *info;
     const struct protoset *protoset; /* of the API, for reflection; NULL: it is off */
     const struct health *health;     /* NULL: health checks are not served */
+    struct opening
+        *opening; /* accepts nothing before it is open, or OPENING_HOLD_MS; may be NULL */
 };
 
 /* Worker `index` of config->threads, not running yet; registers with the engine and `offload` how

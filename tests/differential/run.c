@@ -474,7 +474,7 @@ static void take_output(struct run *run, struct chain *out)
 static void act(struct run *run, enum action_kind kind)
 {
     if (kind == ACTION_DRAIN)
-        run->side->drain(run->session);
+        run->side->drain(run->session, (struct closing){CLOSING_NONE, "the test drains"});
     else {
         answer_all(run, PUT_OFF);
         answer_all(run, STREAM_LATER);

@@ -16,7 +16,7 @@ struct side {
     void (*pull)(struct http2_session *session, struct chain *out, int64_t now_ms);
     size_t (*queued)(const struct http2_session *session);
     bool (*finished)(const struct http2_session *session);
-    void (*drain)(struct http2_session *session);
+    void (*drain)(struct http2_session *session, struct closing why);
     void *(*stream_user)(struct http2_stream *stream);
     void (*answer_begin)(struct http2_stream *stream, const struct http2_field *fields,
                          size_t count, size_t size);

@@ -38,7 +38,8 @@ class Server:
     """Starts on a port that the system chose; ready once it says so on standard output.
 
     The data go to `directory`, or to one that goes with the server. `limits` = options of
-    prlimit(1), such as "--nofile=60"."""
+    prlimit(1), such as "--nofile=60". Clients may send any number of PINGs unless an argument says
+    otherwise: to the tests they are round trips."""
 
     def __init__(self, *arguments, listen=("127.0.0.1:0",), threads=2, directory=None, limits=()):
         self._directory = None
@@ -47,6 +48,8 @@ class Server:
             directory = self._directory.name
         command = ["prlimit", *limits, "--"] if limits else []
         command += [str(SERVER), "--dir", str(directory)]
+        if "--min-ping-interval" not in arguments:
+            command += ["--min-ping-interval", "0"]
         for address in listen:
             command += ["--listen", str(address)]
         if threads is not None:

@@ -67,7 +67,9 @@ def test_every_limit_is_tested():
               "compress-replies",  # test_compression.py
               "durability", "log-rewrite-percent", "log-rewrite-min-size", "save", "import-skip-unsupported",
               "databases", "max-memory", "max-memory-policy", "max-client-memory",
-              "watch-history"}  # test_watch.py
+              "watch-history",  # test_watch.py
+              "max-connection-age", "max-connection-age-grace", "keepalive-time",
+              "keepalive-timeout", "min-ping-interval"}  # test_lifecycle.py
     limits = set(re.findall(r"^ +--([a-z-]+)", run_server("--help").stdout, re.M)) - others
     assert limits
     tests = [name for name in globals() if name.startswith("test_")]

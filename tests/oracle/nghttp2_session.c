@@ -18,6 +18,8 @@
 #define KEPT_STREAMS 4096
 /* The most header fields of an answer. */
 #define MAX_FIELDS 16
+/* The PING of a drain. */
+static const uint8_t drain_ping[8] = "drain";
 /* The overhead of a field beyond its name and value (RFC 9113, 6.5.2). */
 #define FIELD_OVERHEAD 32
 
@@ -186,7 +188,8 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
 {
     struct http2_session *session = user;
     if (session->drain_steps == 1 && frame->hd.type == NGHTTP2_PING &&
-        (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0)
+        (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0 &&
+        memcmp(frame->ping.opaque_data, drain_ping, sizeof drain_ping) == 0)
         end_drain(session);
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
         return 0;
@@ -209,7 +212,7 @@ static int on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *
         if (frame->goaway.error_code != NGHTTP2_NO_ERROR)
             session->broken = true;
         else if (frame->goaway.last_stream_id == INT32_MAX)
-            checked(nghttp2_submit_ping(ng, NGHTTP2_FLAG_NONE, (const uint8_t *)"drain\0\0"));
+            checked(nghttp2_submit_ping(ng, NGHTTP2_FLAG_NONE, drain_ping));
     }
     if (frame->hd.type != NGHTTP2_HEADERS || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
         return 0;
@@ -399,6 +402,12 @@ struct closing http2_session_expired(const struct http2_session *session, int64_
     return (struct closing){CLOSING_NONE, NULL};
 }
 
+void http2_session_check(struct http2_session *session, int64_t now_ms)
+{
+    (void)session;
+    (void)now_ms;
+}
+
 void http2_session_end(struct http2_session *session, struct closing why)
 {
     (void)why;
@@ -412,8 +421,10 @@ struct closing http2_session_closing(const struct http2_session *session)
                             .text = "nghttp2 does not say why"};
 }
 
-void http2_session_drain(struct http2_session *session)
+/* nghttp2 says nothing in a GOAWAY of a shutdown. */
+void http2_session_drain(struct http2_session *session, struct closing why)
 {
+    (void)why;
     if (session->drain_steps == 1)
         end_drain(session);
     if (session->drain_steps > 0 || session->broken)

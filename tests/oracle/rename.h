@@ -14,6 +14,7 @@
 #define http2_session_queued       oracle_http2_session_queued
 #define http2_session_owed         oracle_http2_session_owed
 #define http2_session_finished     oracle_http2_session_finished
+#define http2_session_check        oracle_http2_session_check
 #define http2_session_expired      oracle_http2_session_expired
 #define http2_session_closing      oracle_http2_session_closing
 #define http2_session_end          oracle_http2_session_end

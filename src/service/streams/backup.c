@@ -22,7 +22,8 @@
 /* Fields of BackupPage. */
 enum { PAGE_DATA = 1, PAGE_OFFSET, PAGE_SIZE };
 
-static const char backup_stops[] = "the server is shutting down; the backup is not complete";
+static const char backup_stops[] =
+    "the server, or this connection, is shutting down; the backup is not complete";
 static const char backup_truncated[] = "the snapshot's file has become shorter while it was read";
 
 struct backup {

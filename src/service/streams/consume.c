@@ -655,8 +655,9 @@ static void consume_on_drain(void *user, struct grpc_call *call)
 {
     struct consume *consume = grpc_call_user(call);
     (void)user;
-    consume_begin_end(consume, ERR_STOPPING,
-                      "the server is shutting down; what was not acknowledged has returned");
+    consume_begin_end(
+        consume, ERR_STOPPING,
+        "the server, or this connection, is shutting down; what was not acknowledged has returned");
     consume_advance(consume);
 }
 

@@ -13,7 +13,7 @@
 
 #include <stdlib.h>
 
-static const char stopping[] = "the server is shutting down; start again when it is back";
+static const char stopping[] = "the server, or this connection, is shutting down; start again";
 
 /* ---- life ---- */
 

@@ -35,7 +35,8 @@
 
 enum { REPLIES = 1 }; /* the field of ReplyBatch */
 
-static const char stopping[] = "the server is shutting down; what has no reply was not executed";
+static const char stopping[] =
+    "the server, or this connection, is shutting down; what has no reply was not executed";
 
 struct pipeline_item {
     struct engine_task task; /* first: on_done finds the item by it */

@@ -18,7 +18,7 @@
 typedef Grpc__Reflection__V1__ServerReflectionRequest reflection_request;
 
 static const char reflection_is_off[] = "this server does not describe its API (--reflection)";
-static const char reflection_stops[] = "the server is shutting down";
+static const char reflection_stops[] = "the server, or this connection, is shutting down";
 
 /* What a request asks for, by the field that it has. */
 enum { ASKS_FILE = 3, ASKS_SYMBOL, ASKS_EXTENSION, ASKS_EXTENSIONS, ASKS_SERVICES };

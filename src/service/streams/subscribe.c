@@ -21,7 +21,8 @@
 /* Messages of a ring within the stream. */
 #define OWN_CAPACITY 8
 
-static const char stopping[] = "the server is shutting down; connect again and subscribe again";
+static const char stopping[] =
+    "the server, or this connection, is shutting down; connect again and subscribe again";
 
 /* A message that waits. */
 struct subscribe_entry {

@@ -25,8 +25,8 @@ static const char no_history[] = "this server does not report changes";
 static const char contradiction[] =
     "initial and start_version contradict each other: initial starts from the present state";
 static const char no_writes[] = "initial contradicts types without WRITE";
-static const char stopping[] =
-    "the server is shutting down; pass the version of the last batch as start_version to go on";
+static const char stopping[] = "the server, or this connection, is shutting down; pass the version "
+                               "of the last batch as start_version to go on";
 
 /* ---- life ---- */
 

@@ -132,13 +132,13 @@ static inline struct grpc_status echo_status_of(enum err err, const char *why)
         [ERR_BAD_ARGUMENT] = GRPC_INVALID_ARGUMENT, [ERR_TOO_LARGE] = GRPC_RESOURCE_EXHAUSTED,
         [ERR_BAD_MESSAGE] = GRPC_INTERNAL,          [ERR_NOT_SERVED] = GRPC_UNIMPLEMENTED,
         [ERR_DEADLINE] = GRPC_DEADLINE_EXCEEDED,    [ERR_OUT_OF_MEMORY] = GRPC_RESOURCE_EXHAUSTED,
-        [ERR_NOT_READ] = GRPC_RESOURCE_EXHAUSTED,
+        [ERR_NOT_READ] = GRPC_RESOURCE_EXHAUSTED,   [ERR_STOPPING] = GRPC_UNAVAILABLE,
     };
     static const char *const reasons[ERR_COUNT] = {
         [ERR_BAD_ARGUMENT] = "BAD_ARGUMENT", [ERR_TOO_LARGE] = "TOO_LARGE",
         [ERR_BAD_MESSAGE] = "BAD_MESSAGE",   [ERR_NOT_SERVED] = "NOT_SERVED",
         [ERR_DEADLINE] = "DEADLINE",         [ERR_OUT_OF_MEMORY] = "OUT_OF_MEMORY",
-        [ERR_NOT_READ] = "NOT_READ",
+        [ERR_NOT_READ] = "NOT_READ",         [ERR_STOPPING] = "STOPPING",
     };
     assert_non_null(reasons[err]);
     return (struct grpc_status){

@@ -124,9 +124,11 @@ static const struct grpc_stream_method *stream_of(const void *found)
     return strcmp(found, REPEAT) == 0 ? &method : NULL;
 }
 
-static struct echo *open_with(const struct ng_options *options)
+static struct echo *open_aging(int64_t age_ms, int64_t grace_ms, const struct ng_options *options)
 {
     struct grpc_limits limits = echo_limits();
+    limits.max_age_ms = age_ms;
+    limits.max_age_grace_ms = grace_ms;
     limits.request_timeout_ms = 1000;
     limits.min_progress = 10;
     limits.write_timeout_ms = 1000;
@@ -135,6 +137,11 @@ static struct echo *open_with(const struct ng_options *options)
     echo->service.stream_of = stream_of;
     repeat = (struct repeat){0};
     return echo;
+}
+
+static struct echo *open_with(const struct ng_options *options)
+{
+    return open_aging(0, 0, options);
 }
 
 static void close_all(struct echo *echo)
@@ -321,6 +328,32 @@ static void test_a_shutdown_ends_the_call(void **state)
         assert_true(grpc_connection_finished(echo->connection));
         close_all(echo);
     }
+}
+
+/* A connection that is old waits for its streams, but they end in order when the grace is over. */
+static void test_the_grace_of_an_old_connection_ends_the_call(void **state)
+{
+    (void)state;
+    struct echo *echo = open_aging(10000, 5000, &(struct ng_options){0});
+    struct ng_stream *stream = echo_call(echo, REPEAT);
+    send_message(echo, stream, "1a", false);
+    assert_true(echo_exchange(echo));
+    grpc_connection_check(echo->connection, echo->now_ms + 11000);
+    assert_true(echo_exchange(echo));
+    assert_int_equal(echo->client->goaways, 2);
+    send_message(echo, stream, "1b", false);
+    assert_true(echo_exchange(echo));
+    grpc_connection_check(echo->connection, echo->now_ms + 15999);
+    assert_int_equal(repeat.drains, 0);
+    grpc_connection_check(echo->connection, echo->now_ms + 16000);
+    grpc_connection_check(echo->connection, echo->now_ms + 17000);
+    assert_int_equal(repeat.drains, 1);
+    assert_int_equal(repeat.cancels, 0);
+    assert_true(echo_exchange(echo));
+    assert_replies(stream, (const char *const[]){"1a", "1b"}, 2);
+    assert_status(stream, "10");
+    assert_true(grpc_connection_finished(echo->connection));
+    close_all(echo);
 }
 
 static void test_a_deadline_ends_the_call(void **state)
@@ -518,6 +551,7 @@ int main(void)
         cmocka_unit_test(test_a_method_may_end_between_messages),
         cmocka_unit_test(test_a_cancelled_call_is_told_once),
         cmocka_unit_test(test_a_shutdown_ends_the_call),
+        cmocka_unit_test(test_the_grace_of_an_old_connection_ends_the_call),
         cmocka_unit_test(test_a_deadline_ends_the_call),
         cmocka_unit_test(test_replies_that_are_not_read),
         cmocka_unit_test(test_replies_that_are_read_slowly),

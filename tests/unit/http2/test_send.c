@@ -565,8 +565,9 @@ static void test_a_flood_without_a_reader_ends_the_connection(void **state)
     } floods[] = {{FRAME_PING, 8}, {FRAME_SETTINGS, 0}};
     for (size_t i = 0; i < 2; i++) {
         struct peer *peer = *state;
-        peer->limits.max_idle_frames = 10000; /* another limit on SETTINGS */
-        peer->limits.max_streams = 0;         /* all of which may be refused */
+        peer->limits.max_idle_frames = 10000;  /* another limit on SETTINGS */
+        peer->limits.max_streams = 0;          /* all of which may be refused */
+        peer->limits.min_ping_interval_ms = 0; /* another limit on PINGs */
         size_t most = peer->limits.max_unsent_control / (FRAME_HEADER_SIZE + floods[i].size);
         peer_open(peer);
         peer->blocked = true;
@@ -588,6 +589,7 @@ static void test_a_flood_without_a_reader_ends_the_connection(void **state)
 static void test_a_peer_that_reads_may_ping_for_ever(void **state)
 {
     struct peer *peer = *state;
+    peer->limits.min_ping_interval_ms = 0;
     peer_open(peer);
     flood(peer, FRAME_PING, 8, 10000);
     assert_true(peer->alive);

@@ -492,12 +492,14 @@ static void test_ping_is_answered(void **state)
 
 /* The end. */
 
+static const struct closing stopping = {CLOSING_NONE, "the server stops"};
+
 static void test_drain_in_two_steps(void **state)
 {
     (void)state;
     struct pair pair = pair_connected();
     struct http2_stream *stream = pair_requested(pair, true);
-    http2_session_drain(pair.server->session);
+    http2_session_drain(pair.server->session, stopping);
 
     assert_true(ng_client_pull(pair.client, &pair.server->peer));
     assert_int_equal(pair.client->goaways, 1);
@@ -544,7 +546,7 @@ static void test_drain_waits_for_streams(void **state)
     struct pair pair = pair_connected();
     struct ng_stream *sending = pair_send_request(pair, false);
     assert_true(pair_exchange(pair));
-    http2_session_drain(pair.server->session);
+    http2_session_drain(pair.server->session, stopping);
     assert_true(pair_exchange(pair));
     assert_int_equal(pair.client->goaways, 2);
     assert_int_equal(pair.client->goaway_last[0], 0x7fffffff);
@@ -566,7 +568,7 @@ static void test_drain_of_an_idle_session(void **state)
     (void)state;
     struct pair pair = pair_connected();
     assert_false(http2_session_finished(pair.server->session));
-    http2_session_drain(pair.server->session);
+    http2_session_drain(pair.server->session, stopping);
     struct buf first = pair_pulled(pair.server);
     struct slice rest = buf_slice(&first);
     struct frame goaway, ping;
@@ -591,19 +593,19 @@ static void test_second_drain_does_not_wait_for_the_ping(void **state)
     (void)state;
     struct pair pair = pair_connected();
     pair_requested(pair, true);
-    http2_session_drain(pair.server->session);
+    http2_session_drain(pair.server->session, stopping);
     struct buf out = pair_pulled(pair.server);
     struct slice rest = buf_slice(&out);
     struct frame goaway, ping;
     assert_true(frames_find(&rest, FRAME_GOAWAY, &goaway));
     assert_int_equal(frames_u32(goaway.payload.data), 0x7fffffff);
     assert_true(frames_find(&rest, FRAME_PING, &ping));
-    http2_session_drain(pair.server->session);
+    http2_session_drain(pair.server->session, stopping);
     struct buf second = pair_pulled(pair.server);
     rest = buf_slice(&second);
     assert_true(frames_find(&rest, FRAME_GOAWAY, &goaway));
     assert_int_equal(frames_u32(goaway.payload.data), 1);
-    http2_session_drain(pair.server->session); /* there is no third step */
+    http2_session_drain(pair.server->session, stopping); /* there is no third step */
     assert_true(pair_feed_frame(pair.server, FRAME_PING, FRAME_ACK, 0, ping.payload));
     struct buf third = pair_pulled(pair.server);
     assert_int_equal(third.len, 0);

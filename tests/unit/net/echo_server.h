@@ -268,7 +268,8 @@ static inline struct net_address echo_server_listen(struct echo_server *server, 
     if (!listener_bind(&address, &descriptor, 1))
         fail_msg("%s: %s", text, strerror(errno));
     assert_int_equal(
-        net_loop_listen(server->loop, descriptor, net_address_is_unix(&address), NET_CALLS), 0);
+        net_loop_listen(server->loop, descriptor, net_address_is_unix(&address), NET_CALLS, false),
+        0);
     return address;
 }
 

@@ -62,7 +62,7 @@ static void test_descriptor_that_is_no_socket(void **state)
     struct echo_server *server = echo_server_new(LONG_MS);
     int descriptor = open("/dev/null", O_RDWR | O_CLOEXEC);
     assert_true(descriptor >= 0);
-    assert_int_equal(net_loop_listen(server->loop, descriptor, false, NET_CALLS), -ENOTSOCK);
+    assert_int_equal(net_loop_listen(server->loop, descriptor, false, NET_CALLS, false), -ENOTSOCK);
     echo_server_free(server);
 }
 
@@ -117,6 +117,27 @@ static void test_stop_accepts_no_more(void **state)
     assert_int_equal(errno, ECONNREFUSED);
     close(late);
     close(fd);
+    echo_server_free(server);
+}
+
+/* Connections that the kernel has made, more than are accepted at a time, are served and drained
+ * like the others. */
+static void test_stop_accepts_what_is_pending(void **state)
+{
+    (void)state;
+    struct echo_server *server = echo_server_new(LONG_MS);
+    struct net_address address = echo_server_listen(server, "127.0.0.1:0");
+    int fds[200];
+    server->drains_to_finish = 1000;
+    for (size_t i = 0; i < 200; i++)
+        fds[i] = echo_connect(&address, 0);
+    net_loop_stop(server->loop);
+    echo_server_start(server);
+    for (size_t i = 0; i < 200; i++)
+        echo_assert_echoes(fds[i]);
+    assert_int_equal(atomic_load(&server->opened), 200);
+    for (size_t i = 0; i < 200; i++)
+        close(fds[i]);
     echo_server_free(server);
 }
 
@@ -332,6 +353,7 @@ int main(void)
         cmocka_unit_test(test_stop_before_the_run),
         cmocka_unit_test(test_stop_of_an_idle_loop),
         cmocka_unit_test(test_stop_accepts_no_more),
+        cmocka_unit_test(test_stop_accepts_what_is_pending),
         cmocka_unit_test(test_drain_sends_what_is_under_way),
         cmocka_unit_test(test_what_on_stop_says_is_sent_before_the_drain),
         cmocka_unit_test(test_drain_is_repeated),

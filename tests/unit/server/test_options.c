@@ -49,6 +49,11 @@ static const struct number numbers[] = {
     {"request-timeout", 1, 86400, 60, 1000, FIELD(request_timeout_ms), "seconds"},
     {"min-progress", 1, (uint64_t)1 << 30, 256 * 1024, 1, FIELD(net.min_progress), "bytes"},
     {"idle-timeout", 0, 864000, 0, 1000, FIELD(idle_timeout_ms), "seconds"},
+    {"max-connection-age", 0, 864000, 0, 1000, FIELD(max_age_ms), "seconds"},
+    {"max-connection-age-grace", 0, 864000, 0, 1000, FIELD(max_age_grace_ms), "seconds"},
+    {"keepalive-time", 0, 864000, 300, 1000, FIELD(http2.keepalive_time_ms), "seconds"},
+    {"keepalive-timeout", 1, 3600, 20, 1000, FIELD(http2.keepalive_timeout_ms), "seconds"},
+    {"min-ping-interval", 0, 86400, 10, 1000, FIELD(http2.min_ping_interval_ms), "seconds"},
 };
 
 static size_t row_of(const char *name)
