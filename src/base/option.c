@@ -1,6 +1,8 @@
 /* Builds the tables for getopt_long(), and error messages for what it rejects. */
 #include "base/option.h"
 
+#include "base/standard.h"
+
 #include <getopt.h>
 #include <stdint.h>
 #include <string.h>
@@ -114,6 +116,9 @@ static void option_print_row(FILE *out, const struct option_row *row, int width)
 
 void option_print(FILE *out, struct option_table table, int width)
 {
-    for (size_t i = 0; i < table.count; i++)
+    for (size_t i = 0; i < table.count; i++) {
         option_print_row(out, option_row_at(table, i), width);
+        if (out == stdout)
+            standard_push(); /* all rows may be more than the stream holds */
+    }
 }
