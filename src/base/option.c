@@ -119,6 +119,7 @@ void option_print(FILE *out, struct option_table table, int width)
 {
     for (size_t i = 0; i < table.count; i++) {
         option_print_row(out, option_row_at(table, i), width);
-        standard_push();
+        if (out == stdout)
+            standard_push();
     }
 }
