@@ -123,6 +123,19 @@ def test_a_connection_that_waited_for_the_server(manager):
         assert manager.stop() == 0
 
 
+def test_clients_connect_between_two_servers(manager):
+    """A server that stops leaves the passed socket as it was: its clients wait for the next one."""
+    with listening() as passed:
+        host, port = passed.getsockname()
+        for _ in range(2):
+            manager.start(sockets=[passed])
+            manager.wait_for("READY=1")
+            assert is_served(f"{host}:{port}")
+            assert manager.stop() == 0
+            with socket.create_connection((host, port), timeout=0.9):
+                pass  # less than a second: no SYN is sent again
+
+
 def test_a_socket_that_does_not_listen(manager):
     with socket.socket() as idle:
         manager.start(sockets=[idle])
