@@ -17,7 +17,7 @@ from clients import CALL_TIMEOUT_S, Stub, admin_stub, open_channel
 from datadir import DataDir, command
 from errors import NOT_SERVED, STOPPING, check_ends, check_fails
 from h2conn import H2Conn, prefixed
-from keystore_env import BIN, SERVER
+from keystore_env import BIN, SANITIZE, SERVER
 from server_process import Server
 from small_disk import fill_up
 from test_reflection import Reflection
@@ -29,6 +29,8 @@ SERVING, NOT_SERVING, SERVICE_UNKNOWN = (
     for name in ("SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"))
 OWN = {"", "keystore.live", "keystore.write"}
 WATCH = "/grpc.health.v1.Health/Watch"
+# What a server loads in that time, in commands of loading_directory().
+SOME_SECONDS = {"": 400, "thread": 8}.get(SANITIZE, 40)
 
 
 class Health:
@@ -151,7 +153,7 @@ def test_while_it_loads(tmp_path):
 
 
 def test_the_end_of_loading_is_told(tmp_path):
-    loading_directory(tmp_path / "data", 400)
+    loading_directory(tmp_path / "data", SOME_SECONDS)
     place = f"unix:{tmp_path}/socket"
     with starting(tmp_path / "data", "--listen", place) as process, open_channel(place) as channel:
         grpc.channel_ready_future(channel).result(timeout=CALL_TIMEOUT_S)

@@ -69,7 +69,8 @@ def test_every_limit_is_tested():
               "databases", "max-memory", "max-memory-policy", "max-client-memory",
               "watch-history",  # test_watch.py
               "max-connection-age", "max-connection-age-grace", "keepalive-time",
-              "keepalive-timeout", "min-ping-interval"}  # test_lifecycle.py
+              "keepalive-timeout", "min-ping-interval",  # test_lifecycle.py
+              "drain-delay", "health-listen"}  # test_health.py
     limits = set(re.findall(r"^ +--([a-z-]+)", run_server("--help").stdout, re.M)) - others
     assert limits
     tests = [name for name in globals() if name.startswith("test_")]
