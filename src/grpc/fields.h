@@ -9,7 +9,7 @@
 #define GRPC_REPLY_FIELDS 2
 #define GRPC_OK_TRAILERS  1
 #define GRPC_ERROR_FIELDS                                                                          \
-    8 /* at most, of a reply of header fields alone, GRPC_REPLY_FIELDS first */
+    9 /* at most, of a reply of header fields alone, GRPC_REPLY_FIELDS first */
 
 /* Static memory. */
 extern const struct http2_field grpc_reply_fields[GRPC_REPLY_FIELDS];
@@ -17,7 +17,7 @@ extern const struct http2_field grpc_ok_trailers[GRPC_OK_TRAILERS];
 
 /* The fields that say how a call has failed. */
 struct grpc_fields {
-    char code[4];
+    char code[4], retry[24];
     struct buf message, details, trailer;
     size_t count;
     struct http2_field fields[GRPC_ERROR_FIELDS]; /* which point into the above */

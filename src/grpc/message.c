@@ -161,7 +161,7 @@ enum err grpc_message_take(struct grpc_message *message, struct slice bytes, siz
         return ERR_NONE;
     }
     if (!message_reserve(message, grpc_message_gathered(message) + bytes.len, false, why))
-        return ERR_OUT_OF_MEMORY;
+        return ERR_NO_CLIENT_MEMORY;
     message_gather(message, bytes);
     return ERR_NONE;
 }

@@ -80,7 +80,7 @@ static enum err info_check_sections(const struct info_source *source,
 {
     for (size_t i = 0; i < request->n_sections; i++) {
         if (info_find(source, request->sections[i]) == NULL) {
-            *why = error_text_format(arena, "sections[%zu] is not a section; there are: %s", i,
+            *why = error_text_format(arena, "sections[%zu]: it is not a section; there are: %s", i,
                                      info_list_sections(source, arena));
             return ERR_BAD_ARGUMENT;
         }

@@ -534,7 +534,9 @@ static enum err consume_on_start(struct consume *consume,
 {
     struct stream_host *host = consume->host;
     if (request->start == NULL || request->n_done + request->n_give_back > 0)
-        return field_refuse("the first message has start, and nothing else", why);
+        return field_refuse(
+            "start: it is missing, or not alone; the first message has start, and nothing else",
+            why);
     enum err err = consume_start_read(request->start, &host->limits, arena, &consume->start, why);
     if (err != ERR_NONE)
         return err;
@@ -551,8 +553,10 @@ static enum err consume_end_ids(struct consume *consume, const uint64_t *ids, si
     struct deliveries *deliveries = &consume->deliveries;
     for (size_t i = 0; i < count; i++) {
         if (ids[i] == 0 || ids[i] > deliveries->written_id)
-            return field_refuse("nothing was delivered with one of the ids; acknowledge those of "
-                                "deliveries of this stream",
+            return field_refuse(gives_back ? "give_back: nothing was delivered with one of the "
+                                             "ids; give back those of deliveries of this stream"
+                                           : "done: nothing was delivered with one of the ids; "
+                                             "acknowledge those of deliveries of this stream",
                                 why);
         struct delivery *delivery = deliveries_find(deliveries, ids[i]);
         if (delivery != NULL)
@@ -566,11 +570,14 @@ static enum err consume_on_acknowledgement(struct consume *consume,
                                            const char **why)
 {
     if (request->start != NULL)
-        return field_refuse("start is for the first message of the stream", why);
+        return field_refuse("start: it is for the first message of the stream", why);
     if (request->n_done + request->n_give_back > CONSUME_MAX_IN_FLIGHT)
-        return field_refuse("the message acknowledges more elements than can be in flight", why);
+        return field_refuse(
+            "done: there are more ids, with those to give back, than elements can be in flight",
+            why);
     if (consume->start->auto_ack && request->n_done + request->n_give_back > 0)
-        return field_refuse("with auto_ack there is nothing to acknowledge", why);
+        return field_refuse("done: with auto_ack there is nothing to acknowledge or give back",
+                            why);
     enum err err = consume_end_ids(consume, request->done, request->n_done, false, why);
     if (err == ERR_NONE)
         err = consume_end_ids(consume, request->give_back, request->n_give_back, true, why);
