@@ -45,8 +45,8 @@ static inline size_t grpc_message_read_size(const uint8_t prefix[GRPC_PREFIX_SIZ
  * Consumes the next bytes. ERR_TOO_LARGE as soon as the prefix announces more than `max` bytes,
  * ERR_NOT_SERVED for a second message, ERR_BAD_MESSAGE for a malformed prefix or a compressed
  * message, since only grpc-encoding identity is accepted, ERR_NO_CLIENT_MEMORY if the clients'
- * account refuses the blob for a large message or the system has no memory for it. On errors *why is
- * the error message.
+ * account refuses the blob for a large message or the system has no memory for it. On errors *why
+ * is the error message.
  */
 enum err grpc_message_take(struct grpc_message *message, struct slice bytes, size_t max,
                            const char **why) __attribute__((warn_unused_result));

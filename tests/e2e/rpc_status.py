@@ -84,22 +84,51 @@ class Details:
         return violation.subject, violation.description
 
 
+# What the details of each reason are besides ErrorInfo, for every reason there is. In addition a
+# message that begins with the path of a field has BadRequest.
+RETRY, NEVER = "RetryInfo", "grpc-retry-pushback-ms: -1"
+DETAILS = {
+    "WRONG_TYPE": {"ResourceInfo"},
+    "NOT_A_NUMBER": set(),
+    "OUT_OF_RANGE": set(),
+    "BAD_ARGUMENT": {"BadRequest"},  # except of metadata
+    "TOO_LARGE": {"QuotaFailure"},
+    "OUT_OF_MEMORY": {"QuotaFailure"},
+    "READ_ONLY": set(),
+    "LOADING": {RETRY},
+    "HISTORY_LOST": set(),
+    "UNAUTHENTICATED": set(),
+    "FORBIDDEN": set(),
+    "BAD_MESSAGE": set(),
+    "NOT_SERVED": set(),
+    "DEADLINE": set(),
+    "NOT_DURABLE": {NEVER},  # of a write
+    "STOPPING": {RETRY},
+    "NOT_READ": {"QuotaFailure"},
+}
+# It depends on the error whether it passes or, of NOT_DURABLE, on the call.
+SOMETIMES = {"TOO_LARGE": {RETRY}, "OUT_OF_MEMORY": {RETRY}, "NOT_DURABLE": {NEVER}}
+
+
 def check_details(details, reason, sentence, trailers):
     """Asserts that the details are those that the reason and the sentence demand, and no others."""
+    reason = reason.removeprefix("ERROR_REASON_")
     begins_with_path = PATH.fullmatch(sentence)
     assert (details.field, details.problem) == (
         begins_with_path.groups() if begins_with_path else (None, None)), sentence
-    if reason == "ERROR_REASON_BAD_ARGUMENT":
-        assert details.field or sentence.startswith(METADATA), f"{sentence!r} has no field"
-    if details.status.code == 8:
-        assert details.subject and details.excess == sentence
-    else:
-        assert details.subject is None
-    assert (details.resource is not None) == (reason == "ERROR_REASON_WRONG_TYPE")
     pushback = int(trailers.get("grpc-retry-pushback-ms", 0))
     assert details.retry_ms == (pushback if pushback > 0 else None)
-    if reason in ("ERROR_REASON_LOADING", "ERROR_REASON_STOPPING"):
-        assert pushback > 0
+    found = {name for name, detail in [
+        ("ResourceInfo", details.resource), ("BadRequest", details.field),
+        ("QuotaFailure", details.subject), (RETRY, details.retry_ms),
+        (NEVER, pushback < 0 or None)] if detail is not None}
+    wanted = set(DETAILS[reason])
+    if sentence.startswith(METADATA):
+        wanted.remove("BadRequest")
+    may_be = SOMETIMES.get(reason, set()) | {"BadRequest"}
+    assert wanted - may_be <= found <= wanted | may_be, f"{reason}: {sentence}: {found}"
+    assert "BadRequest" in found or "BadRequest" not in wanted, f"{sentence!r} has no field"
+    assert details.excess in (None, sentence)
 
 
 def check_error(code, reason, *, got_code, sentence, trailers):
