@@ -14,11 +14,12 @@ from clients import Stub, admin_stub, open_channel
 from datadir import DataDir, command
 from errors import BAD_ARGUMENT, LOADING, OUT_OF_MEMORY, TOO_LARGE, WRONG_TYPE
 from keystore_env import SANITIZE, SERVER
-from rpc_status import DETAILS, check_rpc_error
+from rpc_status import DETAILS, check_rpc_error, resolve
 from server_process import Server
 
 NOT_DURABLE = (grpc.StatusCode.UNAVAILABLE, "ERROR_REASON_NOT_DURABLE")
 HISTORY_LOST = (grpc.StatusCode.OUT_OF_RANGE, "ERROR_REASON_HISTORY_LOST")
+SERVICE = pb.DESCRIPTOR.services_by_name["KeyStore"]
 ATTEMPTS = 3
 # Its own waits are far shorter than what the server asks for.
 RETRY = {"methodConfig": [{"name": [{}], "retryPolicy": {
@@ -149,6 +150,70 @@ def test_which_limit_was_hit(fresh_server, key):
                 stub.Set(pb.KeyValue(key=b"%d" % number, value=bytes(1000)))
         details = check_rpc_error(caught.value, *OUT_OF_MEMORY)
         assert (details.subject, details.retry_ms) == ("max-memory", None)
+
+
+SELECTOR, START = pb.WatchRequest.Selector, pb.ConsumeRequest.Start
+JOBS = START(keys=[b"jobs"])
+STREAM_REQUESTS = [
+    ("Watch", pb.WatchRequest(), "selectors"),
+    ("Watch", pb.WatchRequest(selectors=[SELECTOR(prefix=b""), SELECTOR()]), "selectors[1]"),
+    ("Watch", pb.WatchRequest(selectors=[SELECTOR(key=b"")]), "selectors[0].key"),
+    ("Watch", pb.WatchRequest(selectors=[SELECTOR(prefix=b"", db=99)]), "selectors[0].db"),
+    ("Watch", pb.WatchRequest(selectors=[SELECTOR(prefix=b"")], types=[9]), "types"),
+    ("Watch", pb.WatchRequest(selectors=[SELECTOR(prefix=b"")], initial=True, start_version=1),
+     "start_version"),
+    ("Watch", pb.WatchRequest(selectors=[SELECTOR(prefix=b"")], initial=True, types=[2]), "types"),
+    ("Subscribe", pb.SubscribeRequest(), "channels"),
+    ("Subscribe", pb.SubscribeRequest(channels=[b"a", b""]), "channels[1]"),
+    ("Subscribe", pb.SubscribeRequest(patterns=[b""]), "patterns[0]"),
+    ("Scan", pb.ScanRequest(type=9), "type"),
+    ("Scan", pb.ScanRequest(cursor=b"x"), "cursor"),
+    ("Scan", pb.ScanRequest(cursor=b"x" * 1000), "cursor"),
+    ("Scan", pb.ScanRequest(db=99), "db"),
+    ("Scan", pb.ScanRequest(page_bytes=2**31), "page_bytes"),
+    ("StreamList", pb.ListRange(), "key"),
+    ("StreamList", pb.ListRange(key=b"l", page_bytes=2**31), "page_bytes"),
+    ("Consume", [], "start"),
+    ("Consume", [pb.ConsumeRequest()], "start"),
+    ("Consume", [pb.ConsumeRequest(start=START())], "start.keys"),
+    ("Consume", [pb.ConsumeRequest(start=START(keys=[b"a", b""]))], "start.keys[1]"),
+    ("Consume", [pb.ConsumeRequest(start=START(keys=[b"a"], db=99))], "start.db"),
+    ("Consume", [pb.ConsumeRequest(start=START(keys=[b"a"], pending=b"a"))], "start.pending"),
+    ("Consume", [pb.ConsumeRequest(start=START(keys=[b"a"], lease_ms=-1))], "start.lease_ms"),
+    ("Consume", [pb.ConsumeRequest(start=START(keys=[b"a"], end=3))], "start.end"),
+    ("Consume", [pb.ConsumeRequest(start=START(keys=[b"a"], max_in_flight=10001))],
+     "start.max_in_flight"),
+    ("Consume", [pb.ConsumeRequest(start=START(keys=[b"a"], auto_ack=True, lease_ms=1))],
+     "start.auto_ack"),
+    ("Consume", [pb.ConsumeRequest(start=JOBS), pb.ConsumeRequest(start=JOBS)], "start"),
+    ("Consume", [pb.ConsumeRequest(start=JOBS), pb.ConsumeRequest(done=[1])], "done"),
+    ("Consume", [pb.ConsumeRequest(start=JOBS), pb.ConsumeRequest(give_back=[0])], "give_back"),
+]
+
+
+@pytest.mark.parametrize("method, request_, field", STREAM_REQUESTS)
+def test_the_field_of_a_stream(channel, method, request_, field):
+    sent = iter(request_) if isinstance(request_, list) else request_
+    call = getattr(rpc.KeyStoreStub(channel), method)(sent, timeout=60)
+    details = details_of(BAD_ARGUMENT, list, call)
+    resolve(SERVICE.methods_by_name[method].input_type, details.field)
+    assert details.field == field
+
+
+def test_the_key_of_a_stream(channel, stub, key):
+    """Also of an operation that the stream carries out by itself, whose path is not told."""
+    string = key + b":string"
+    stub.Set(pb.KeyValue(key=string, value=b"v"))
+    stub.LPush(pb.ListInsert(key=key, values=[b"v"]))
+    streams = rpc.KeyStoreStub(channel)
+    for call in (streams.StreamList(pb.ListRange(key=string, stop=-1), timeout=60),
+                 streams.Consume(iter([pb.ConsumeRequest(start=START(keys=[string]))]), timeout=60),
+                 streams.Consume(iter([pb.ConsumeRequest(start=START(keys=[key], pending=string))]),
+                                 timeout=60)):
+        details = details_of(WRONG_TYPE, list, call)
+        assert details.resource == ("string", string.decode())
+        assert details.field is None
+    assert stub.LRange(pb.ListRange(key=key, stop=-1)).length == 1
 
 
 def test_the_oldest_version_of_a_lost_history(channel):
