@@ -79,7 +79,7 @@ void arena_reset(struct arena *arena)
 /* Records that the client's request fails for lack of memory. */
 static bool arena_refuse(struct arena *arena, const char *why)
 {
-    arena->refusal = ERR_OUT_OF_MEMORY;
+    arena->refusal = ERR_NO_CLIENT_MEMORY;
     arena->why = why;
     return false;
 }

@@ -26,7 +26,7 @@ struct arena {
     enum account account;
     enum err refusal; /* why the arena last refused memory; ERR_NONE if it has not since the
                          reset */
-    const char *why;  /* of ERR_OUT_OF_MEMORY: account_full or account_starved */
+    const char *why;  /* of ERR_NO_CLIENT_MEMORY: account_full or account_starved */
     size_t asked;     /* bytes asked of the system: those leased, and those too few to be leased */
     struct reserve_lease lease;
 };
@@ -49,7 +49,7 @@ void *arena_alloc(struct arena *arena, size_t size) __attribute__((malloc, retur
 /*
  * The same for sizes that a client's request determines. NULL, with nothing allocated, if that
  * needs a large block that the account or the system refuses: arena->refusal is then
- * ERR_OUT_OF_MEMORY, and arena->why an error message for the client. An arena of another account
+ * ERR_NO_CLIENT_MEMORY, and arena->why an error message for the client. An arena of another account
  * refuses nothing.
  */
 void *arena_try(struct arena *arena, size_t size) __attribute__((malloc, warn_unused_result));
@@ -63,7 +63,8 @@ void *arena_unfold(struct arena *arena, size_t size) __attribute__((malloc, warn
 
 /*
  * Counts `size` bytes that are about to be allocated elsewhere for the same request, until the next
- * reset. False, with ERR_OUT_OF_MEMORY as the refusal, if the account or the system refuses them.
+ * reset. False, with ERR_NO_CLIENT_MEMORY as the refusal, if the account or the system refuses
+ * them.
  */
 bool arena_reserve(struct arena *arena, size_t size) __attribute__((warn_unused_result));
 

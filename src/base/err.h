@@ -1,4 +1,4 @@
-/* The errors of operations. service/status.c maps them to gRPC statuses. */
+/* The errors of operations. service/status.c maps them to gRPC statuses and their details. */
 #ifndef KEYSTORE_BASE_ERR_H
 #define KEYSTORE_BASE_ERR_H
 
@@ -20,7 +20,12 @@ enum err {
     ERR_HISTORY_LOST,  /* changes that were asked for are not available any longer */
     ERR_NOT_READ,      /* the caller did not read a stream's replies in time */
     ERR_NOT_FOUND,     /* the server has nothing of the name in the request; not for keys */
-    ERR_COUNT,
+    ERR_COUNT,         /* of the above: those that clients distinguish by their reasons */
+
+    /* Two of them, but they pass by themselves, so that a client is advised to try again: */
+    ERR_NO_CLIENT_MEMORY = ERR_COUNT, /* ERR_OUT_OF_MEMORY: of what requests and answers take */
+    ERR_TOO_MANY_AT_ONCE,             /* ERR_TOO_LARGE: the requests in flight together */
+    ERR_ALL,
 };
 
 #endif

@@ -20,10 +20,10 @@ enum err call_gather(struct grpc_call *call, struct slice part, const char **why
     }
     if (connection->unfinished > limits->max_unfinished) {
         *why = "too many large requests are in flight on this connection; send fewer at once";
-        return ERR_TOO_LARGE;
+        return ERR_TOO_MANY_AT_ONCE;
     }
     return account_may_grow(memory, grpc_message_memory(message), why) ? ERR_NONE
-                                                                       : ERR_OUT_OF_MEMORY;
+                                                                       : ERR_NO_CLIENT_MEMORY;
 }
 
 bool call_stalls(struct grpc_call *call, int64_t now_ms)

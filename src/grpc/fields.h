@@ -10,7 +10,7 @@
 #define GRPC_GZIP_REPLY_FIELDS 4
 #define GRPC_OK_TRAILERS       1
 #define GRPC_ERROR_FIELDS                                                                          \
-    8 /* at most, of a reply of header fields alone, GRPC_REPLY_FIELDS first */
+    9 /* at most, of a reply of header fields alone, GRPC_REPLY_FIELDS first */
 
 /* Static memory. The first GRPC_REPLY_FIELDS are those of every reply; one with compressed messages
  * has all. */
@@ -19,7 +19,7 @@ extern const struct http2_field grpc_ok_trailers[GRPC_OK_TRAILERS];
 
 /* The fields that say how a call has failed. */
 struct grpc_fields {
-    char code[4];
+    char code[4], retry[24];
     struct buf message, details, trailer;
     size_t count;
     struct http2_field fields[GRPC_ERROR_FIELDS]; /* which point into the above */

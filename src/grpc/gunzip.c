@@ -75,7 +75,7 @@ static enum err gunzip_judge(int result, const z_stream *stream, const char **wh
 {
     if (result == Z_MEM_ERROR) {
         *why = account_starved;
-        return ERR_OUT_OF_MEMORY;
+        return ERR_NO_CLIENT_MEMORY;
     }
     if (result == Z_STREAM_END)
         return stream->avail_in == 0 ? ERR_NONE : gunzip_refuse("bytes follow its end", why);

@@ -32,7 +32,7 @@ static inline size_t gunzip_read_size(struct slice member)
 /*
  * Inflates the member to the `size` bytes at `out`, which gunzip_size() has returned. Never writes
  * more, whatever the member holds. ERR_BAD_MESSAGE if it is corrupt or truncated, or if bytes
- * follow it, ERR_OUT_OF_MEMORY if there is no memory for zlib; *why as above.
+ * follow it, ERR_NO_CLIENT_MEMORY if there is no memory for zlib; *why as above.
  */
 enum err gunzip(struct slice member, uint8_t *out, size_t size, const char **why)
     __attribute__((warn_unused_result));

@@ -144,7 +144,7 @@ enum err inflation_take_data(struct grpc_call *call, struct slice data, const ch
     enum err err = inflation_check_unfinished(call->connection, why);
     if (err != ERR_NONE)
         return err;
-    return account_may_grow(before, inflation->rest.cap, why) ? ERR_NONE : ERR_OUT_OF_MEMORY;
+    return account_may_grow(before, inflation->rest.cap, why) ? ERR_NONE : ERR_NO_CLIENT_MEMORY;
 }
 
 void inflation_end_request(struct grpc_call *call)

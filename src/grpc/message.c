@@ -157,7 +157,7 @@ enum err grpc_message_take(struct grpc_message *message, struct slice bytes, siz
         return ERR_NONE;
     }
     if (!message_reserve(message, grpc_message_gathered(message) + bytes.len, false, why))
-        return ERR_OUT_OF_MEMORY;
+        return ERR_NO_CLIENT_MEMORY;
     message_gather(message, bytes);
     return ERR_NONE;
 }
@@ -203,7 +203,7 @@ enum err grpc_message_inflate(struct grpc_message *message, size_t size, const c
     struct grpc_message inflated = {.prefix_len = GRPC_PREFIX_SIZE, .expected = size};
     buf_init(&inflated.gathered, size);
     if (!message_reserve(&inflated, size, false, why))
-        return ERR_OUT_OF_MEMORY;
+        return ERR_NO_CLIENT_MEMORY;
     uint8_t *out = inflated.blob != NULL ? inflated.blob->data : inflated.gathered.data;
     enum err err = gunzip(grpc_message_bytes(message), out, size, why);
     if (err != ERR_NONE) {

@@ -46,9 +46,9 @@ static inline size_t grpc_message_read_size(const uint8_t prefix[GRPC_PREFIX_SIZ
 
 /*
  * Consumes the next bytes. ERR_TOO_LARGE as soon as the prefix announces more than `max` bytes,
- * ERR_NOT_SERVED for a second message, ERR_BAD_MESSAGE for a malformed prefix, ERR_OUT_OF_MEMORY if
- * the clients' account refuses the blob for a large message or the system has no memory for it. On
- * errors *why is the error message.
+ * ERR_NOT_SERVED for a second message, ERR_BAD_MESSAGE for a malformed prefix, ERR_NO_CLIENT_MEMORY
+ * if the clients' account refuses the blob for a large message or the system has no memory for it.
+ * On errors *why is the error message.
  */
 enum err grpc_message_take(struct grpc_message *message, struct slice bytes, size_t max,
                            const char **why) __attribute__((warn_unused_result));
@@ -92,7 +92,7 @@ static inline bool grpc_message_is_compressed(const struct grpc_message *message
 
 /*
  * Replaces a complete compressed message, as it has arrived, by what it inflates to, in memory of
- * its own. `size` is from gunzip_size(). ERR_BAD_MESSAGE if it is corrupt, ERR_OUT_OF_MEMORY as
+ * its own. `size` is from gunzip_size(). ERR_BAD_MESSAGE if it is corrupt, ERR_NO_CLIENT_MEMORY as
  * above; then it is unchanged, and *why is the error message, valid until the next call by this
  * thread.
  */

@@ -4,6 +4,7 @@
  */
 #include "service/decode.h"
 
+#include "base/field_path.h"
 #include "base/real.h"
 #include "service/error_text.h"
 #include "service/field.h"
@@ -74,8 +75,7 @@ static enum err decode_time(const Keystore__V1__KeyValue *request, struct op *op
 {
     op->set.keep_ttl = request->keep_ttl;
     if (request->keep_ttl && (request->ttl_ms != 0 || request->expire_at_ms != 0))
-        return field_refuse("keep_ttl and a new time to live are both given; give one of them",
-                            why);
+        return field_refuse("keep_ttl: it is given with a new time to live; give one of them", why);
     return field_deadline(request->ttl_ms, request->expire_at_ms, op, why);
 }
 
@@ -126,10 +126,10 @@ static enum err decode_entry(const Keystore__V1__KeyValue *entry, struct arena *
 {
     *op = (struct op){.kind = OP_SET, .now_ms = m_set->now_ms, .max_value = m_set->max_value};
     if (entry->return_previous)
-        return field_refuse("return_previous means nothing for an entry of MSet; leave it unset",
-                            why);
+        return field_refuse(
+            "return_previous: it means nothing for an entry of MSet; leave it unset", why);
     if (entry->db != 0 && entry->db != m_set->db)
-        return field_refuse("db of an entry differs from that of the message; MSet sets keys of "
+        return field_refuse("db: it differs from that of the message; MSet sets keys of "
                             "one database",
                             why);
     enum err err = decode_key_value(entry, arena, op, why);
@@ -142,7 +142,7 @@ enum err decode_key_values(const void *message, struct arena *arena, struct op *
 {
     const Keystore__V1__KeyValues *request = message;
     if (request->n_entries == 0)
-        return field_refuse("entries is empty; give at least one key with its value", why);
+        return field_refuse("entries: it is empty; give at least one key with its value", why);
     op->db = request->db;
     op->op_count = request->n_entries;
     op->ops = arena_unfold(arena, op->op_count * sizeof *op->ops);
@@ -151,7 +151,7 @@ enum err decode_key_values(const void *message, struct arena *arena, struct op *
     for (size_t i = 0; i < op->op_count; i++) {
         enum err err = decode_entry(request->entries[i], arena, op, &op->ops[i], why);
         if (err != ERR_NONE) {
-            *why = error_text_format(arena, "entries[%zu]: %s", i, *why);
+            *why = field_path_within(arena, *why, "entries[%zu]", i);
             return err;
         }
     }
@@ -168,13 +168,14 @@ static enum err decode_real(const Keystore__V1__Increment *request, struct arena
     if (request->delta_case == KEYSTORE__V1__INCREMENT__DELTA_BY_FLOAT) {
         *by = real_from_double(request->by_float);
         if (!isfinite(*by))
-            return field_refuse("by_float is not a finite number; give one that is", why);
+            return field_refuse("by_float: it is not a finite number; give one that is", why);
     } else {
         struct slice text = slice_from_string(request->by_decimal);
         if (!real_parse(text, by) || !isfinite(*by))
-            return field_refuse("by_decimal is not the text of a finite number; give one such as "
-                                "\"0.1\", \"-25\" or \"5.0e3\", without blanks",
-                                why);
+            return field_refuse(
+                "by_decimal: it is not the text of a finite number; give one such as "
+                "\"0.1\", \"-25\" or \"5.0e3\", without blanks",
+                why);
     }
     return ERR_NONE;
 }

@@ -15,7 +15,7 @@ enum err decode_lcs_request(const void *message, struct arena *arena, struct op 
     op->lcs.want_matches = request->want_matches;
     op->lcs.min_match = request->min_match_length;
     if (request->min_match_length != 0 && !request->want_matches)
-        return field_refuse("min_match_length is given without want_matches; set that, too, or "
+        return field_refuse("min_match_length: it is given without want_matches; set that, too, or "
                             "leave it unset",
                             why);
     return ERR_NONE;

@@ -13,9 +13,9 @@ enum err decode_list_insert(const void *message, struct arena *arena, struct op 
     op->db = request->db;
     op->push.max_length = request->max_length;
     if (request->n_values == 0)
-        return field_refuse("values is empty; give at least one value to push", why);
+        return field_refuse("values: it is empty; give at least one value to push", why);
     if (request->condition != NULL && request->condition->match_value)
-        return field_refuse("condition.match_value compares strings; a list has none", why);
+        return field_refuse("condition.match_value: it compares strings; a list has none", why);
     op->values = field_slices(request->values, request->n_values, arena);
     if (op->values == NULL)
         return field_refuse_memory(arena, why);
@@ -34,7 +34,7 @@ enum err decode_list_range(const void *message, struct arena *arena, struct op *
     op->stop = request->stop;
     op->db = request->db;
     if (request->page_bytes != 0)
-        return field_refuse("page_bytes is for StreamList; leave it unset in this call", why);
+        return field_refuse("page_bytes: it is for StreamList; leave it unset in this call", why);
     return ERR_NONE;
 }
 
@@ -61,9 +61,10 @@ enum err decode_list_item(const void *message, struct arena *arena, struct op *o
 static enum err decode_lists_check_pos(const struct op *op, const char **why)
 {
     if (op->count < 0)
-        return field_refuse("count is negative; it is how many matches are wanted, 0 = all", why);
+        return field_refuse("count: it is negative; it is how many matches are wanted, 0 = all",
+                            why);
     if (op->pos.rank == INT64_MIN)
-        return field_refuse("rank is out of range; it is -(2^63 - 1) at least", why);
+        return field_refuse("rank: it is out of range; it is -(2^63 - 1) at least", why);
     return ERR_NONE;
 }
 
@@ -79,7 +80,7 @@ enum err decode_list_find(const void *message, struct arena *arena, struct op *o
     if (op->kind == OP_L_POS)
         return decode_lists_check_pos(op, why);
     if (op->count == INT64_MIN)
-        return field_refuse("count is out of range; it is -(2^63 - 1) at least", why);
+        return field_refuse("count: it is out of range; it is -(2^63 - 1) at least", why);
     enum err err = field_expect(op, op->pos.rank != 0, OP_TAKES_RANK, "rank", arena, why);
     return err != ERR_NONE
                ? err
@@ -107,7 +108,7 @@ static enum err decode_lists_wait(int64_t wait_ms, struct arena *arena, struct o
 {
     if (wait_ms < -1)
         return field_refuse(
-            "wait_ms is negative; it is how many milliseconds to wait for a list, 0 "
+            "wait_ms: it is negative; it is how many milliseconds to wait for a list, 0 "
             "= not at all, or -1 = until the call's deadline",
             why);
     if (wait_ms != 0) {
@@ -125,7 +126,8 @@ static enum err decode_lists_check_wait(const struct op *op, const char **why)
         bytes += op->keys[i].bytes.len;
     if (!op_waits(op) || (op->key_count <= MOST_WAITED && bytes <= OP_MAX_KEY))
         return ERR_NONE;
-    return field_refuse("too many keys; a call that waits may name 1000, of 64 KiB in all", why);
+    return field_refuse(
+        "keys: there are too many; a call that waits may name 1000, of 64 KiB in all", why);
 }
 
 enum err decode_pop_request(const void *message, struct arena *arena, struct op *op,
@@ -134,9 +136,9 @@ enum err decode_pop_request(const void *message, struct arena *arena, struct op 
     const Keystore__V1__PopRequest *request = message;
     op->db = request->db;
     op->count = request->count;
-    enum err err =
-        decode_lists_end(request->end, "end has no such value; it is 0 or 1 (head), or 2 (tail)",
-                         &op->move.end, why);
+    enum err err = decode_lists_end(request->end,
+                                    "end: there is no such value; it is 0 or 1 (head), or 2 (tail)",
+                                    &op->move.end, why);
     if (err == ERR_NONE)
         err = decode_lists_wait(request->wait_ms, arena, op, why);
     if (err == ERR_NONE)
@@ -152,11 +154,12 @@ enum err decode_move_request(const void *message, struct arena *arena, struct op
     op->target.bytes = field_slice(request->target);
     op->db = op->target_db = request->db;
     enum err err = decode_lists_end(
-        request->source_end, "source_end has no such value; it is 0 or 1 (head), or 2 (tail)",
+        request->source_end, "source_end: there is no such value; it is 0 or 1 (head), or 2 (tail)",
         &op->move.end, why);
     if (err == ERR_NONE)
-        err = decode_lists_end(request->target_end,
-                               "target_end has no such value; it is 0 or 1 (head), or 2 (tail)",
-                               &op->move.target_end, why);
+        err =
+            decode_lists_end(request->target_end,
+                             "target_end: there is no such value; it is 0 or 1 (head), or 2 (tail)",
+                             &op->move.target_end, why);
     return err != ERR_NONE ? err : decode_lists_wait(request->wait_ms, arena, op, why);
 }

@@ -1,6 +1,6 @@
 /* Txn: operations within an operation. The operation table says which they may be. */
+#include "base/field_path.h"
 #include "service/decode_op.h"
-#include "service/error_text.h"
 #include "service/field.h"
 
 /* By the number of the field of Op. */
@@ -15,16 +15,23 @@ static const struct {
 #undef OPERATION
 };
 
+static bool decode_op_is_known(const Keystore__V1__Op *message)
+{
+    size_t field = (size_t)message->op_case;
+    return field < sizeof rows / sizeof rows[0] && rows[field].fill != NULL;
+}
+
 enum err decode_op(const Keystore__V1__Op *message, struct arena *arena, struct op *op,
                    const char **why)
 {
-    size_t field = (size_t)message->op_case;
     op->id = message->id;
-    if (field >= sizeof rows / sizeof rows[0] || rows[field].fill == NULL)
-        return field_refuse("it has no operation that this server knows; set one field of Op.op",
-                            why);
-    op->kind = rows[field].kind;
-    return rows[field].fill(message->set, arena, op, why); /* the message of that union */
+    if (!decode_op_is_known(message)) {
+        *why = "it has no operation that this server knows; set one field of Op.op";
+        return ERR_BAD_ARGUMENT;
+    }
+    op->kind = rows[message->op_case].kind;
+    return rows[message->op_case].fill(message->set, arena, op,
+                                       why); /* the message of that union */
 }
 
 /* Operations within the Txn, with its clock and limits. NULL if there is no memory for them. */
@@ -43,7 +50,10 @@ static enum err decode_txn_ops(Keystore__V1__Op *const *messages, size_t count, 
     for (size_t i = 0; i < count; i++) {
         enum err err = decode_op(messages[i], arena, &ops[i], why);
         if (err != ERR_NONE) {
-            *why = error_text_format(arena, "%s[%zu]: %s", field, i, *why);
+            char name[OP_FIELD_SIZE];
+            if (decode_op_is_known(messages[i]))
+                *why = field_path_within(arena, *why, "%s", op_field(ops[i].kind, name));
+            *why = field_path_within(arena, *why, "%s[%zu]", field, i);
             return err;
         }
         if (op_waits(&ops[i])) /* which it cannot within a transaction; as in Redis */
@@ -70,9 +80,10 @@ static enum err decode_txn_compare(const Keystore__V1__TxnRequest__Compare *mess
     }
     const struct condition *condition = &compare->condition;
     if (condition->existence == EXISTENCE_ANY && condition->version == 0 && !condition->match_value)
-        return field_refuse("it compares nothing; set unchanged_since, or existence, version or "
-                            "match_value of its condition",
-                            why);
+        return field_refuse(
+            "condition: it compares nothing; set unchanged_since, or existence, version or "
+            "match_value of its condition",
+            why);
     return ERR_NONE;
 }
 
@@ -82,7 +93,7 @@ static enum err decode_txn_compares(const Keystore__V1__TxnRequest *request, str
     for (size_t i = 0; i < request->n_compares; i++) {
         enum err err = decode_txn_compare(request->compares[i], &compares[i], why);
         if (err != ERR_NONE) {
-            *why = error_text_format(arena, "compares[%zu]: %s", i, *why);
+            *why = field_path_within(arena, *why, "compares[%zu]", i);
             return err;
         }
     }

@@ -1,10 +1,13 @@
 /* The shared fields. Knows no message but Condition. */
 #include "service/field.h"
 
+#include "base/check.h"
+#include "base/field_path.h"
 #include "service/error_text.h"
 
 enum err field_refuse(const char *text, const char **why)
 {
+    DCHECK(field_path_of(slice_from_string(text)).len > 0);
     *why = text;
     return ERR_BAD_ARGUMENT;
 }
@@ -12,8 +15,8 @@ enum err field_refuse(const char *text, const char **why)
 enum err field_refuse_for(const struct op *op, const char *field, struct arena *arena,
                           const char **why)
 {
-    return field_refuse(error_text_format(arena, "%s means nothing for %s; leave it unset", field,
-                                          op_info(op->kind)->name),
+    return field_refuse(error_text_format(arena, "%s: it means nothing for %s; leave it unset",
+                                          field, op_info(op->kind)->name),
                         why);
 }
 
@@ -39,7 +42,7 @@ enum err field_condition(const Keystore__V1__Condition *message, struct conditio
         return ERR_NONE;
     if ((int)message->existence < EXISTENCE_ANY || (int)message->existence > EXISTENCE_PRESENT)
         return field_refuse(
-            "condition.existence has no such value; it is 0, 1 (absent) or 2 (present)", why);
+            "condition.existence: there is no such value; it is 0, 1 (absent) or 2 (present)", why);
     condition->existence = (enum existence)message->existence;
     condition->version = message->version;
     condition->match_value = message->match_value;
@@ -47,23 +50,24 @@ enum err field_condition(const Keystore__V1__Condition *message, struct conditio
     if (condition->existence == EXISTENCE_ABSENT &&
         (condition->version != 0 || condition->match_value))
         return field_refuse(
-            "condition asks for an absent key and for its version or value; ask for one", why);
+            "condition: it asks for an absent key and for its version or value; ask for one", why);
     if (!condition->match_value && condition->value.len > 0)
         return field_refuse(
-            "condition.value is given without match_value; set match_value to compare it", why);
+            "condition.value: it is given without match_value; set match_value to compare it", why);
     return ERR_NONE;
 }
 
 enum err field_deadline(int64_t ttl_ms, int64_t expire_at_ms, struct op *op, const char **why)
 {
-    if (ttl_ms < 0 || expire_at_ms < 0)
-        return field_refuse("ttl_ms or expire_at_ms is negative; give a positive one, or neither",
-                            why);
+    if (ttl_ms < 0)
+        return field_refuse("ttl_ms: it is negative; give a positive one, or none", why);
+    if (expire_at_ms < 0)
+        return field_refuse("expire_at_ms: it is negative; give a positive one, or none", why);
     if (ttl_ms != 0 && expire_at_ms != 0)
-        return field_refuse("ttl_ms and expire_at_ms are both given; give one of them", why);
+        return field_refuse("expire_at_ms: it is given with ttl_ms; give one of them", why);
     op->expire_at_ms = expire_at_ms;
     if (ttl_ms != 0 && __builtin_add_overflow(op->now_ms, ttl_ms, &op->expire_at_ms))
-        return field_refuse("ttl_ms is too large; now + ttl_ms must be below 2^63 "
+        return field_refuse("ttl_ms: it is too large; now + ttl_ms must be below 2^63 "
                             "milliseconds since 1970",
                             why);
     return ERR_NONE;
@@ -73,7 +77,7 @@ enum err field_keys(const ProtobufCBinaryData *keys, size_t count, struct arena 
                     struct op *op, const char **why)
 {
     if (count == 0)
-        return field_refuse("keys is empty; give at least one key", why);
+        return field_refuse("keys: it is empty; give at least one key", why);
     op->keys = arena_unfold(arena, count * sizeof *op->keys);
     if (op->keys == NULL)
         return field_refuse_memory(arena, why);

@@ -14,7 +14,8 @@ static inline struct slice field_slice(ProtobufCBinaryData bytes)
     return slice_make(bytes.data, bytes.len);
 }
 
-/* Refuses with that error message, which is static or lies in an arena: ERR_BAD_ARGUMENT. */
+/* Refuses with that error message, which is static or lies in an arena, and begins with the path of
+ * the field (base/field_path.h): ERR_BAD_ARGUMENT. */
 enum err field_refuse(const char *text, const char **why);
 
 /* Refuses a field that means nothing for the operation. */

@@ -2,6 +2,7 @@
 #include "service/info.h"
 
 #include "base/check.h"
+#include "base/utf8.h"
 #include "grpc/server.h"
 #include "service/decode.h"
 #include "service/error_text.h"
@@ -10,6 +11,9 @@
 #include <mini_redis.pb-c.h>
 #include <stdarg.h>
 #include <stdio.h>
+
+/* Bytes of a name that an error message repeats. */
+#define MAX_SHOWN ((size_t)100)
 
 enum { INFO_FIELDS = 1 };
 enum { ENTRY_KEY = 1, ENTRY_VALUE = 2 };
@@ -74,13 +78,24 @@ static bool info_is_wanted(const Keystore__V1__InfoRequest *request, const char 
     return request->n_sections == 0;
 }
 
+/* Bytes of a caller's text that an error message shows: whole characters, of UTF-8. */
+static int info_shown_size(const char *text)
+{
+    struct slice rest = slice_from_string(text);
+    while (rest.len > 0 && utf8_size(rest) > 0 &&
+           (size_t)((const char *)rest.data - text) + utf8_size(rest) <= MAX_SHOWN)
+        rest = slice_skip(rest, utf8_size(rest));
+    return (int)((const char *)rest.data - text);
+}
+
 static enum err info_check_sections(const struct info_source *source,
                                     const Keystore__V1__InfoRequest *request, struct arena *arena,
                                     const char **why)
 {
     for (size_t i = 0; i < request->n_sections; i++) {
         if (info_find(source, request->sections[i]) == NULL) {
-            *why = error_text_format(arena, "sections[%zu] is not a section; there are: %s", i,
+            *why = error_text_format(arena, "sections[%zu]: there is no \"%.*s\"; there are: %s", i,
+                                     info_shown_size(request->sections[i]), request->sections[i],
                                      info_list_sections(source, arena));
             return ERR_BAD_ARGUMENT;
         }

@@ -48,7 +48,8 @@ struct request {
     struct offload_job job;
     atomic_bool is_abandoned; /* offloaded: cancelled meanwhile */
     struct chain reply;       /* encoded by another thread, */
-    char why[MAX_WHY];        /* or its error message */
+    char why[MAX_WHY];        /* or its error message, and the key that this is about */
+    uint8_t wrong_key[OP_MAX_KEY_IN_ERROR];
 };
 
 struct service {

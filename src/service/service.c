@@ -87,10 +87,23 @@ void service_detach(struct request *request)
     grpc_call_take_message(request->call, &request->message);
 }
 
+/* True if it does not matter whether the request is carried out once or twice. */
+static bool service_is_repeatable(const struct request *request)
+{
+    return request->method->type == METHOD_OP && op_info(request->method->kind)->access == OP_READ;
+}
+
+static void service_fail_with(struct request *request, struct grpc_status *status)
+{
+    if (service_is_repeatable(request))
+        status_allow_retry(status);
+    grpc_call_fail(request->call, status);
+}
+
 void service_fail(struct request *request, enum err err, const char *why)
 {
     struct grpc_status status = status_of(err, why);
-    grpc_call_fail(request->call, &status);
+    service_fail_with(request, &status);
 }
 
 static struct request *service_request_of(struct offload_job *job)
@@ -150,7 +163,8 @@ void service_answer(struct request *request)
 {
     const struct op_result *result = &request->task.result;
     if (result->err != ERR_NONE) {
-        service_fail(request, result->err, result->why);
+        struct grpc_status status = status_of_result(result);
+        service_fail_with(request, &status);
     } else if (request->is_detached && chain_length(&request->reply) > 0) {
         grpc_call_reply_chain(request->call, &request->reply);
     } else if (grpc_call_wants_gzip(request->call)) {
@@ -220,6 +234,14 @@ static enum err service_run_op(struct request *request, const char **why)
     return ERR_NONE;
 }
 
+/* The message and the key of an error may be in the arena, which is reset. */
+static void service_keep_error(struct request *request, const char *why, struct slice *key)
+{
+    snprintf(request->why, sizeof request->why, "%s", why);
+    slice_write(request->wrong_key, *key);
+    key->data = request->wrong_key;
+}
+
 /* Also releases here, not on the worker, what is large. */
 static void service_run(struct offload_job *job)
 {
@@ -230,12 +252,14 @@ static void service_run(struct offload_job *job)
         return;
     enum err err = request->method->type == METHOD_INFO ? service_answer_info(request, &why)
                                                         : service_run_op(request, &why);
-    uint64_t seen = result->seen;
+    struct op_result kept = op_result_error(result);
+    kept.err = err;
+    kept.seen = result->seen;
     op_result_release(result);
-    *result = (struct op_result){.err = err, .seen = seen};
     if (err != ERR_NONE)
-        snprintf(request->why, sizeof request->why, "%s", why);
-    result->why = request->why; /* the text itself may be in the arena */
+        service_keep_error(request, why, &kept.key);
+    kept.why = request->why;
+    *result = kept;
     if (request->wants_gzip && chain_length(&request->reply) > 0)
         grpc_reply_compress(&request->reply);
     if (!request->must_wait)

@@ -2,15 +2,17 @@
 #include "store/op.h"
 
 #include "base/blob.h"
+#include "base/check.h"
 
 static const struct op_info table[OP_COUNT] = {
-#define OPERATION(kind, method, request, reply, access_, category_, keys_, apply, call, log,       \
+#define OPERATION(kind_, method, request, reply, access_, category_, keys_, apply, call, log,      \
                   traits_)                                                                         \
-    [OP_##kind] = {.name = #method,                                                                \
-                   .access = OP_##access_,                                                         \
-                   .category = OP_CATEGORY_##category_,                                            \
-                   .keys = OP_KEYS_##keys_,                                                        \
-                   .traits = traits_},
+    [OP_##kind_] = {.name = #method,                                                               \
+                    .kind = #kind_,                                                                \
+                    .access = OP_##access_,                                                        \
+                    .category = OP_CATEGORY_##category_,                                           \
+                    .keys = OP_KEYS_##keys_,                                                       \
+                    .traits = traits_},
 #include "store/operations.def"
 #undef OPERATION
 };
@@ -18,6 +20,16 @@ static const struct op_info table[OP_COUNT] = {
 const struct op_info *op_info(enum op_kind kind)
 {
     return &table[kind];
+}
+
+const char *op_field(enum op_kind kind, char name[OP_FIELD_SIZE])
+{
+    const char *upper = table[kind].kind;
+    size_t length = strlen(upper);
+    CHECK(length < OP_FIELD_SIZE);
+    for (size_t i = 0; i <= length; i++)
+        name[i] = upper[i] >= 'A' && upper[i] <= 'Z' ? (char)(upper[i] - 'A' + 'a') : upper[i];
+    return name;
 }
 
 /* Upper bounds in bytes: all numbers of a reply message and of the enclosing one in a Txn's reply,
@@ -65,4 +77,14 @@ void op_result_release(struct op_result *result)
     for (size_t i = 0; i < result->result_count; i++)
         op_result_release(&result->results[i]);
     result->result_count = 0;
+}
+
+struct op_result op_result_error(const struct op_result *failed)
+{
+    struct op_result error = {.err = failed->err, .why = failed->why};
+    if (failed->err == ERR_WRONG_TYPE) {
+        error.key = failed->key;
+        error.type = failed->type;
+    }
+    return error;
 }

@@ -17,6 +17,9 @@ enum op_kind {
 /* Longest key in bytes. */
 #define OP_MAX_KEY ((size_t)64 * 1024)
 
+/* The longest key that an error names, in bytes. */
+#define OP_MAX_KEY_IN_ERROR ((size_t)256)
+
 /* Keys whose memory is prefetched at the same time: a processor has no more loads in flight. */
 #define STORE_PREFETCH ((size_t)16)
 
@@ -77,6 +80,7 @@ enum op_trait {
 /* A row of the operation table. */
 struct op_info {
     const char *name; /* the RPC's method name, such as "LPush" */
+    const char *kind; /* the kind's, such as "L_PUSH" */
     enum op_access access;
     enum op_category category;
     enum op_keys keys;
@@ -85,6 +89,13 @@ struct op_info {
 
 /* Static memory; `kind` is below OP_COUNT. */
 const struct op_info *op_info(enum op_kind kind);
+
+/* Bytes of the longest name of a field of Op, with its terminating zero. */
+#define OP_FIELD_SIZE ((size_t)24)
+
+/* The name of the operation's field in the proto's message Op, such as "l_push", written to `name`,
+ * which is returned. */
+const char *op_field(enum op_kind kind, char name[OP_FIELD_SIZE]);
 
 /* True if the kind has at least one of the traits. */
 static inline bool op_is(enum op_kind kind, unsigned traits)
@@ -355,7 +366,8 @@ struct op_result {
                               a Txn's compare; of an absent key it may be that of other keys */
     struct op_value value; /* the value asked for, or with has_previous the former one; Incr: the
                               sum as stored */
-    struct slice key;      /* RandomKey, ListPop */
+    struct slice key;      /* RandomKey, ListPop. With ERR_WRONG_TYPE: the key that holds another
+                              type, `type`; empty if it is longer than OP_MAX_KEY_IN_ERROR */
     struct slice *values;  /* LRange, ListPop */
     struct blob **blobs; /* owners of the values; an element is NULL if the value lies in the arena,
                             and the array is NULL if all do */
@@ -382,7 +394,7 @@ struct op_result {
         };
         struct {
             int64_t memory_bytes; /* Describe */
-            enum op_type type;    /* Describe */
+            enum op_type type;    /* Describe; with ERR_WRONG_TYPE */
         };
     };
     struct op_value *items; /* MGet */
@@ -399,5 +411,8 @@ size_t op_reply_size(enum op_kind kind, const struct op_result *result);
 /* Releases the references to blobs, also those of inner results. The result must not be used
  * afterwards. */
 void op_result_release(struct op_result *result);
+
+/* What a failed result says of its error, and nothing else: no references. */
+struct op_result op_result_error(const struct op_result *failed);
 
 #endif

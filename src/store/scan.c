@@ -34,7 +34,7 @@
 #define FIRST_ENTRIES ((size_t)128)
 
 static const char foreign[] =
-    "the cursor is not one that this server has returned since it started; leave it empty to scan "
+    "cursor: it is not one that this server has returned since it started; leave it empty to scan "
     "from the beginning";
 
 /* A position in the order of a scan. */
@@ -151,7 +151,7 @@ static bool scan_read_cursor(struct scanning *scanning)
     if (db == scan->db)
         return true;
     static const char format[] =
-        "the cursor is of database %u and db is %u; a scan stays in its database";
+        "cursor: it is of database %u and db is %u; a scan stays in its database";
     size_t size = sizeof format + (size_t)2 * 10;
     char *why = arena_alloc(scan->arena, size);
     snprintf(why, size, format, db, scan->db);

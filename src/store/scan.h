@@ -50,7 +50,7 @@ struct scan {
 /*
  * Continues the scan for some hundred microseconds, or until the page is full. Raises result->seen
  * to the newest revision that the page reflects. result->err is ERR_BAD_ARGUMENT if the cursor is
- * not one of this store and database, or ERR_OUT_OF_MEMORY; then the page is to be released.
+ * not one of this store and database, or ERR_NO_CLIENT_MEMORY; then the page is to be released.
  * STORE_HELD: an operation has locked the next keys for long, and nothing has happened.
  */
 enum store_answer store_scan(struct store *store, struct scan *scan, struct op_result *result)

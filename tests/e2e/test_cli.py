@@ -129,7 +129,7 @@ def test_databases(server, stub, key):
 
 def test_a_database_that_the_server_does_not_have(server):
     text = refused(server, "GET", "x", options=["-n", "16"])
-    assert text.startswith("(error) INVALID_ARGUMENT BAD_ARGUMENT: there is no database 16")
+    assert text.startswith("(error) INVALID_ARGUMENT BAD_ARGUMENT: db: there is no database 16")
 
 
 def test_unix_socket(fresh_server, tmp_path):
@@ -172,7 +172,7 @@ def test_errors_of_the_server_have_code_reason_and_sentence(server, key):
     (["SET", "k", "v", "EX", "soon"], "'soon' is not a valid number of seconds"),
     (["SET", "k", "v", "NX", "XX"], "exclude each other"),
     (["RENAME", "none:such", "x"], "no such key"),
-    (["SELECT", "16"], "INVALID_ARGUMENT BAD_ARGUMENT: there is no database 16"),
+    (["SELECT", "16"], "INVALID_ARGUMENT BAD_ARGUMENT: db: there is no database 16"),
     (["SELECT", "x"], "'x' is not a valid database"),
     (["LMPOP", "2", "a", "LEFT"], "LMPOP needs 2 keys"),
     (["LINSERT", "l", "BEHIND", "a", "b"], "'BEHIND' is neither BEFORE nor AFTER"),

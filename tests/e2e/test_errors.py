@@ -7,7 +7,7 @@ import mini_redis_pb2 as pb
 from clients import ADMIN_PATH, PACKAGE_PATH, SHORT_PATH, Stub, open_channel, raw_method
 from errors import BAD_ARGUMENT, BAD_MESSAGE, NOT_SERVED, TOO_LARGE, WRONG_TYPE
 from h2conn import H2Conn, prefixed
-from rpc_status import check_error, check_rpc_error
+from rpc_status import check_error, check_rpc_error, resolve
 from server_process import Server
 
 STRING, LIST = b"errors: a string", b"errors: a list"
@@ -83,10 +83,11 @@ def changed(method, **fields):
     return request
 
 
-def case(name, method, request, expected):
+def case(name, method, request, expected, field=None):
+    """`field` is the path in BadRequest, if it is known here."""
     data = request if isinstance(request, bytes) else request.SerializeToString()
     path = method if method.startswith("/") else PACKAGE_PATH + method
-    return pytest.param(path, data, expected, id=name)
+    return pytest.param(path, data, expected, field, id=name)
 
 
 def wrong_type_cases():
@@ -110,20 +111,21 @@ def key_cases(method, field):
     good = [b"errors: k"] if field == "keys" else []
     for name, key, expected in (("empty", b"", BAD_ARGUMENT), ("long", LONG, TOO_LARGE)):
         yield case(f"{method}-{name}-{field}", method,
-                   changed(method, **{field: good + [key] if good else key}), expected)
+                   changed(method, **{field: good + [key] if good else key}), expected,
+                   field="keys[1]" if good else field)
 
 
 def argument_cases():
     for method, request in GOOD.items():
         fields = request.DESCRIPTOR.fields_by_name
-        for field in ("key", "keys", "source", "target"):
+        for field in ("key", "keys", "source", "target", "other_key"):
             if field in fields:
                 yield from key_cases(method, field)
         for db in (16, 17, 2**31, 2**32 - 1):
-            for field in ("db", "target_db"):
+            for field in ("db", "target_db", "other_db"):
                 if field in fields:
                     yield case(f"{method}-{field}-{db}", method, changed(method, **{field: db}),
-                               BAD_ARGUMENT)
+                               BAD_ARGUMENT, field=field)
     yield case("LPush-no-values", "LPush", changed("LPush", values=[]), BAD_ARGUMENT)
     yield case("LPush-match-value", "LPush", changed("LPush", condition=MATCH), BAD_ARGUMENT)
     yield case("LRange-page-bytes", "LRange", changed("LRange", page_bytes=1), BAD_ARGUMENT)
@@ -139,6 +141,19 @@ def argument_cases():
         for method in ("Set", "Delete", "LPush"):
             yield case(f"{method}-{name}", method, changed(method, condition=condition),
                        BAD_ARGUMENT)
+
+
+# Of the cases below, where it is not the field that was changed.
+PATHS = {
+    ("Set", 0): "keep_ttl", ("Set", 1): "keep_ttl", ("MSet", 1): "entries[0].db",
+    ("MSet", 2): "entries[1].key", ("MSet", 3): "entries[0].return_previous",
+    ("MSet", 4): "entries[0].ttl_ms", ("Expire", 1): "persist", ("Expire", 5): "when",
+    ("Expire", 2): "when", ("Expire", 3): "when", ("GetEx", 0): "persist",
+    ("Txn", 0): "success[0]", ("Txn", 1): "success[1].get.key",
+    ("Txn", 2): "failure[0].expire.ttl_ms", ("Txn", 3): "compares[0].condition",
+    ("Txn", 4): "compares[0].key", (ADMIN_PATH + "Info", 0): "sections[1]",
+    (ADMIN_PATH + "Info", 1): "sections[0]",
+}
 
 
 def meaningless_cases():
@@ -182,8 +197,9 @@ def meaningless_cases():
     }
     for method, changes in cases.items():
         for number, fields in enumerate(changes):
+            [field] = fields if len(fields) == 1 else [None]
             yield case(f"{method}-meaningless-{number}", method, changed(method, **fields),
-                       BAD_ARGUMENT)
+                       BAD_ARGUMENT, field=PATHS.get((method, number), field))
 
 
 def not_served_cases():
@@ -230,10 +246,20 @@ def grpc_error(call, *arguments, **options):
     return caught.value
 
 
-@pytest.mark.parametrize("path,data,expected", CASES)
-def test_error(stub, channel, path, data, expected):
+METHODS = {f"/{service.full_name}/{method.name}": method
+           for service in pb.DESCRIPTOR.services_by_name.values() for method in service.methods}
+
+
+@pytest.mark.parametrize("path,data,expected,field", CASES)
+def test_error(stub, channel, path, data, expected, field):
     around = [stub.Get.future(pb.Key(key=STRING)) for _ in range(2)]
-    check_rpc_error(grpc_error(raw_method(channel, path), data), *expected)
+    details = check_rpc_error(grpc_error(raw_method(channel, path), data), *expected)
+    if details.field is not None:
+        resolve(METHODS[path].input_type, details.field)
+    if field is not None:
+        assert details.field == field
+    if details.resource is not None:
+        assert details.resource in {("string", STRING.decode()), ("list", LIST.decode())}
     assert [call.result().value for call in around] == [b"v"] * 2
     assert stub.Get(pb.Key(key=STRING)).value == b"v"
 

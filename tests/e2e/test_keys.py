@@ -282,8 +282,8 @@ def test_copy_to_another_database(stub, key):
 def test_bad_requests_change_nothing(stub, pair):
     source, target = pair
     version = put(stub, source, expire_at_ms=YEAR_2100_MS).version
-    for fields, words in (({}, "none of ttl_ms"), ({"ttl_ms": -1}, "negative"),
-                          ({"ttl_ms": 1, "expire_at_ms": 1}, "both"),
+    for fields, words in (({}, "neither it nor expire_at_ms"), ({"ttl_ms": -1}, "negative"),
+                          ({"ttl_ms": 1, "expire_at_ms": 1}, "expire_at_ms: "),
                           ({"ttl_ms": 1, "persist": True}, "persist"),
                           ({"ttl_ms": 2**63 - 1}, "too large"), ({"ttl_ms": 1, "when": 9}, "when"),
                           ({"persist": True, "when": NO}, "when")):
@@ -292,7 +292,7 @@ def test_bad_requests_change_nothing(stub, pair):
     check_fails(BAD_ARGUMENT, stub.Rename,
                 pb.CopyRequest(source=source, target=target, target_db=16), "no database 16")
     check_fails(BAD_ARGUMENT, stub.DeleteMany, pb.Keys(keys=[source, b""]), "keys[1]")
-    check_fails(BAD_ARGUMENT, stub.DeleteMany, pb.Keys(), "keys is empty")
+    check_fails(BAD_ARGUMENT, stub.DeleteMany, pb.Keys(), "keys: it is empty")
     info = describe(stub, source)
     assert (info.version, info.expire_at_ms) == (version, YEAR_2100_MS)
     assert not describe(stub, target).found

@@ -303,17 +303,17 @@ def step_of(stub, key, model, random):
 def test_bad_requests_change_nothing(stub, pair):
     key, other = pair
     version = fill(stub, key, ABCDE).version
-    check_fails(BAD_ARGUMENT, stub.ListPop, pb.PopRequest(), "keys is empty")
+    check_fails(BAD_ARGUMENT, stub.ListPop, pb.PopRequest(), "keys: it is empty")
     check_fails(BAD_ARGUMENT, stub.ListPop, pb.PopRequest(keys=[key], end=3), "end")
     check_fails(BAD_ARGUMENT, stub.LMove, pb.MoveRequest(source=key, target=other, target_end=7),
                 "target_end")
     check_fails(BAD_ARGUMENT, stub.LMove, pb.MoveRequest(source=key), "the key is empty")
-    check_fails(BAD_ARGUMENT, stub.LPos, pb.ListFind(key=key, count=-1), "count is negative")
+    check_fails(BAD_ARGUMENT, stub.LPos, pb.ListFind(key=key, count=-1), "count: it is negative")
     check_fails(BAD_ARGUMENT, stub.LIndex, pb.ListItem(key=key, value=b"v"), "for LIndex")
     check_fails(BAD_ARGUMENT, stub.LSet, pb.ListItem(key=key, pivot=b"v"), "for LSet")
     check_fails(BAD_ARGUMENT, stub.LInsert, pb.ListItem(key=key, index=1), "for LInsert")
     check_fails(BAD_ARGUMENT, stub.LRem, pb.ListFind(key=key, rank=1), "for LRem")
-    check_fails(BAD_ARGUMENT, stub.RPush, pb.ListInsert(key=key), "values is empty")
+    check_fails(BAD_ARGUMENT, stub.RPush, pb.ListInsert(key=key), "values: it is empty")
     check_fails(BAD_ARGUMENT, stub.RPush, pb.ListInsert(key=key, values=[b"v"], ttl_ms=-1),
                 "negative")
     assert elements(stub, key) == ABCDE and version_of(stub, key) == version

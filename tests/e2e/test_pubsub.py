@@ -141,8 +141,8 @@ def test_channels_of_any_bytes(stub, subscribe):
 
 @pytest.mark.parametrize("request_, reason, words", [
     (pb.SubscribeRequest(), "BAD_ARGUMENT", "nothing to subscribe to"),
-    (pb.SubscribeRequest(channels=[b"a", b""]), "BAD_ARGUMENT", "channels[1] is empty"),
-    (pb.SubscribeRequest(patterns=[b""]), "BAD_ARGUMENT", "patterns[0] is empty"),
+    (pb.SubscribeRequest(channels=[b"a", b""]), "BAD_ARGUMENT", "channels[1]: it is empty"),
+    (pb.SubscribeRequest(patterns=[b""]), "BAD_ARGUMENT", "patterns[0]: it is empty"),
     (pb.SubscribeRequest(channels=[b"c" * 65537]), "TOO_LARGE", "65537 bytes"),
     (pb.SubscribeRequest(patterns=[b"*" * 1025]), "TOO_LARGE", "1 byte to 1 KiB"),
     (pb.SubscribeRequest(channels=[b"c"] * 10001), "TOO_LARGE", "at most 10000"),
@@ -156,10 +156,10 @@ def test_subscriptions_that_are_refused(channel, request_, reason, words):
 
 
 @pytest.mark.parametrize("message, reason, words", [
-    (pb.Message(payload=b"p"), "BAD_ARGUMENT", "the channel is empty"),
+    (pb.Message(payload=b"p"), "BAD_ARGUMENT", "channel: it is empty"),
     (pb.Message(channel=b"c" * 65537), "TOO_LARGE", "65537 bytes"),
-    (pb.Message(channel=b"c", sequence=1), "BAD_ARGUMENT", "sequence and missed"),
-    (pb.Message(channel=b"c", missed=1), "BAD_ARGUMENT", "sequence and missed"),
+    (pb.Message(channel=b"c", sequence=1), "BAD_ARGUMENT", "sequence: it means nothing"),
+    (pb.Message(channel=b"c", missed=1), "BAD_ARGUMENT", "missed: it means nothing"),
 ])
 def test_messages_that_are_refused(stub, message, reason, words):
     with pytest.raises(grpc.RpcError) as caught:

@@ -375,11 +375,11 @@ def test_bad_requests_change_nothing(stub, keys):
     check_fails(BAD_ARGUMENT, stub.Set, pb.KeyValue(key=key, ttl_ms=-1), "negative")
     check_fails(BAD_ARGUMENT, stub.Set, pb.KeyValue(key=key, ttl_ms=1, keep_ttl=True), "keep_ttl")
     check_fails(BAD_ARGUMENT, stub.Append, pb.KeyValue(key=key, value=b"v", ttl_ms=1),
-                "ttl_ms means nothing for Append")
+                "ttl_ms: it means nothing for Append")
     check_fails(BAD_ARGUMENT, stub.MSet, pb.KeyValues(entries=[
         pb.KeyValue(key=key, value=b"2"), pb.KeyValue(key=other, db=3)]), "entries[1]")
     check_fails(BAD_ARGUMENT, stub.MSet, pb.KeyValues(entries=[
-        pb.KeyValue(key=key, value=b"2"), pb.KeyValue(value=b"v")]), "entries[1]: the key is empty")
+        pb.KeyValue(key=key, value=b"2"), pb.KeyValue(value=b"v")]), "entries[1].key: the key is empty")
     check_fails(BAD_ARGUMENT, stub.Incr, pb.Increment(key=key, by_float=float("nan")), "finite")
     assert get(stub, key) == pb.Value(value=b"1", found=True, version=version)
     assert not get(stub, other).found

@@ -348,20 +348,20 @@ def test_a_sentence_says_which_operation_is_wrong(stub, key):
     good = put(key)
     cases = [
         ({"success": [good, pb.Op()]}, "success[1]: it has no operation"),
-        ({"success": [good, good, read(b"")]}, "success[2]: the key is empty"),
-        ({"failure": [pb.Op(get=pb.Key(key=key, db=16))]}, "failure[0]: there is no database 16"),
-        ({"success": [good], "failure": [pb.Op(m_get=pb.Keys())]}, "failure[0]: keys is empty"),
+        ({"success": [good, good, read(b"")]}, "success[2].get.key: the key is empty"),
+        ({"failure": [pb.Op(get=pb.Key(key=key, db=16))]}, "failure[0].get.db: there is no database 16"),
+        ({"success": [good], "failure": [pb.Op(m_get=pb.Keys())]}, "failure[0].m_get.keys: it is empty"),
         ({"success": [good, pb.Op(m_set=pb.KeyValues(entries=[pb.KeyValue()]))]},
-         "success[1]: entries[0]: the key is empty"),
+         "success[1].m_set.entries[0].key: the key is empty"),
         ({"success": [good], "compares": [compare(key)]},
-         "compares[0]: it compares nothing"),
+         "compares[0].condition: it compares nothing"),
         ({"success": [good], "compares": [compare(b"", existence=ABSENT)]},
-         "compares[0]: the key is empty"),
+         "compares[0].key: the key is empty"),
         ({"success": [good], "compares": [compare(key, existence=ABSENT, version=1)]},
-         "compares[0]: condition asks for an absent key"),
-        ({"success": [good, put(key, ttl_ms=-1)]}, "success[1]: ttl_ms"),
+         "compares[0].condition: it asks for an absent key"),
+        ({"success": [good, put(key, ttl_ms=-1)]}, "success[1].set.ttl_ms"),
         ({"success": [good, pb.Op(copy=pb.CopyRequest(source=key, target=b"t", target_db=99))]},
-         "success[1]: there is no database 99"),
+         "success[1].copy.target_db: there is no database 99"),
     ]
     for fields, words in cases:
         check_fails(BAD_ARGUMENT, stub.Txn, pb.TxnRequest(**fields), words)
@@ -372,7 +372,7 @@ def test_an_error_of_an_operation_says_which(stub, key):
     stub.Set(pb.KeyValue(key=key, value=b"text"))
     with pytest.raises(grpc.RpcError) as caught:
         txn(stub, read(key), pb.Op(incr=pb.Increment(key=key)))
-    assert "Incr" in caught.value.details() and "integer" in caught.value.details()
+    assert "].incr: " in caught.value.details() and "integer" in caught.value.details()
 
 
 def test_too_many_operations(stub, key):

@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/container.h"
+#include "base/field_path.h"
 #include "base/mem.h"
 #include "grpc/server.h"
 #include "service/decode_op.h"
@@ -52,11 +53,10 @@ struct consume {
     struct consume_work *take, *settle; /* NULL: none is under way */
     struct deliveries deliveries;
     struct consume_ids done, returned;
-    bool is_recovered; /* what a crash left in the pending list has returned */
-    bool is_waiting;   /* in line for a list */
-    bool is_ending;    /* takes no more, and ends when all elements have returned, */
-    enum err err;      /* with this error, */
-    char *why;         /* allocated */
+    bool is_recovered;       /* what a crash left in the pending list has returned */
+    bool is_waiting;         /* in line for a list */
+    bool is_ending;          /* takes no more, and ends when all elements have returned, */
+    struct op_result *error; /* with this one; NULL: successfully. Allocated with its texts */
 };
 
 static void consume_advance(struct consume *consume);
@@ -91,25 +91,46 @@ static void consume_free(struct consume *consume)
     free(consume->done.ids);
     free(consume->returned.ids);
     free(consume->start);
-    free(consume->why);
+    free(consume->error);
     free(consume);
 }
 
-/* From now on nothing is taken, and what is in flight returns. */
-static void consume_begin_end(struct consume *consume, enum err err, const char *why)
+static struct op_result *consume_copy_error(const struct op_result *failed)
 {
-    if (consume->err == ERR_NONE && err != ERR_NONE) {
-        size_t size = strlen(why) + 1;
-        consume->err = err;
-        consume->why = mem_alloc(size);
-        memcpy(consume->why, why, size);
-    }
+    size_t size = strlen(failed->why) + 1;
+    struct op_result *error = mem_alloc(sizeof *error + size + OP_MAX_KEY_IN_ERROR);
+    char *text = (char *)(error + 1);
+    *error = op_result_error(failed);
+    error->why = memcpy(text, failed->why, size);
+    slice_write((uint8_t *)text + size, error->key);
+    error->key.data = (uint8_t *)text + size;
+    return error;
+}
+
+/* From now on nothing is taken, and what is in flight returns. The first error is kept. */
+static void consume_begin_end_with(struct consume *consume, const struct op_result *result)
+{
+    if (consume->error == NULL && result->err != ERR_NONE)
+        consume->error = consume_copy_error(result);
     if (consume->is_ending)
         return;
     consume->is_ending = true;
     consume_stop_waiting(consume);
     timers_clear(&consume->host->timers, &consume->lease);
     deliveries_end_all(&consume->deliveries);
+}
+
+static void consume_begin_end(struct consume *consume, enum err err, const char *why)
+{
+    consume_begin_end_with(consume, &(struct op_result){.err = err, .why = why});
+}
+
+/* The same for an operation of the stream's own: a path in the message is not of the caller's. */
+static void consume_begin_end_failed(struct consume *consume, const struct op_result *result)
+{
+    struct op_result error = op_result_error(result);
+    error.why = (const char *)field_path_text(slice_from_string(result->why)).data;
+    consume_begin_end_with(consume, &error);
 }
 
 static bool consume_has_reports(const struct consume *consume)
@@ -129,8 +150,10 @@ static bool consume_end_if_done(struct consume *consume)
         grpc_stream_ready(call);
         return false;
     }
-    if (call != NULL)
-        stream_end(call, consume->err, consume->why);
+    if (call != NULL && consume->error != NULL)
+        stream_end_failed(call, consume->error);
+    else if (call != NULL)
+        stream_end(call, ERR_NONE, NULL);
     consume_free(consume);
     return true;
 }
@@ -335,7 +358,7 @@ static void consume_finish_take(struct consume_work *work)
     struct consume *consume = work->consume;
     const struct op_result *result = &work->task.result;
     if (result->err != ERR_NONE) {
-        consume_begin_end(consume, result->err, result->why);
+        consume_begin_end_failed(consume, result);
     } else if (work->count == 0) {
         consume->is_recovered = true;
     } else if (result->value_count > 0) {
@@ -426,7 +449,7 @@ static void consume_settle(struct consume *consume)
 static void consume_give_up(struct consume *consume, const struct op_result *result)
 {
     struct deliveries *deliveries = &consume->deliveries;
-    consume_begin_end(consume, result->err, result->why);
+    consume_begin_end_failed(consume, result);
     consume_unlease(consume, deliveries->ending.count);
     while (deliveries->ending.count > 0)
         deliveries_drop_first(deliveries, &deliveries->ending);
@@ -534,7 +557,9 @@ static enum err consume_on_start(struct consume *consume,
 {
     struct stream_host *host = consume->host;
     if (request->start == NULL || request->n_done + request->n_give_back > 0)
-        return field_refuse("the first message has start, and nothing else", why);
+        return field_refuse(
+            "start: it is missing, or not alone; the first message has start, and nothing else",
+            why);
     enum err err = consume_start_read(request->start, &host->limits, arena, &consume->start, why);
     if (err != ERR_NONE)
         return err;
@@ -551,8 +576,10 @@ static enum err consume_end_ids(struct consume *consume, const uint64_t *ids, si
     struct deliveries *deliveries = &consume->deliveries;
     for (size_t i = 0; i < count; i++) {
         if (ids[i] == 0 || ids[i] > deliveries->written_id)
-            return field_refuse("nothing was delivered with one of the ids; acknowledge those of "
-                                "deliveries of this stream",
+            return field_refuse(gives_back ? "give_back: nothing was delivered with one of the "
+                                             "ids; give back those of deliveries of this stream"
+                                           : "done: nothing was delivered with one of the ids; "
+                                             "acknowledge those of deliveries of this stream",
                                 why);
         struct delivery *delivery = deliveries_find(deliveries, ids[i]);
         if (delivery != NULL)
@@ -566,11 +593,14 @@ static enum err consume_on_acknowledgement(struct consume *consume,
                                            const char **why)
 {
     if (request->start != NULL)
-        return field_refuse("start is for the first message of the stream", why);
+        return field_refuse("start: it is for the first message of the stream", why);
     if (request->n_done + request->n_give_back > CONSUME_MAX_IN_FLIGHT)
-        return field_refuse("the message acknowledges more elements than can be in flight", why);
+        return field_refuse(
+            "done: there are more ids, with those to give back, than elements can be in flight",
+            why);
     if (consume->start->auto_ack && request->n_done + request->n_give_back > 0)
-        return field_refuse("with auto_ack there is nothing to acknowledge", why);
+        return field_refuse("done: with auto_ack there is nothing to acknowledge or give back",
+                            why);
     enum err err = consume_end_ids(consume, request->done, request->n_done, false, why);
     if (err == ERR_NONE)
         err = consume_end_ids(consume, request->give_back, request->n_give_back, true, why);
@@ -669,7 +699,8 @@ static void consume_on_half_close(void *user, struct grpc_call *call)
     if (consume->start != NULL && consume->start->auto_ack)
         return;
     if (consume->start == NULL)
-        consume_begin_end(consume, ERR_BAD_ARGUMENT, "the first message, with start, is missing");
+        consume_begin_end(consume, ERR_BAD_ARGUMENT,
+                          "start: the first message, which has it, is missing");
     else
         consume_begin_end(consume, ERR_NONE, NULL);
     consume_advance(consume);

@@ -2,6 +2,7 @@
 #include "service/streams/consume_start.h"
 
 #include "base/arena.h"
+#include "base/field_path.h"
 #include "base/mem.h"
 #include "service/field.h"
 
@@ -17,28 +18,28 @@ static enum err consume_start_check(const Keystore__V1__ConsumeRequest__Start *m
                                     const char **why)
 {
     if (message->n_keys == 0)
-        return field_refuse("start.keys is empty; name at least one list", why);
+        return field_refuse("keys: it is empty; name at least one list", why);
     size_t bytes = 0;
     for (size_t i = 0; i < message->n_keys; i++)
         bytes += message->keys[i].len;
     if (message->n_keys > MOST_KEYS || (message->n_keys > 1 && bytes > MOST_KEY_BYTES))
-        return field_refuse("start.keys are too many; 1000, of 64 KiB in all, may be named", why);
+        return field_refuse("keys: there are too many; 1000, of 64 KiB in all, may be named", why);
     if (message->max_in_flight > CONSUME_MAX_IN_FLIGHT)
-        return field_refuse("start.max_in_flight is too large; at most 10000 elements may be in "
+        return field_refuse("max_in_flight: it is too large; at most 10000 elements may be in "
                             "flight",
                             why);
     if (message->lease_ms < 0)
-        return field_refuse("start.lease_ms is negative; it is a number of milliseconds, 0 = an "
+        return field_refuse("lease_ms: it is negative; it is a number of milliseconds, 0 = an "
                             "element never returns by itself",
                             why);
     if (message->auto_ack && (message->pending.len > 0 || message->lease_ms != 0))
-        return field_refuse("start.auto_ack keeps no elements; leave pending and lease_ms unset",
+        return field_refuse("auto_ack: it keeps no elements; leave pending and lease_ms unset",
                             why);
     int end = (int)message->end;
     if (end != KEYSTORE__V1__LIST_END__LIST_END_UNSPECIFIED &&
         end != KEYSTORE__V1__LIST_END__LIST_END_HEAD &&
         end != KEYSTORE__V1__LIST_END__LIST_END_TAIL)
-        return field_refuse("start.end has no such value; it is 0 or 1 (head), or 2 (tail)", why);
+        return field_refuse("end: there is no such value; it is 0 or 1 (head), or 2 (tail)", why);
     return ERR_NONE;
 }
 
@@ -67,11 +68,10 @@ static enum err consume_start_check_keys(const Keystore__V1__ConsumeRequest__Sta
         return err;
     for (size_t i = 0; i < message->n_keys; i++)
         if (slice_equal(pending, field_slice(message->keys[i])))
-            return field_refuse("start.pending is one of start.keys; the elements in flight need a "
+            return field_refuse("pending: it is one of keys; the elements in flight need a "
                                 "list of their own",
                                 why);
-    op = (struct op){.kind = OP_GET, .db = message->db, .key = pending};
-    return check_op(limits, &op, arena, why);
+    return check_key("pending", pending, arena, why);
 }
 
 static uint8_t *consume_start_copy(struct slice *to, struct slice from, uint8_t *out)
@@ -80,19 +80,27 @@ static uint8_t *consume_start_copy(struct slice *to, struct slice from, uint8_t 
     return slice_write(out, from);
 }
 
-enum err consume_start_read(const Keystore__V1__ConsumeRequest__Start *message,
-                            const struct check_limits *limits, struct arena *arena,
-                            struct consume_start **start, const char **why)
+static enum err consume_start_check_all(const Keystore__V1__ConsumeRequest__Start *message,
+                                        const struct check_limits *limits, struct arena *arena,
+                                        struct slice *pending, const char **why)
 {
     enum err err = consume_start_check(message, why);
     if (err != ERR_NONE)
         return err;
-    struct slice pending = slice_make(NULL, 0);
-    if (!message->auto_ack)
-        pending = consume_start_pending(message, arena);
-    err = consume_start_check_keys(message, limits, pending, arena, why);
-    if (err != ERR_NONE)
+    *pending = message->auto_ack ? slice_make(NULL, 0) : consume_start_pending(message, arena);
+    return consume_start_check_keys(message, limits, *pending, arena, why);
+}
+
+enum err consume_start_read(const Keystore__V1__ConsumeRequest__Start *message,
+                            const struct check_limits *limits, struct arena *arena,
+                            struct consume_start **start, const char **why)
+{
+    struct slice pending;
+    enum err err = consume_start_check_all(message, limits, arena, &pending, why);
+    if (err != ERR_NONE) {
+        *why = field_path_within(arena, *why, "start");
         return err;
+    }
     size_t bytes = pending.len;
     for (size_t i = 0; i < message->n_keys; i++)
         bytes += message->keys[i].len;

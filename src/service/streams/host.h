@@ -139,6 +139,13 @@ static inline void stream_end(struct grpc_call *call, enum err err, const char *
     grpc_stream_end(call, &status);
 }
 
+/* The same for a result that is an error. */
+static inline void stream_end_failed(struct grpc_call *call, const struct op_result *result)
+{
+    struct grpc_status status = status_of_result(result);
+    grpc_stream_end(call, &status);
+}
+
 /* Resumes those that wait now; one that waits again has its turn the next time. */
 static inline void stream_resume_all(struct stream_host *host)
 {

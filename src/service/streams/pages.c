@@ -36,6 +36,12 @@ static void pages_end(struct pages *pages, enum err err, const char *why)
     pages_free(pages);
 }
 
+static void pages_end_failed(struct pages *pages)
+{
+    stream_end_failed(pages->call, &pages->task.result);
+    pages_free(pages);
+}
+
 /* ---- pages ---- */
 
 static void pages_resume(struct stream_waiter *waiter);
@@ -60,9 +66,8 @@ static bool pages_prepare(struct pages *pages)
         stream_yield(pages->host, &pages->waiter);
         return false;
     }
-    const struct op_result *result = &pages->task.result;
-    if (result->err != ERR_NONE) {
-        pages_end(pages, result->err, result->why);
+    if (pages->task.result.err != ERR_NONE) {
+        pages_end_failed(pages);
         return false;
     }
     pages->is_ready = true;
@@ -81,7 +86,7 @@ static void pages_on_done(struct engine_task *task)
     struct pages *pages = CONTAINER_OF(task, struct pages, task);
     pages->is_pending = false;
     if (task->result.err != ERR_NONE) {
-        pages_end(pages, task->result.err, task->result.why);
+        pages_end_failed(pages);
         return;
     }
     pages->is_ready = true;
@@ -167,6 +172,6 @@ bool pages_size(uint32_t page_bytes, size_t *size, const char **why)
     *size = page_bytes != 0 ? page_bytes : PAGES_DEFAULT;
     if (*size <= PAGES_MAX)
         return true;
-    *why = "page_bytes is more than 1048576 (1 MiB); leave it unset for 64 KiB";
+    *why = "page_bytes: it is more than 1048576 (1 MiB); leave it unset for 64 KiB";
     return false;
 }

@@ -341,9 +341,10 @@ static void pipeline_decode_item(struct pipeline_batch *batch, const Keystore__V
     struct op *op = &item->task.op;
     result->err = decode_op(message, &batch->arena, op, &result->why);
     if (result->err == ERR_NONE && op_waits(op))
-        result->err = field_refuse("wait_ms is set; in a Pipeline an operation that waits would "
-                                   "hold up the others: leave it unset, or make a call of its own",
-                                   &result->why);
+        result->err =
+            field_refuse("wait_ms: it is set; in a Pipeline an operation that waits would "
+                         "hold up the others: leave it unset, or make a call of its own",
+                         &result->why);
     if (result->err == ERR_NONE)
         result->err = check_op(&host->limits, op, &batch->arena, &result->why);
 }

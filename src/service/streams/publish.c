@@ -13,16 +13,20 @@ static enum err publish_check(const struct stream_host *host, const Keystore__V1
                               struct arena *arena, const char **why)
 {
     if (message->channel.len == 0)
-        return field_refuse("the channel is empty; a channel is 1 byte to 64 KiB", why);
-    if (message->sequence != 0 || message->missed != 0)
-        return field_refuse("sequence and missed have no meaning for Publish; the server sets them "
-                            "for those who subscribe",
+        return field_refuse("channel: it is empty; a channel is 1 byte to 64 KiB", why);
+    if (message->sequence != 0)
+        return field_refuse("sequence: it means nothing for Publish; the server sets it for those "
+                            "who subscribe",
+                            why);
+    if (message->missed != 0)
+        return field_refuse("missed: it means nothing for Publish; the server sets it for those "
+                            "who subscribe",
                             why);
     if (message->channel.len > OP_MAX_KEY)
-        *why = error_text_format(arena, "the channel has %zu bytes; a channel is 1 byte to 64 KiB",
+        *why = error_text_format(arena, "channel: it has %zu bytes; a channel is 1 byte to 64 KiB",
                                  message->channel.len);
     else if (message->payload.len > host->limits.max_value)
-        *why = error_text_format(arena, "the payload is longer than the %zu bytes of --max-value",
+        *why = error_text_format(arena, "payload: it is longer than the %zu bytes of --max-value",
                                  host->limits.max_value);
     else
         return ERR_NONE;
@@ -37,13 +41,13 @@ static enum err publish_send(struct channels *channels, const Keystore__V1__Mess
     size_t memory = published_memory(channel, payload, holder, workers);
     if (!account_reserve(memory, holder != NULL ? blob_memory(holder) : 0)) {
         *why = account_full;
-        return ERR_OUT_OF_MEMORY;
+        return ERR_NO_CLIENT_MEMORY;
     }
     struct published *shared = published_new(channel, payload, holder, workers);
     if (shared == NULL) {
         account_count(ACCOUNT_CLIENTS, -(ptrdiff_t)memory);
         *why = account_starved;
-        return ERR_OUT_OF_MEMORY;
+        return ERR_NO_CLIENT_MEMORY;
     }
     *subscriptions = channels_publish(channels, shared);
     published_release(shared);

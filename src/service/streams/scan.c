@@ -40,7 +40,8 @@ static enum err scan_decode_type(Keystore__V1__ValueType message, enum op_type *
         *type = OP_TYPE_LIST;
         return ERR_NONE;
     default:
-        return field_refuse("type has no such value; it is 0 (any), 1 (string) or 2 (list)", why);
+        return field_refuse("type: there is no such value; it is 0 (any), 1 (string) or 2 (list)",
+                            why);
     }
 }
 
@@ -50,7 +51,7 @@ static enum err scan_decode_pattern(struct slice pattern, struct arena *arena, s
     scan->pattern = pattern;
     if (pattern.len <= SCAN_MAX_PATTERN)
         return ERR_NONE;
-    *why = error_text_format(arena, "the pattern has %zu bytes; it may have %zu", pattern.len,
+    *why = error_text_format(arena, "pattern: it has %zu bytes; it may have %zu", pattern.len,
                              SCAN_MAX_PATTERN);
     return ERR_TOO_LARGE;
 }
@@ -58,7 +59,7 @@ static enum err scan_decode_pattern(struct slice pattern, struct arena *arena, s
 static enum err scan_decode_cursor(struct slice cursor, struct scan *scan, const char **why)
 {
     if (cursor.len > SCAN_CURSOR)
-        return field_refuse("the cursor is too long to be one of this server's; leave it empty to "
+        return field_refuse("cursor: it is too long to be one of this server's; leave it empty to "
                             "scan from the beginning",
                             why);
     slice_write(scan->cursor, cursor);

@@ -167,11 +167,12 @@ static enum err subscribe_check(const char *field, const char *what, const char 
 {
     for (size_t i = 0; i < count; i++) {
         if (names[i].len == 0) {
-            *why = error_text_format(arena, "%s[%zu] is empty; a %s is %s", field, i, what, range);
+            *why =
+                error_text_format(arena, "%s[%zu]: it is empty; a %s is %s", field, i, what, range);
             return ERR_BAD_ARGUMENT;
         }
         if (names[i].len > most) {
-            *why = error_text_format(arena, "%s[%zu] has %zu bytes; a %s is %s", field, i,
+            *why = error_text_format(arena, "%s[%zu]: it has %zu bytes; a %s is %s", field, i,
                                      names[i].len, what, range);
             return ERR_TOO_LARGE;
         }
@@ -184,8 +185,8 @@ static enum err subscribe_check_all(const struct slice *channels, size_t channel
                                     struct arena *arena, const char **why)
 {
     if (channel_count + pattern_count == 0)
-        return field_refuse("there is nothing to subscribe to; channels or patterns must name "
-                            "something, and the pattern * selects all channels",
+        return field_refuse("channels: there is nothing to subscribe to; channels or patterns "
+                            "must name something, and the pattern * selects all channels",
                             why);
     if (channel_count + pattern_count > SUBSCRIBE_SELECTORS) {
         *why =
@@ -211,7 +212,7 @@ static enum err subscribe_to(struct subscribe *subscribe, const struct slice *na
                     channels_memory(channels, patterns, pattern_count);
     if (!account_reserve(memory, 0)) {
         *why = account_full;
-        return ERR_OUT_OF_MEMORY;
+        return ERR_NO_CLIENT_MEMORY;
     }
     subscribe->counted = memory;
     if (channels_subscribe(channels, &subscribe->subscription, names, name_count, patterns,

@@ -22,9 +22,10 @@
 #define TURN_COMMITS 500
 
 static const char no_history[] = "this server does not report changes";
-static const char contradiction[] =
-    "initial and start_version contradict each other: initial starts from the present state";
-static const char no_writes[] = "initial contradicts types without WRITE";
+static const char contradiction[] = "start_version: it is given with initial, which starts from "
+                                    "the present state; give one of them";
+static const char no_writes[] =
+    "types: they do not have WRITE, which initial needs; add it, or leave types empty";
 static const char stopping[] = "the server, or this connection, is shutting down; pass the version "
                                "of the last batch as start_version to go on";
 

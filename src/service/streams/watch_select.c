@@ -2,11 +2,15 @@
 #include "service/streams/watch_select.h"
 
 #include "base/arena.h"
+#include "base/field_path.h"
 #include "base/glob.h"
 #include "base/mem.h"
 #include "service/check.h"
 #include "service/error_text.h"
 #include "service/field.h"
+
+static const char *const watch_select_names[] = {
+    [WATCH_KEY] = "key", [WATCH_PREFIX] = "prefix", [WATCH_PATTERN] = "pattern"};
 
 static enum err watch_select_fill(const Keystore__V1__WatchRequest__Selector *message,
                                   struct arena *arena, struct watch_selector *selector,
@@ -18,8 +22,7 @@ static enum err watch_select_fill(const Keystore__V1__WatchRequest__Selector *me
         selector->kind = WATCH_KEY;
         selector->text = field_slice(message->key);
         if (selector->text.len == 0)
-            return field_refuse("a selector's key is empty; a prefix that is empty selects all",
-                                why);
+            return field_refuse("key: it is empty; a prefix that is empty selects all", why);
         break;
     case KEYSTORE__V1__WATCH_REQUEST__SELECTOR__SELECTOR_PREFIX:
         selector->kind = WATCH_PREFIX;
@@ -30,13 +33,14 @@ static enum err watch_select_fill(const Keystore__V1__WatchRequest__Selector *me
         selector->text = field_slice(message->pattern);
         break;
     default:
-        return field_refuse("a selector has neither key nor prefix nor pattern", why);
+        *why = "it has neither key nor prefix nor pattern; set one";
+        return ERR_BAD_ARGUMENT;
     }
     size_t most = selector->kind == WATCH_PATTERN ? WATCH_MAX_PATTERN : OP_MAX_KEY;
     if (selector->text.len <= most)
         return ERR_NONE;
-    *why = error_text_format(arena, "a selector has %zu bytes; it may have %zu", selector->text.len,
-                             most);
+    *why = error_text_format(arena, "%s: it has %zu bytes; it may have %zu",
+                             watch_select_names[selector->kind], selector->text.len, most);
     return ERR_TOO_LARGE;
 }
 
@@ -50,7 +54,7 @@ static enum err watch_select_add(const Keystore__V1__WatchRequest__Selector *mes
         return err;
     uint32_t databases = limits->databases < 32 ? limits->databases : 32;
     if (selector->db >= databases) {
-        *why = error_text_format(arena, "database %u of a selector cannot be watched; 0 to %u can",
+        *why = error_text_format(arena, "db: database %u cannot be watched; 0 to %u can",
                                  selector->db, databases - 1);
         return ERR_BAD_ARGUMENT;
     }
@@ -65,7 +69,8 @@ static enum err watch_select_decode_types(const Keystore__V1__WatchRequest *requ
     for (size_t i = 0; i < request->n_types; i++) {
         int type = (int)request->types[i];
         if (type < WATCH_WRITE || type > WATCH_FLUSH)
-            return field_refuse("types has an unknown value; they are 1 (write) to 5 (flush)", why);
+            return field_refuse("types: there is no such value; they are 1 (write) to 5 (flush)",
+                                why);
         select->types |= 1u << type;
     }
     return ERR_NONE;
@@ -77,9 +82,9 @@ enum err watch_select_decode(const Keystore__V1__WatchRequest *request,
 {
     *select = (struct watch_select){.with_changes = request->with_changes};
     if (request->n_selectors == 0)
-        return field_refuse("there is no selector; an empty prefix selects all keys", why);
+        return field_refuse("selectors: it is empty; an empty prefix selects all keys", why);
     if (request->n_selectors > WATCH_MAX_SELECTORS) {
-        *why = error_text_format(arena, "there are %zu selectors; there may be %zu",
+        *why = error_text_format(arena, "selectors: there are %zu; there may be %zu",
                                  request->n_selectors, WATCH_MAX_SELECTORS);
         return ERR_TOO_LARGE;
     }
@@ -88,8 +93,10 @@ enum err watch_select_decode(const Keystore__V1__WatchRequest *request,
         return field_refuse_memory(arena, why);
     for (size_t i = 0; i < request->n_selectors; i++) {
         enum err err = watch_select_add(request->selectors[i], limits, arena, select, why);
-        if (err != ERR_NONE)
+        if (err != ERR_NONE) {
+            *why = field_path_within(arena, *why, "selectors[%zu]", i);
             return err;
+        }
     }
     return watch_select_decode_types(request, select, why);
 }

@@ -61,7 +61,7 @@ void apply_atomically(struct op_context *ctx, const struct op *op, struct op_res
     apply_op(ctx, op, result);
     if (result->err == ERR_NONE || ctx->undo == NULL)
         return;
-    struct op_result failed = {.err = result->err, .why = result->why};
+    struct op_result failed = op_result_error(result);
     apply_roll_back(ctx, result);
     *result = failed;
 }
@@ -560,27 +560,32 @@ bool apply_reply_fits(struct op_context *ctx, const struct op *op, struct op_res
     return false;
 }
 
-static void apply_wrong_type(const struct entry *entry, struct op_result *result)
+static __attribute__((cold)) void
+apply_wrong_type(struct op_context *ctx, const struct entry *entry, struct op_result *result)
 {
+    bool is_list = entry_type(entry) == ENTRY_LIST;
     apply_fail(result, ERR_WRONG_TYPE,
-               entry_type(entry) == ENTRY_LIST
-                   ? "the key holds a list; this operation needs a string (or no such key)"
-                   : "the key holds a string; this operation needs a list (or no such key)");
+               is_list ? "the key holds a list; this operation needs a string (or no such key)"
+                       : "the key holds a string; this operation needs a list (or no such key)");
+    result->type = is_list ? OP_TYPE_LIST : OP_TYPE_STRING;
+    if (entry_key_length(entry) <= OP_MAX_KEY_IN_ERROR)
+        result->key = arena_copy(ctx->arena, entry_key(entry));
 }
 
-bool apply_require_string(const struct entry *entry, struct op_result *result)
+bool apply_require_string(struct op_context *ctx, const struct entry *entry,
+                          struct op_result *result)
 {
     if (entry == NULL || entry_type(entry) == ENTRY_STRING)
         return true;
-    apply_wrong_type(entry, result);
+    apply_wrong_type(ctx, entry, result);
     return false;
 }
 
-bool apply_require_list(const struct entry *entry, struct op_result *result)
+bool apply_require_list(struct op_context *ctx, const struct entry *entry, struct op_result *result)
 {
     if (entry == NULL || entry_type(entry) == ENTRY_LIST)
         return true;
-    apply_wrong_type(entry, result);
+    apply_wrong_type(ctx, entry, result);
     return false;
 }
 
@@ -601,7 +606,7 @@ bool apply_condition_holds(const struct condition *condition, const struct looku
 bool apply_condition(struct op_context *ctx, const struct op *op, const struct lookup *at,
                      struct op_result *result)
 {
-    if (op->condition.match_value && !apply_require_string(at->entry, result))
+    if (op->condition.match_value && !apply_require_string(ctx, at->entry, result))
         return false;
     if (apply_condition_holds(&op->condition, at))
         return true;

@@ -237,10 +237,12 @@ void apply_fail_reply(struct op_context *ctx, const struct op *op, size_t size,
                       struct op_result *result);
 
 /* True if there is no entry or it holds a string; else the operation has failed. */
-bool apply_require_string(const struct entry *entry, struct op_result *result);
+bool apply_require_string(struct op_context *ctx, const struct entry *entry,
+                          struct op_result *result);
 
 /* True if there is no entry or it holds a list; else the operation has failed. */
-bool apply_require_list(const struct entry *entry, struct op_result *result);
+bool apply_require_list(struct op_context *ctx, const struct entry *entry,
+                        struct op_result *result);
 
 /* True if the condition holds for the key, which may be absent; a list matches no value. */
 bool apply_condition_holds(const struct condition *condition, const struct lookup *at);

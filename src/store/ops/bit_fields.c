@@ -144,7 +144,7 @@ void apply_bit_field(struct op_context *ctx, const struct op *op, struct op_resu
     if (!substrings_may_hold(&whole, end, result))
         return;
     struct lookup at = end > 0 ? apply_lookup_write_key(ctx, op) : apply_lookup_read_key(ctx, op);
-    if (!apply_require_string(at.entry, result))
+    if (!apply_require_string(ctx, at.entry, result))
         return;
     struct op last = {.value = SLICE_LITERAL("\0")};
     if (end > 0 && !substrings_may_write(ctx, &at, &last, end - 1, result))

@@ -107,7 +107,7 @@ void apply_get_bit(struct op_context *ctx, const struct op *op, struct op_result
 {
     struct lookup at = apply_lookup_read_key(ctx, op);
     const struct entry *entry = at.entry;
-    if (entry == NULL || !apply_require_string(entry, result))
+    if (entry == NULL || !apply_require_string(ctx, entry, result))
         return;
     result->ok = true;
     result->count = bits_test_bit(entry_string(entry), (uint64_t)op->start);
@@ -129,7 +129,7 @@ void apply_set_bit(struct op_context *ctx, const struct op *op, struct op_result
     if (!substrings_may_hold(&splice, byte, result))
         return;
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (!apply_require_string(at.entry, result) ||
+    if (!apply_require_string(ctx, at.entry, result) ||
         !substrings_may_write(ctx, &at, &splice, byte, result))
         return;
     struct slice string = at.entry != NULL ? entry_string(at.entry) : slice_make(NULL, 0);
@@ -148,7 +148,7 @@ void apply_bit_count(struct op_context *ctx, const struct op *op, struct op_resu
 {
     struct lookup at = apply_lookup_read_key(ctx, op);
     const struct entry *entry = at.entry;
-    if (entry == NULL || !apply_require_string(entry, result))
+    if (entry == NULL || !apply_require_string(ctx, entry, result))
         return;
     struct slice string = entry_string(entry);
     struct bit_range range = bits_range_of(op, string.len);
@@ -185,7 +185,7 @@ void apply_bit_pos(struct op_context *ctx, const struct op *op, struct op_result
     struct lookup at = apply_lookup_read_key(ctx, op);
     const struct entry *entry = at.entry;
     result->count = op->bits.bit || entry != NULL ? -1 : 0;
-    if (entry == NULL || !apply_require_string(entry, result))
+    if (entry == NULL || !apply_require_string(ctx, entry, result))
         return;
     struct slice string = entry_string(entry);
     struct bit_range range = bits_range_of(op, string.len);
@@ -256,7 +256,7 @@ static bool bits_find_strings(struct op_context *ctx, const struct op *op, struc
     for (size_t i = 0; i < op->key_count; i++) {
         const struct op_key *key = &op->keys[i];
         const struct entry *entry = apply_lookup_read(ctx, op->db, key->bytes, key->hash).entry;
-        if (!apply_require_string(entry, result))
+        if (!apply_require_string(ctx, entry, result))
             return false;
         strings[i] = entry != NULL ? entry_string(entry) : slice_make(NULL, 0);
         *longest = strings[i].len > *longest ? strings[i].len : *longest;

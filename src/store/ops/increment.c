@@ -117,7 +117,7 @@ static void increment_add_real(struct op_context *ctx, const struct op *op, stru
 void apply_incr(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (!apply_require_string(at.entry, result))
+    if (!apply_require_string(ctx, at.entry, result))
         return;
     if (op->incr.is_real)
         increment_add_real(ctx, op, &at, result);

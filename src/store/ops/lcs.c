@@ -289,7 +289,7 @@ static bool lcs_find(struct op_context *ctx, uint32_t db, const struct op_key *k
                      struct slice *string, struct op_result *result)
 {
     const struct entry *entry = apply_lookup_read(ctx, db, key->bytes, key->hash).entry;
-    if (!apply_require_string(entry, result))
+    if (!apply_require_string(ctx, entry, result))
         return false;
     *string = entry != NULL ? entry_string(entry) : slice_make(NULL, 0);
     return true;
@@ -322,7 +322,7 @@ void apply_lcs(struct op_context *ctx, const struct op *op, struct op_result *re
     size_t length = lcs_compute_table(&table);
     bool keeps = table.tops != NULL;
     if (keeps && !lcs_answer(ctx, op, &table, length, result)) {
-        struct op_result failed = {.err = result->err, .why = result->why};
+        struct op_result failed = op_result_error(result);
         op_result_release(result);
         *result = failed;
         return;

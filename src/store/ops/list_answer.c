@@ -82,10 +82,9 @@ static bool list_answer_add_element(struct op_context *ctx, struct list_cursor *
 /* Clears the elements from the result of the operation, which has failed. Returns false. */
 static bool list_answer_clear(struct op_result *result)
 {
-    enum err err = result->err;
-    const char *why = result->why;
+    struct op_result failed = op_result_error(result);
     op_result_release(result);
-    *result = (struct op_result){.err = err, .why = why};
+    *result = failed;
     return false;
 }
 

@@ -43,7 +43,7 @@ void apply_l_index(struct op_context *ctx, const struct op *op, struct op_result
 {
     struct lookup at = apply_lookup_read_key(ctx, op);
     size_t index;
-    if (at.entry == NULL || !apply_require_list(at.entry, result) ||
+    if (at.entry == NULL || !apply_require_list(ctx, at.entry, result) ||
         !list_items_find_index(entry_list(at.entry), op->index, &index))
         return;
     list_answer_value(ctx, entry_list(at.entry), index, &result->value);
@@ -54,12 +54,13 @@ void apply_l_set(struct op_context *ctx, const struct op *op, struct op_result *
 {
     struct lookup at = apply_lookup_write_key(ctx, op);
     size_t index;
-    if (at.entry == NULL || !apply_require_list(at.entry, result))
+    if (at.entry == NULL || !apply_require_list(ctx, at.entry, result))
         return;
     if (!list_items_find_index(entry_list(at.entry), op->index, &index)) {
-        apply_fail(result, ERR_OUT_OF_RANGE,
-                   "the list has no element with that index; the head is 0 or -length, the tail "
-                   "length - 1 or -1");
+        apply_fail(
+            result, ERR_OUT_OF_RANGE,
+            "index: the list has no element with that index; the head is 0 or -length, the tail "
+            "length - 1 or -1");
         return;
     }
     struct edit edit = edit_begin(ctx, &at);
@@ -75,7 +76,7 @@ void apply_l_set(struct op_context *ctx, const struct op *op, struct op_result *
 void apply_l_insert(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (at.entry == NULL || !apply_require_list(at.entry, result))
+    if (at.entry == NULL || !apply_require_list(ctx, at.entry, result))
         return;
     struct element pivot = element_of(op->insert.pivot);
     struct list_cursor cursor;
@@ -157,7 +158,7 @@ void list_items_move_equal(struct op_context *ctx, const struct op *op, struct o
     struct list_cursor cursor;
     DCHECK(!slice_equal(op->key, op->target.bytes));
     if (source.entry == NULL || entry_type(source.entry) != ENTRY_LIST ||
-        !apply_require_list(target.entry, result) ||
+        !apply_require_list(ctx, target.entry, result) ||
         !list_items_find_equal(ctx, entry_list(source.entry), towards, &needle, &cursor, result))
         return;
     struct op_value value = {.bytes = op->value, .blob = cursor.blob};
@@ -174,7 +175,7 @@ void list_items_move_equal(struct op_context *ctx, const struct op *op, struct o
 void apply_l_rem(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (at.entry == NULL || !apply_require_list(at.entry, result))
+    if (at.entry == NULL || !apply_require_list(ctx, at.entry, result))
         return;
     enum list_end towards = op->count < 0 ? LIST_HEAD : LIST_TAIL;
     uint64_t most = op->count == 0 ? UINT64_MAX : list_items_magnitude(op->count);
@@ -267,7 +268,7 @@ void apply_l_pos(struct op_context *ctx, const struct op *op, struct op_result *
 {
     struct lookup at = apply_lookup_read_key(ctx, op);
     const struct entry *entry = at.entry;
-    if (entry == NULL || !apply_require_list(entry, result))
+    if (entry == NULL || !apply_require_list(ctx, entry, result))
         return;
     struct positions positions = {.ctx = ctx, .result = result};
     if (!list_items_find_positions(&positions, op, entry_list(entry))) {

@@ -40,7 +40,7 @@ static void push_pop_push(struct op_context *ctx, const struct op *op, enum list
                           struct op_result *result)
 {
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (!apply_require_list(at.entry, result) || !apply_condition(ctx, op, &at, result))
+    if (!apply_require_list(ctx, at.entry, result) || !apply_condition(ctx, op, &at, result))
         return;
     struct edit edit = edit_begin(ctx, &at);
     edit_push(&edit, end, op->values, op->value_count);
@@ -89,7 +89,7 @@ static void push_pop_pop(struct op_context *ctx, const struct op *op, enum op_en
                          struct op_result *result)
 {
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (at.entry == NULL || !apply_require_list(at.entry, result))
+    if (at.entry == NULL || !apply_require_list(ctx, at.entry, result))
         return;
     const struct list *list = entry_list(at.entry);
     list_answer_value(ctx, list, list_answer_end(list, push_pop_end_of(end)), &result->value);
@@ -145,7 +145,7 @@ static const struct op_key *push_pop_first_list(struct op_context *ctx, const st
         const struct entry *entry = apply_lookup_read(ctx, op->db, key->bytes, key->hash).entry;
         if (entry == NULL || (op_waits(op) && push_pop_must_pass(ctx, op, key, entry)))
             continue;
-        return apply_require_list(entry, result) ? key : NULL;
+        return apply_require_list(ctx, entry, result) ? key : NULL;
     }
     if (op_waits(op))
         push_pop_wait(ctx, op, op->keys, op->key_count);
@@ -232,7 +232,7 @@ static void push_pop_transfer(struct op_context *ctx, const struct op *op, const
     struct lookup target = apply_lookup_write(ctx, op->db, take->target.bytes, take->target.hash);
     struct list_part part = push_pop_part(op, &at);
     DCHECK(!slice_equal(key->bytes, take->target.bytes));
-    if (!apply_require_list(target.entry, result) ||
+    if (!apply_require_list(ctx, target.entry, result) ||
         !push_pop_answer_popped(ctx, op, key, &part, result))
         return;
     result->key = arena_copy(ctx->arena, key->bytes);
@@ -309,10 +309,10 @@ void apply_l_move(struct op_context *ctx, const struct op *op, struct op_result 
     struct lookup source = apply_lookup_write_key(ctx, op);
     if (push_pop_move_waits(ctx, op, source.entry))
         return;
-    if (source.entry == NULL || !apply_require_list(source.entry, result))
+    if (source.entry == NULL || !apply_require_list(ctx, source.entry, result))
         return;
     struct lookup target = apply_lookup_write(ctx, op->db, op->target.bytes, op->target.hash);
-    if (!apply_require_list(target.entry, result))
+    if (!apply_require_list(ctx, target.entry, result))
         return;
     const struct list *list = entry_list(source.entry);
     list_answer_value(ctx, list, list_answer_end(list, push_pop_end_of(op->move.end)),

@@ -32,13 +32,13 @@ static struct list_part list_ranges_clip(const struct op *op, const struct list 
 void apply_l_range(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_lookup_read_key(ctx, op);
-    if (at.entry == NULL || !apply_require_list(at.entry, result))
+    if (at.entry == NULL || !apply_require_list(ctx, at.entry, result))
         return;
     struct list_part part = list_ranges_clip(op, entry_list(at.entry));
     if (op->range.pin != NULL) {
         struct pinned_id id = {.hash = at.hash, .db = at.db, .version = lookup_version(&at)};
         if (!pinned_take(op->range.pin, part.list, id)) {
-            apply_fail(result, ERR_OUT_OF_MEMORY,
+            apply_fail(result, ERR_NO_CLIENT_MEMORY,
                        "too much memory is in lists that streams read; wait until some of these "
                        "streams have ended, or raise --max-client-memory");
             return;
@@ -60,7 +60,7 @@ void apply_l_range(struct op_context *ctx, const struct op *op, struct op_result
 void apply_l_trim(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (at.entry == NULL || !apply_require_list(at.entry, result))
+    if (at.entry == NULL || !apply_require_list(ctx, at.entry, result))
         return;
     struct list_part part = list_ranges_clip(op, entry_list(at.entry));
     size_t removed = list_length(part.list) - part.count;

@@ -103,7 +103,7 @@ static bool pieces_read(struct op_context *ctx, struct piece *piece, size_t *lef
     apply_op(ctx, &piece->op, &part);
     if (part.err != ERR_NONE) {
         op_result_release(result);
-        *result = (struct op_result){.err = part.err, .why = part.why};
+        *result = op_result_error(&part);
         return false;
     }
     for (size_t i = 0; result->items != NULL && i < part.item_count; i++) {

@@ -131,7 +131,7 @@ void apply_copy(struct op_context *ctx, const struct op *op, struct op_result *r
 {
     if (rename_is_same_key(op)) {
         apply_fail(result, ERR_BAD_ARGUMENT,
-                   "source and target are the same key; a copy needs another key or database");
+                   "target: it is the same key as source; a copy needs another key or database");
         return;
     }
     const struct entry *source = apply_lookup_read_key(ctx, op).entry;

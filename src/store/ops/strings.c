@@ -33,7 +33,7 @@ static inline void strings_set(struct op_context *ctx, struct lookup *at, const 
 void apply_set(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (op->set.return_previous && !apply_require_string(at.entry, result))
+    if (op->set.return_previous && !apply_require_string(ctx, at.entry, result))
         return;
     if (!apply_condition(ctx, op, &at, result))
         return;
@@ -55,7 +55,7 @@ void apply_get(struct op_context *ctx, const struct op *op, struct op_result *re
     struct lookup at = apply_lookup_read_key(ctx, op);
     if (op->read.want_as_of)
         result->as_of = at.as_of;
-    if (at.entry != NULL && apply_require_string(at.entry, result))
+    if (at.entry != NULL && apply_require_string(ctx, at.entry, result))
         apply_return_string(ctx, &at, &result->value);
 }
 
@@ -64,7 +64,7 @@ void apply_get(struct op_context *ctx, const struct op *op, struct op_result *re
 void apply_get_del(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (at.entry == NULL || !apply_require_string(at.entry, result))
+    if (at.entry == NULL || !apply_require_string(ctx, at.entry, result))
         return;
     if (!apply_condition_holds(&op->condition, &at)) {
         result->version = lookup_version(&at);
@@ -99,7 +99,7 @@ static void strings_set_deadline(struct op_context *ctx, struct lookup *at, int6
 void apply_get_ex(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (at.entry == NULL || !apply_require_string(at.entry, result))
+    if (at.entry == NULL || !apply_require_string(ctx, at.entry, result))
         return;
     apply_return_string(ctx, &at, &result->value);
     if (op->expire.persist ? entry_expire_at_ms(at.entry) != 0 : op->expire_at_ms != 0) {

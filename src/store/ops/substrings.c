@@ -36,7 +36,7 @@ static struct slice substrings_part_of(struct slice string, int64_t start, int64
 void apply_get_range(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_lookup_read_key(ctx, op);
-    if (at.entry != NULL && apply_require_string(at.entry, result))
+    if (at.entry != NULL && apply_require_string(ctx, at.entry, result))
         substrings_return_part(ctx, &at,
                                substrings_part_of(entry_string(at.entry), op->start, op->stop),
                                &result->value);
@@ -113,7 +113,7 @@ static void substrings_answer(const struct lookup *at, struct op_result *result)
 void apply_append(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (!apply_require_string(at.entry, result) ||
+    if (!apply_require_string(ctx, at.entry, result) ||
         !substrings_may_hold(op, substrings_length_of(&at), result) ||
         !substrings_may_write(ctx, &at, op, substrings_length_of(&at), result))
         return;
@@ -129,11 +129,11 @@ void apply_set_range(struct op_context *ctx, const struct op *op, struct op_resu
 {
     if (op->start < 0) {
         apply_fail(result, ERR_OUT_OF_RANGE,
-                   "the offset is negative; it counts from the first byte, which is 0");
+                   "start: it is negative; it counts from the first byte, which is 0");
         return;
     }
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (!apply_require_string(at.entry, result))
+    if (!apply_require_string(ctx, at.entry, result))
         return;
     if (op->value.len > 0) {
         if (!substrings_may_hold(op, (uint64_t)op->start, result) ||

@@ -1,14 +1,12 @@
 /* Txn: several operations as one commit, all or nothing, with the undo log of its caller. Of the
  * operations it knows only how long their answers are. */
-#include "base/check.h"
-#include "store/ops/apply.h"
-
 #include "base/arena.h"
+#include "base/check.h"
+#include "base/field_path.h"
 #include "store/change.h"
 #include "store/data/shard.h"
+#include "store/ops/apply.h"
 #include "store/ops/undo.h"
-
-#include <stdio.h>
 
 static bool txn_compares_hold(struct op_context *ctx, const struct op_txn *txn)
 {
@@ -109,25 +107,24 @@ static void txn_apply_parts(struct op_context *ctx, const struct op *op, const s
             if (txn_replies_fit(ctx, op, part))
                 continue;
         }
-        result->err = part->err;
-        result->why = part->why;
+        struct op_result error = op_result_error(part);
+        result->err = error.err;
+        result->why = error.why;
+        result->key = error.key;
+        result->type = error.type;
         return;
     }
 }
 
-/* Prefixes the error message with the number (from 1) and the name of the operation that failed, if
- * it was one. */
+/* The error message with the path of the operation that failed, if it was one. */
 static const char *txn_explain(struct arena *arena, const struct op_result *result)
 {
     if (result->result_count == 0)
         return result->why;
-    static const char format[] = "operation %zu (%s): %s";
-    DCHECK(result->result_count > 0 && result->why != NULL);
-    const char *name = op_info(result->done[result->result_count - 1].kind)->name;
-    int len = snprintf(NULL, 0, format, result->result_count, name, result->why);
-    char *why = arena_alloc(arena, (size_t)len + 1);
-    snprintf(why, (size_t)len + 1, format, result->result_count, name, result->why);
-    return why;
+    size_t failed = result->result_count - 1;
+    char name[OP_FIELD_SIZE];
+    return field_path_within(arena, result->why, "%s[%zu].%s", result->ok ? "success" : "failure",
+                             failed, op_field(result->done[failed].kind, name));
 }
 
 void apply_txn(struct op_context *ctx, const struct op *op, struct op_result *result)

@@ -177,11 +177,11 @@ static void test_what_the_account_has_not_is_refused(void **state)
     account_set_limit(16 * MIB);
     account_count(ACCOUNT_CLIENTS, (ptrdiff_t)(10 * MIB));
     assert_false(arena_reserve(&arena, 9 * MIB));
-    assert_int_equal(arena.refusal, ERR_OUT_OF_MEMORY);
+    assert_int_equal(arena.refusal, ERR_NO_CLIENT_MEMORY);
     assert_ptr_equal(arena.why, account_full);
     assert_null(arena_try(&arena, 9 * MIB));
     assert_null(arena_unfold(&arena, 7 * MIB));
-    assert_int_equal(arena.refusal, ERR_OUT_OF_MEMORY);
+    assert_int_equal(arena.refusal, ERR_NO_CLIENT_MEMORY);
     assert_non_null(arena_try(&arena, 5000)); /* a small block is always allowed */
     assert_int_equal(account_used() - before, 10 * MIB);
     assert_int_equal(runs_used(), runs);
@@ -266,7 +266,7 @@ static void test_what_the_system_has_not_is_refused(void **state)
     leave_addresses(40 * MIB);
     assert_true(arena_reserve(&arena, 30 * MIB));
     assert_false(arena_reserve(&other, 30 * MIB)); /* the first one has them */
-    assert_int_equal(other.refusal, ERR_OUT_OF_MEMORY);
+    assert_int_equal(other.refusal, ERR_NO_CLIENT_MEMORY);
     assert_ptr_equal(other.why, account_starved);
     assert_int_equal(account_used() - before, 30 * MIB);
     assert_null(arena_try(&other, 30 * MIB));

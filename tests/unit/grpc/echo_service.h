@@ -128,17 +128,29 @@ static inline void echo_on_cancel(void *user, struct grpc_call *call)
 
 static inline struct grpc_status echo_status_of(enum err err, const char *why)
 {
-    static const enum grpc_code codes[ERR_COUNT] = {
-        [ERR_BAD_ARGUMENT] = GRPC_INVALID_ARGUMENT, [ERR_TOO_LARGE] = GRPC_RESOURCE_EXHAUSTED,
-        [ERR_BAD_MESSAGE] = GRPC_INTERNAL,          [ERR_NOT_SERVED] = GRPC_UNIMPLEMENTED,
-        [ERR_DEADLINE] = GRPC_DEADLINE_EXCEEDED,    [ERR_OUT_OF_MEMORY] = GRPC_RESOURCE_EXHAUSTED,
-        [ERR_NOT_READ] = GRPC_RESOURCE_EXHAUSTED,   [ERR_STOPPING] = GRPC_UNAVAILABLE,
+    static const enum grpc_code codes[ERR_ALL] = {
+        [ERR_BAD_ARGUMENT] = GRPC_INVALID_ARGUMENT,
+        [ERR_TOO_LARGE] = GRPC_RESOURCE_EXHAUSTED,
+        [ERR_BAD_MESSAGE] = GRPC_INTERNAL,
+        [ERR_NOT_SERVED] = GRPC_UNIMPLEMENTED,
+        [ERR_DEADLINE] = GRPC_DEADLINE_EXCEEDED,
+        [ERR_NOT_READ] = GRPC_RESOURCE_EXHAUSTED,
+        [ERR_OUT_OF_MEMORY] = GRPC_RESOURCE_EXHAUSTED,
+        [ERR_STOPPING] = GRPC_UNAVAILABLE,
+        [ERR_NO_CLIENT_MEMORY] = GRPC_RESOURCE_EXHAUSTED,
+        [ERR_TOO_MANY_AT_ONCE] = GRPC_RESOURCE_EXHAUSTED,
     };
-    static const char *const reasons[ERR_COUNT] = {
-        [ERR_BAD_ARGUMENT] = "BAD_ARGUMENT", [ERR_TOO_LARGE] = "TOO_LARGE",
-        [ERR_BAD_MESSAGE] = "BAD_MESSAGE",   [ERR_NOT_SERVED] = "NOT_SERVED",
-        [ERR_DEADLINE] = "DEADLINE",         [ERR_OUT_OF_MEMORY] = "OUT_OF_MEMORY",
-        [ERR_NOT_READ] = "NOT_READ",         [ERR_STOPPING] = "STOPPING",
+    static const char *const reasons[ERR_ALL] = {
+        [ERR_BAD_ARGUMENT] = "BAD_ARGUMENT",
+        [ERR_TOO_LARGE] = "TOO_LARGE",
+        [ERR_BAD_MESSAGE] = "BAD_MESSAGE",
+        [ERR_NOT_SERVED] = "NOT_SERVED",
+        [ERR_DEADLINE] = "DEADLINE",
+        [ERR_NOT_READ] = "NOT_READ",
+        [ERR_OUT_OF_MEMORY] = "OUT_OF_MEMORY",
+        [ERR_STOPPING] = "STOPPING",
+        [ERR_NO_CLIENT_MEMORY] = "OUT_OF_MEMORY",
+        [ERR_TOO_MANY_AT_ONCE] = "TOO_LARGE",
     };
     assert_non_null(reasons[err]);
     return (struct grpc_status){

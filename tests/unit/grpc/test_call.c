@@ -82,7 +82,7 @@ static void test_unfinished_messages_of_a_connection_have_a_limit(void **state)
     take_prefix(&fixture, 50);
     fixture.connection.unfinished = 20; /* of another call */
     assert_int_equal(take(&fixture, 40, &why), ERR_NONE);
-    assert_int_equal(take(&fixture, 1, &why), ERR_TOO_LARGE);
+    assert_int_equal(take(&fixture, 1, &why), ERR_TOO_MANY_AT_ONCE);
     assert_non_null(strstr(why, "too many large requests"));
     fixture.connection.unfinished -= 20;
     end(&fixture);
@@ -101,7 +101,7 @@ static void test_the_clients_account_may_refuse_more(void **state)
     account_count(ACCOUNT_CLIENTS, 64 * 1024); /* of others */
     assert_int_equal(call_gather(&fixture.call, slice_make(prefix, sizeof prefix), &why), ERR_NONE);
     assert_int_equal(call_gather(&fixture.call, slice_make(bytes, sizeof bytes), &why),
-                     ERR_OUT_OF_MEMORY);
+                     ERR_NO_CLIENT_MEMORY);
     assert_ptr_equal(why, account_full);
     end(&fixture);
     account_count(ACCOUNT_CLIENTS, -64 * 1024);

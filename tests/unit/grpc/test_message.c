@@ -221,7 +221,7 @@ static void test_a_blob_that_the_account_has_not_is_refused(void **state)
     struct grpc_message message = {0};
     account_set_limit(LARGEST);
     account_count(ACCOUNT_CLIENTS, LARGEST);
-    assert_int_equal(grpc_message_take(&message, half, LARGEST, &why), ERR_OUT_OF_MEMORY);
+    assert_int_equal(grpc_message_take(&message, half, LARGEST, &why), ERR_NO_CLIENT_MEMORY);
     assert_non_null(strstr(why, "--max-client-memory; try again"));
     assert_int_equal(runs_used(), runs);
     grpc_message_deinit(&message);
@@ -381,7 +381,7 @@ static void test_there_may_be_no_memory(void **state)
     assert_int_equal(grpc_message_take(&message, slice_make(prefix, sizeof prefix), SIZE_MAX, &why),
                      ERR_NONE);
     assert_int_equal(grpc_message_take(&message, slice_make(bytes, sizeof bytes), SIZE_MAX, &why),
-                     ERR_OUT_OF_MEMORY);
+                     ERR_NO_CLIENT_MEMORY);
     assert_ptr_equal(why, account_starved);
     grpc_message_deinit(&message);
     leave_addresses(SIZE_MAX);

@@ -108,49 +108,222 @@ static struct slice take_field(struct slice *bytes, unsigned number)
     return field;
 }
 
-/* Encodes, decodes and compares: google.rpc.Status {code 1, message 2, details 3: Any}. */
-static void assert_details(const struct grpc_status *status)
+/* A field that is a varint. */
+static uint64_t take_number(struct slice *bytes, unsigned number)
+{
+    assert_int_equal(take_varint(bytes), number << 3 | 0);
+    return take_varint(bytes);
+}
+
+/* A google.rpc.Status {code 1, message 2, details 3: Any}, as it is read. */
+struct details {
+    struct buf decoded;
+    struct slice rest; /* the details that were not taken yet */
+};
+
+static struct details read_details(const struct grpc_status *status, struct slice message)
 {
     struct buf out;
     buf_init(&out, SIZE_MAX);
     grpc_status_encode_details(status, &out);
-    struct buf decoded = decode_base64(buf_slice(&out));
-    struct slice rest = buf_slice(&decoded);
-    assert_int_equal(take_varint(&rest), 1 << 3 | 0);
-    assert_int_equal(take_varint(&rest), status->code);
-    assert_true(slice_equal(take_field(&rest, 2), status->message));
-    struct slice any = take_field(&rest, 3);
-    assert_int_equal(rest.len, 0);
-    assert_slice(take_field(&any, 1), "type.googleapis.com/google.rpc.ErrorInfo");
-    struct slice info = take_field(&any, 2);
+    struct details details = {.decoded = decode_base64(buf_slice(&out))};
+    buf_deinit(&out);
+    details.rest = buf_slice(&details.decoded);
+    assert_int_equal(take_number(&details.rest, 1), status->code);
+    assert_true(slice_equal(take_field(&details.rest, 2), message));
+    return details;
+}
+
+static struct slice take_detail(struct details *details, const char *type)
+{
+    char url[100];
+    struct slice any = take_field(&details->rest, 3);
+    snprintf(url, sizeof url, "type.googleapis.com/google.rpc.%s", type);
+    assert_slice(take_field(&any, 1), url);
+    struct slice detail = take_field(&any, 2);
     assert_int_equal(any.len, 0);
-    assert_slice(take_field(&info, 1), status->reason);
+    return detail;
+}
+
+static void take_error_info(struct details *details, const char *reason)
+{
+    struct slice info = take_detail(details, "ErrorInfo");
+    assert_slice(take_field(&info, 1), reason);
     assert_slice(take_field(&info, 2), "keystore");
     assert_int_equal(info.len, 0);
-    buf_deinit(&decoded);
-    buf_deinit(&out);
+}
+
+static void end_details(struct details *details)
+{
+    assert_int_equal(details->rest.len, 0);
+    buf_deinit(&details->decoded);
+}
+
+/* Without further details. */
+static void assert_details(const struct grpc_status *status, struct slice message)
+{
+    struct details details = read_details(status, message);
+    take_error_info(&details, status->reason);
+    end_details(&details);
 }
 
 static void test_details_decode_again(void **state)
 {
     (void)state;
-    for (int code = GRPC_CANCELLED; code <= GRPC_UNAUTHENTICATED; code++)
-        assert_details(
-            &(struct grpc_status){.code = (enum grpc_code)code,
-                                  .reason = "ERROR_REASON_OF_SOME_KIND",
-                                  .message = SLICE_LITERAL("what \xe2\x82\xac is 100%\n")});
+    for (int code = GRPC_CANCELLED; code <= GRPC_UNAUTHENTICATED; code++) {
+        struct grpc_status status = {.code = (enum grpc_code)code,
+                                     .reason = "ERROR_REASON_OF_SOME_KIND",
+                                     .message = SLICE_LITERAL("what \xe2\x82\xac is 100%\n")};
+        assert_details(&status, status.message);
+    }
 }
 
 /* Every remainder of base64, and lengths of one and two bytes. */
 static void test_details_of_every_length(void **state)
 {
     (void)state;
-    static uint8_t sentence[2000];
-    for (size_t i = 0; i < sizeof sentence; i++)
-        sentence[i] = (uint8_t)(i * 31);
-    for (size_t len = 0; len <= sizeof sentence; len += len < 300 ? 1 : 100)
-        assert_details(&(struct grpc_status){
-            .code = GRPC_INTERNAL, .reason = "R", .message = slice_make(sentence, len)});
+    static uint8_t text[2000];
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = (uint8_t)(' ' + i * 31 % 90);
+    for (size_t len = 0; len <= sizeof text; len += len < 300 ? 1 : 100) {
+        size_t sent = len < GRPC_STATUS_MESSAGE ? len : GRPC_STATUS_MESSAGE;
+        assert_details(&(struct grpc_status){.code = GRPC_INTERNAL,
+                                             .reason = "R",
+                                             .message = slice_make(text, len)},
+                       slice_make(text, sent));
+    }
+}
+
+/* No character is cut in two. */
+static void test_messages_are_cut_between_characters(void **state)
+{
+    (void)state;
+    uint8_t text[GRPC_STATUS_MESSAGE + 40];
+    for (size_t before = 0; before < 4; before++) {
+        memset(text, 'a', before);
+        for (size_t i = before; i + 4 <= sizeof text; i += 4)
+            memcpy(text + i, "\xf0\x9f\x98\x80", 4);
+        struct slice cut = grpc_status_cut(slice_make(text, sizeof text));
+        assert_int_equal(cut.len, GRPC_STATUS_MESSAGE - (GRPC_STATUS_MESSAGE - before) % 4);
+        assert_ptr_equal(cut.data, text);
+    }
+    assert_int_equal(grpc_status_cut(slice_make(text, GRPC_STATUS_MESSAGE)).len,
+                     GRPC_STATUS_MESSAGE);
+}
+
+/* protobuf's runtimes refuse a string that is not UTF-8, and with it the whole status. */
+static void test_a_message_that_is_not_utf8(void **state)
+{
+    (void)state;
+    assert_details(&(struct grpc_status){.code = GRPC_UNKNOWN,
+                                         .reason = "R",
+                                         .message = SLICE_LITERAL("a\xff\xc3\xbc\xc3z")},
+                   SLICE_LITERAL("a?\xc3\xbc?z"));
+}
+
+static void test_a_time_to_wait(void **state)
+{
+    (void)state;
+    struct grpc_status status = {.code = GRPC_UNAVAILABLE, .reason = "R", .retry_ms = 61234};
+    struct details details = read_details(&status, SLICE_LITERAL(""));
+    take_error_info(&details, "R");
+    struct slice info = take_detail(&details, "RetryInfo");
+    struct slice delay = take_field(&info, 1);
+    assert_int_equal(info.len, 0);
+    assert_int_equal(take_number(&delay, 1), 61);
+    assert_int_equal(take_number(&delay, 2), 234000000);
+    assert_int_equal(delay.len, 0);
+    end_details(&details);
+    status.retry_ms = -1;
+    assert_details(&status, SLICE_LITERAL(""));
+}
+
+static void take_violation(struct details *details, const char *type, const char *what,
+                           const char *how)
+{
+    struct slice info = take_detail(details, type);
+    struct slice violation = take_field(&info, 1);
+    assert_int_equal(info.len, 0);
+    assert_slice(take_field(&violation, 1), what);
+    assert_slice(take_field(&violation, 2), how);
+    assert_int_equal(violation.len, 0);
+}
+
+static void test_the_field_is_that_of_the_message(void **state)
+{
+    (void)state;
+    struct grpc_status status = {.code = GRPC_INVALID_ARGUMENT,
+                                 .reason = "R",
+                                 .message = SLICE_LITERAL("success[3].set.key: it is empty")};
+    struct details details = read_details(&status, status.message);
+    take_error_info(&details, "R");
+    take_violation(&details, "BadRequest", "success[3].set.key", "it is empty");
+    end_details(&details);
+}
+
+static void test_a_limit(void **state)
+{
+    (void)state;
+    struct grpc_status status = {.code = GRPC_RESOURCE_EXHAUSTED,
+                                 .reason = "R",
+                                 .message = SLICE_LITERAL("too much"),
+                                 .subject = SLICE_LITERAL("max-memory")};
+    struct details details = read_details(&status, status.message);
+    take_error_info(&details, "R");
+    take_violation(&details, "QuotaFailure", "max-memory", "too much");
+    end_details(&details);
+}
+
+static void check_resource(struct slice key, const char *name)
+{
+    struct grpc_status status = {.code = GRPC_FAILED_PRECONDITION,
+                                 .reason = "R",
+                                 .message = SLICE_LITERAL("it holds a list"),
+                                 .resource_type = "list",
+                                 .resource_name = key};
+    struct details details = read_details(&status, status.message);
+    take_error_info(&details, "R");
+    struct slice info = take_detail(&details, "ResourceInfo");
+    assert_slice(take_field(&info, 1), "list");
+    if (name != NULL)
+        assert_slice(take_field(&info, 2), name);
+    assert_slice(take_field(&info, 4), "it holds a list");
+    assert_int_equal(info.len, 0);
+    end_details(&details);
+}
+
+static void test_a_resource(void **state)
+{
+    (void)state;
+    static uint8_t zeros[GRPC_STATUS_NAME / 3 + 1];
+    char name[GRPC_STATUS_NAME + 1];
+    check_resource(SLICE_LITERAL("user:1"), "user:1");
+    check_resource(SLICE_LITERAL("100%\n\x7f\0"), "100%25%0A%7F%00");
+    check_resource(SLICE_LITERAL("k\xc3\xbc\xff\xc3"), "k\xc3\xbc%FF%C3");
+    check_resource(SLICE_LITERAL(""), NULL);
+    for (size_t i = 0; i < GRPC_STATUS_NAME; i++)
+        name[i] = "%00"[i % 3];
+    name[GRPC_STATUS_NAME] = 0;
+    check_resource(slice_make(zeros, sizeof zeros - 1), name);
+    check_resource(slice_make(zeros, sizeof zeros), NULL); /* too long: not cut, left out */
+}
+
+static void test_a_trailer_is_metadata_too(void **state)
+{
+    (void)state;
+    struct grpc_status status = {.code = GRPC_OUT_OF_RANGE,
+                                 .reason = "R",
+                                 .trailer_name = SLICE_LITERAL("keystore-oldest-version"),
+                                 .trailer_value = SLICE_LITERAL("42")};
+    struct details details = read_details(&status, SLICE_LITERAL(""));
+    struct slice info = take_detail(&details, "ErrorInfo");
+    assert_slice(take_field(&info, 1), "R");
+    assert_slice(take_field(&info, 2), "keystore");
+    struct slice entry = take_field(&info, 3);
+    assert_slice(take_field(&entry, 1), "keystore-oldest-version");
+    assert_slice(take_field(&entry, 2), "42");
+    assert_int_equal(entry.len + info.len, 0);
+    end_details(&details);
 }
 
 static void test_details_are_appended(void **state)
@@ -177,6 +350,13 @@ int main(void)
         cmocka_unit_test(test_percent_encoding_of_every_byte),
         cmocka_unit_test(test_details_decode_again),
         cmocka_unit_test(test_details_of_every_length),
+        cmocka_unit_test(test_messages_are_cut_between_characters),
+        cmocka_unit_test(test_a_message_that_is_not_utf8),
+        cmocka_unit_test(test_a_time_to_wait),
+        cmocka_unit_test(test_the_field_is_that_of_the_message),
+        cmocka_unit_test(test_a_limit),
+        cmocka_unit_test(test_a_resource),
+        cmocka_unit_test(test_a_trailer_is_metadata_too),
         cmocka_unit_test(test_details_are_appended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -148,7 +148,8 @@ static void test_a_condition_is_for_deletes_only(void **state)
     }
     for (size_t i = 0; i < 4; i++) {
         char words[64];
-        snprintf(words, sizeof words, "condition means nothing for %s", op_info(others[i])->name);
+        snprintf(words, sizeof words, "condition: it means nothing for %s",
+                 op_info(others[i])->name);
         decoding_of(&decoding, DECODER(key), others[i], &message);
         assert_refused(&decoding, ERR_BAD_ARGUMENT, words);
     }
@@ -174,7 +175,7 @@ static void test_deadlines_of_set(void **state)
         {-1, 0, false, "negative", 0},
         {0, -1, false, "negative", 0},
         {INT64_MIN, 0, false, "negative", 0},
-        {1, 1, false, "both given", 0},
+        {1, 1, false, "expire_at_ms: it is given with ttl_ms", 0},
         {1, 0, true, "keep_ttl", 0},
         {0, 1, true, "keep_ttl", 0},
     };
@@ -201,11 +202,11 @@ static void test_append_takes_a_key_and_a_value_only(void **state)
 {
     (void)state;
     static const char *const fields[] = {"",
-                                         "ttl_ms means nothing for Append",
-                                         "expire_at_ms means",
-                                         "keep_ttl means",
-                                         "return_previous means",
-                                         "condition means"};
+                                         "ttl_ms: it means nothing for Append",
+                                         "expire_at_ms: it means",
+                                         "keep_ttl: it means",
+                                         "return_previous: it means",
+                                         "condition: it means"};
     for (int i = 0; i < 6; i++) {
         Keystore__V1__KeyValue message = KEYSTORE__V1__KEY_VALUE__INIT;
         Keystore__V1__Condition condition = KEYSTORE__V1__CONDITION__INIT;
@@ -284,20 +285,20 @@ static void test_m_set_refuses_what_it_cannot_mean(void **state)
     Keystore__V1__KeyValue second = KEYSTORE__V1__KEY_VALUE__INIT;
     struct decoding decoding;
     decoding_begin(&decoding, DECODER(key_values), OP_M_SET, slice_make(NULL, 0));
-    assert_refused(&decoding, ERR_BAD_ARGUMENT, "entries is empty");
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "entries: it is empty");
     second.db = 4;
     decode_entries(&decoding, &second, 3);
-    assert_refused(&decoding, ERR_BAD_ARGUMENT, "entries[1]: db of an entry");
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "entries[1].db: it differs");
     decode_entries(&decoding, &second, 0);
-    assert_refused(&decoding, ERR_BAD_ARGUMENT, "entries[1]: db of an entry");
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "entries[1].db: it differs");
     second.db = 0;
     second.return_previous = true;
     decode_entries(&decoding, &second, 3);
-    assert_refused(&decoding, ERR_BAD_ARGUMENT, "entries[1]: return_previous");
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "entries[1].return_previous");
     second.return_previous = false;
     second.ttl_ms = -5;
     decode_entries(&decoding, &second, 3);
-    assert_refused(&decoding, ERR_BAD_ARGUMENT, "entries[1]: ttl_ms");
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "entries[1].ttl_ms");
 }
 
 static void test_more_entries_than_a_request_may_have(void **state)
@@ -414,10 +415,10 @@ static void test_byte_ranges(void **state)
     decoding_end(&decoding);
     message.value = message_text("v");
     decoding_of(&decoding, DECODER(byte_range), OP_GET_RANGE, &message);
-    assert_refused(&decoding, ERR_BAD_ARGUMENT, "value means nothing for GetRange");
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "value: it means nothing for GetRange");
 
     decoding_of(&decoding, DECODER(byte_range), OP_SET_RANGE, &message);
-    assert_refused(&decoding, ERR_BAD_ARGUMENT, "stop means nothing for SetRange");
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "stop: it means nothing for SetRange");
     message.stop = 0;
     message.start = INT64_MAX;
     decoding_of(&decoding, DECODER(byte_range), OP_SET_RANGE, &message);

@@ -27,10 +27,10 @@ static void test_offsets(void **state)
     assert_true(decoding.op.bits.bit);
     decoding_end(&decoding);
     decoding_of(&decoding, DECODER(bit_request), OP_GET_BIT, &message);
-    assert_refused(&decoding, ERR_BAD_ARGUMENT, "bit means nothing for GetBit");
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "bit: it means nothing for GetBit");
     message.offset++;
     decoding_of(&decoding, DECODER(bit_request), OP_SET_BIT, &message);
-    assert_refused(&decoding, ERR_BAD_ARGUMENT, "offset is 2^63 or more");
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "offset: it is 2^63 or more");
 }
 
 static void test_ranges(void **state)
@@ -60,7 +60,7 @@ static void test_ranges(void **state)
     assert_true(decoding.op.bits.bit);
     decoding_end(&decoding);
     decoding_of(&decoding, DECODER(bit_range), OP_BIT_COUNT, &message);
-    assert_refused(&decoding, ERR_BAD_ARGUMENT, "bit means nothing for BitCount");
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "bit: it means nothing for BitCount");
 }
 
 static void test_combining(void **state)
@@ -74,7 +74,7 @@ static void test_combining(void **state)
     message.n_keys = 2;
     message.db = 8;
     decoding_of(&decoding, DECODER(bit_op_request), OP_BIT_OP, &message);
-    assert_refused(&decoding, ERR_BAD_ARGUMENT, "operation has no such value");
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "operation: there is no such value");
     for (int i = 1; i <= 3; i++) {
         message.operation = (Keystore__V1__BitOpRequest__Operation)i;
         decoding_of(&decoding, DECODER(bit_op_request), OP_BIT_OP, &message);
@@ -96,10 +96,10 @@ static void test_combining(void **state)
     decoding_end(&decoding);
     message.n_keys = 0;
     decoding_of(&decoding, DECODER(bit_op_request), OP_BIT_OP, &message);
-    assert_refused(&decoding, ERR_BAD_ARGUMENT, "keys is empty");
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "keys: it is empty");
     message.operation = (Keystore__V1__BitOpRequest__Operation)5;
     decoding_of(&decoding, DECODER(bit_op_request), OP_BIT_OP, &message);
-    assert_refused(&decoding, ERR_BAD_ARGUMENT, "operation has no such value");
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "operation: there is no such value");
 }
 
 static void test_integers(void **state)
@@ -150,21 +150,21 @@ static void test_bad_integers(void **state)
         Keystore__V1__BitFieldRequest__Part part;
         const char *words;
     } cases[] = {
-        {PART(.bits = 0), "parts[0]: bits is out of range"},
-        {PART(.bits = 64), "parts[0]: bits is out of range"},
-        {PART(.bits = 65, .is_signed = true), "parts[0]: bits is out of range"},
-        {PART(.bits = 257), "parts[0]: bits is out of range"},
-        {PART(.bits = 8, .offset = (uint64_t)INT64_MAX + 1), "parts[0]: offset is 2^63 or more"},
-        {PART(.bits = 8, .action = 4), "parts[0]: action has no such value"},
-        {PART(.bits = 8, .action = 2, .overflow = 4), "parts[0]: overflow has no such value"},
-        {PART(.bits = 8, .overflow = 2), "parts[0]: value or overflow is given"},
-        {PART(.bits = 8, .value = 1), "parts[0]: value or overflow is given"},
+        {PART(.bits = 0), "parts[0].bits: it is out of range"},
+        {PART(.bits = 64), "parts[0].bits: it is out of range"},
+        {PART(.bits = 65, .is_signed = true), "parts[0].bits: it is out of range"},
+        {PART(.bits = 257), "parts[0].bits: it is out of range"},
+        {PART(.bits = 8, .offset = (uint64_t)INT64_MAX + 1), "parts[0].offset: it is 2^63 or more"},
+        {PART(.bits = 8, .action = 4), "parts[0].action: there is no such value"},
+        {PART(.bits = 8, .action = 2, .overflow = 4), "parts[0].overflow: there is no such value"},
+        {PART(.bits = 8, .overflow = 2), "parts[0].overflow: it is given"},
+        {PART(.bits = 8, .value = 1), "parts[0].value: it is given"},
     };
     Keystore__V1__BitFieldRequest message = KEYSTORE__V1__BIT_FIELD_REQUEST__INIT;
     struct decoding decoding;
     message.key = message_text("key");
     decoding_of(&decoding, DECODER(bit_field_request), OP_BIT_FIELD, &message);
-    assert_refused(&decoding, ERR_BAD_ARGUMENT, "parts is empty");
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "parts: it is empty");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         Keystore__V1__BitFieldRequest__Part part = cases[i].part;
         Keystore__V1__BitFieldRequest__Part *parts[] = {&part};

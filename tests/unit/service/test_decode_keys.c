@@ -30,7 +30,7 @@ static void test_keys(void **state)
     decoding_end(&decoding);
     message.n_keys = 0;
     decoding_of(&decoding, DECODER(keys), OP_EXISTS, &message);
-    assert_refused(&decoding, ERR_BAD_ARGUMENT, "keys is empty");
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "keys: it is empty");
 }
 
 static void test_expirations(void **state)
@@ -48,23 +48,23 @@ static void test_expirations(void **state)
         {OP_EXPIRE, 0, 1, false, 4, NULL, 1},
         {OP_EXPIRE, 0, 1, false, 1, NULL, 1},
         {OP_EXPIRE, 0, 0, true, 0, NULL, 0},
-        {OP_EXPIRE, 0, 0, false, 0, "none of ttl_ms, expire_at_ms and persist", 0},
-        {OP_EXPIRE, 0, 0, false, 2, "none of ttl_ms, expire_at_ms and persist", 0},
-        {OP_EXPIRE, 1, 1, false, 0, "both given", 0},
-        {OP_EXPIRE, 1, 0, true, 0, "persist and a new time to live", 0},
-        {OP_EXPIRE, 0, 1, true, 0, "persist and a new time to live", 0},
+        {OP_EXPIRE, 0, 0, false, 0, "neither it nor expire_at_ms or persist", 0},
+        {OP_EXPIRE, 0, 0, false, 2, "neither it nor expire_at_ms or persist", 0},
+        {OP_EXPIRE, 1, 1, false, 0, "expire_at_ms: it is given with ttl_ms", 0},
+        {OP_EXPIRE, 1, 0, true, 0, "persist: it is given with a new", 0},
+        {OP_EXPIRE, 0, 1, true, 0, "persist: it is given with a new", 0},
         {OP_EXPIRE, -1, 0, false, 0, "negative", 0},
         {OP_EXPIRE, 0, -1, false, 0, "negative", 0},
         {OP_EXPIRE, INT64_MAX, 0, false, 0, "too large", 0},
-        {OP_EXPIRE, 1, 0, false, 5, "when has no such value", 0},
-        {OP_EXPIRE, 1, 0, false, -1, "when has no such value", 0},
-        {OP_EXPIRE, 0, 0, true, 1, "when is given with persist", 0},
+        {OP_EXPIRE, 1, 0, false, 5, "when: there is no such value", 0},
+        {OP_EXPIRE, 1, 0, false, -1, "when: there is no such value", 0},
+        {OP_EXPIRE, 0, 0, true, 1, "when: it is given with persist", 0},
         {OP_GET_EX, 0, 0, false, 0, NULL, 0},
         {OP_GET_EX, 5, 0, false, 0, NULL, DECODING_NOW_MS + 5},
         {OP_GET_EX, 0, 5, false, 0, NULL, 5},
         {OP_GET_EX, 0, 0, true, 0, NULL, 0},
-        {OP_GET_EX, 5, 0, false, 1, "when means nothing for GetEx", 0},
-        {OP_GET_EX, 0, 5, true, 0, "persist and a new time to live", 0},
+        {OP_GET_EX, 5, 0, false, 1, "when: it means nothing for GetEx", 0},
+        {OP_GET_EX, 0, 5, true, 0, "persist: it is given with a new", 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         Keystore__V1__ExpireRequest message = KEYSTORE__V1__EXPIRE_REQUEST__INIT;
@@ -126,11 +126,11 @@ static void test_copies_and_renames(void **state)
         decoding_end(&decoding);
     }
     decoding_of(&decoding, DECODER(copy_request), OP_COPY, &message);
-    assert_refused(&decoding, ERR_BAD_ARGUMENT, "absent_only is for Rename");
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "absent_only: it is for Rename");
     message.absent_only = false;
     message.replace = true;
     decoding_of(&decoding, DECODER(copy_request), OP_RENAME, &message);
-    assert_refused(&decoding, ERR_BAD_ARGUMENT, "replace is for Copy");
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "replace: it is for Copy");
 }
 
 static void test_databases(void **state)
@@ -222,7 +222,7 @@ static void test_several_requests_share_the_limit(void **state)
         assert_true(account_used() <= 16 * MIB);
     }
     assert_int_equal(done, 4);
-    assert_refused(&decodings[done], ERR_OUT_OF_MEMORY, "try again");
+    assert_refused(&decodings[done], ERR_NO_CLIENT_MEMORY, "try again");
     for (size_t i = 0; i < done; i++)
         decoding_end(&decodings[i]);
     decoding_begin(&decodings[0], DECODER(keys), OP_EXISTS, packed);

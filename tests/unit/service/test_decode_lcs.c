@@ -33,7 +33,8 @@ static void test_the_request(void **state)
     decoding_end(&decoding);
     message.want_matches = false;
     decoding_of(&decoding, DECODER(lcs_request), OP_LCS, &message);
-    assert_refused(&decoding, ERR_BAD_ARGUMENT, "min_match_length is given without want_matches");
+    assert_refused(&decoding, ERR_BAD_ARGUMENT,
+                   "min_match_length: it is given without want_matches");
 }
 
 int main(void)

@@ -64,7 +64,7 @@ static void test_list_insert_refuses_what_it_cannot_mean(void **state)
     struct decoding decoding;
     message.key = message_text("list");
     decoding_of(&decoding, DECODER(list_insert), OP_L_PUSH, &message);
-    assert_refused(&decoding, ERR_BAD_ARGUMENT, "values is empty");
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "values: it is empty");
     message.values = &value;
     message.n_values = 1;
     message.condition = &condition;
@@ -141,16 +141,16 @@ static void test_items(void **state)
         const char *refused;
     } cases[] = {
         {OP_L_INDEX, INT64_MIN, "", "", false, NULL},
-        {OP_L_INDEX, 1, "v", "", false, "value means nothing for LIndex"},
-        {OP_L_INDEX, 1, "", "p", false, "pivot means nothing for LIndex"},
-        {OP_L_INDEX, 1, "", "", true, "after means nothing for LIndex"},
+        {OP_L_INDEX, 1, "v", "", false, "value: it means nothing for LIndex"},
+        {OP_L_INDEX, 1, "", "p", false, "pivot: it means nothing for LIndex"},
+        {OP_L_INDEX, 1, "", "", true, "after: it means nothing for LIndex"},
         {OP_L_SET, -1, "v", "", false, NULL},
         {OP_L_SET, 0, "", "", false, NULL},
-        {OP_L_SET, 0, "v", "p", false, "pivot means nothing for LSet"},
-        {OP_L_SET, 0, "v", "", true, "after means nothing for LSet"},
+        {OP_L_SET, 0, "v", "p", false, "pivot: it means nothing for LSet"},
+        {OP_L_SET, 0, "v", "", true, "after: it means nothing for LSet"},
         {OP_L_INSERT, 0, "v", "p", true, NULL},
         {OP_L_INSERT, 0, "", "", false, NULL}, /* empty elements are elements */
-        {OP_L_INSERT, 1, "v", "p", false, "index means nothing for LInsert"},
+        {OP_L_INSERT, 1, "v", "p", false, "index: it means nothing for LInsert"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         Keystore__V1__ListItem message = KEYSTORE__V1__LIST_ITEM__INIT;
@@ -188,13 +188,13 @@ static void test_finds(void **state)
     } cases[] = {
         {OP_L_REM, 0, 0, 0, NULL},
         {OP_L_REM, -INT64_MAX, 0, 0, NULL},
-        {OP_L_REM, INT64_MIN, 0, 0, "count is out of range"},
-        {OP_L_REM, 1, 1, 0, "rank means nothing for LRem"},
-        {OP_L_REM, 1, 0, 1, "max_scan means nothing for LRem"},
+        {OP_L_REM, INT64_MIN, 0, 0, "count: it is out of range"},
+        {OP_L_REM, 1, 1, 0, "rank: it means nothing for LRem"},
+        {OP_L_REM, 1, 0, 1, "max_scan: it means nothing for LRem"},
         {OP_L_POS, 0, 0, 0, NULL},
         {OP_L_POS, INT64_MAX, -INT64_MAX, UINT64_MAX, NULL},
-        {OP_L_POS, -1, 0, 0, "count is negative"},
-        {OP_L_POS, 0, INT64_MIN, 0, "rank is out of range"},
+        {OP_L_POS, -1, 0, 0, "count: it is negative"},
+        {OP_L_POS, 0, INT64_MIN, 0, "rank: it is out of range"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         Keystore__V1__ListFind message = KEYSTORE__V1__LIST_FIND__INIT;
@@ -246,14 +246,14 @@ static void test_pops(void **state)
     }
     message.end = (Keystore__V1__ListEnd)3;
     decoding_of(&decoding, DECODER(pop_request), OP_LIST_POP, &message);
-    assert_refused(&decoding, ERR_BAD_ARGUMENT, "end has no such value");
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "end: there is no such value");
     message.end = (Keystore__V1__ListEnd)-1;
     decoding_of(&decoding, DECODER(pop_request), OP_LIST_POP, &message);
-    assert_refused(&decoding, ERR_BAD_ARGUMENT, "end has no such value");
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "end: there is no such value");
     message.end = KEYSTORE__V1__LIST_END__LIST_END_HEAD;
     message.n_keys = 0;
     decoding_of(&decoding, DECODER(pop_request), OP_LIST_POP, &message);
-    assert_refused(&decoding, ERR_BAD_ARGUMENT, "keys is empty");
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "keys: it is empty");
 }
 
 static void test_pops_that_wait(void **state)
@@ -275,14 +275,14 @@ static void test_pops_that_wait(void **state)
     decoding_end(&decoding);
     message.n_keys = 1001;
     decoding_of(&decoding, DECODER(pop_request), OP_LIST_POP, &message);
-    assert_refused(&decoding, ERR_BAD_ARGUMENT, "too many keys");
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "keys: there are too many");
     keys[0] = keys[1] = (ProtobufCBinaryData){.data = (uint8_t *)text, .len = sizeof text};
     message.n_keys = 2;
     decoding_of(&decoding, DECODER(pop_request), OP_LIST_POP, &message);
-    assert_refused(&decoding, ERR_BAD_ARGUMENT, "too many keys");
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "keys: there are too many");
     message.wait_ms = -2;
     decoding_of(&decoding, DECODER(pop_request), OP_LIST_POP, &message);
-    assert_refused(&decoding, ERR_BAD_ARGUMENT, "wait_ms is negative");
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "wait_ms: it is negative");
     message.wait_ms = 0;
     decoding_of(&decoding, DECODER(pop_request), OP_LIST_POP, &message);
     assert_decoded(&decoding);
@@ -314,11 +314,11 @@ static void test_moves(void **state)
     }
     message.source_end = (Keystore__V1__ListEnd)3;
     decoding_of(&decoding, DECODER(move_request), OP_L_MOVE, &message);
-    assert_refused(&decoding, ERR_BAD_ARGUMENT, "source_end has no such value");
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "source_end: there is no such value");
     message.source_end = KEYSTORE__V1__LIST_END__LIST_END_TAIL;
     message.target_end = (Keystore__V1__ListEnd)INT32_MAX;
     decoding_of(&decoding, DECODER(move_request), OP_L_MOVE, &message);
-    assert_refused(&decoding, ERR_BAD_ARGUMENT, "target_end has no such value");
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "target_end: there is no such value");
     message.target_end = KEYSTORE__V1__LIST_END__LIST_END_TAIL;
     message.wait_ms = 1;
     decoding_of(&decoding, DECODER(move_request), OP_L_MOVE, &message);
@@ -327,7 +327,7 @@ static void test_moves(void **state)
     decoding_end(&decoding);
     message.wait_ms = INT64_MIN;
     decoding_of(&decoding, DECODER(move_request), OP_L_MOVE, &message);
-    assert_refused(&decoding, ERR_BAD_ARGUMENT, "wait_ms is negative");
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "wait_ms: it is negative");
 }
 
 int main(void)

@@ -1,7 +1,6 @@
 /* Tests of service/decode_txn.c: operations within an operation, and compares. */
 #include "service/decode.h"
 
-#include <ctype.h>
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -85,12 +84,6 @@ static void test_operations_of_both_branches(void **state)
 static void test_every_field_of_op_is_an_operation(void **state)
 {
     (void)state;
-    static const char *const kinds[OP_COUNT] = {
-#define OPERATION(kind, method, request, reply, access, category, keys, apply, ...)                \
-    [OP_##kind] = #kind,
-#include "store/operations.def"
-#undef OPERATION
-    };
     const ProtobufCMessageDescriptor *type = &keystore__v1__op__descriptor;
     for (unsigned i = 0; i < type->n_fields; i++) {
         const ProtobufCFieldDescriptor *field = &type->fields[i];
@@ -109,10 +102,8 @@ static void test_every_field_of_op_is_an_operation(void **state)
         decoding_begin(&decoding, DECODER(txn_request), OP_TXN, slice_make(bytes, len));
         if (decoding.err != ERR_NONE) /* it lacks something, which the operation's decoder saw */
             assert_null(strstr(decoding.why, "no operation that this server knows"));
-        const char *kind = kinds[decoding.op.ops[0].kind];
-        assert_int_equal(strlen(field->name), strlen(kind));
-        for (size_t c = 0; kind[c] != 0; c++)
-            assert_int_equal(toupper(field->name[c]), kind[c]);
+        char name[OP_FIELD_SIZE];
+        assert_string_equal(field->name, op_field(decoding.op.ops[0].kind, name));
         decoding_end(&decoding);
     }
 }
@@ -143,9 +134,9 @@ static void test_what_is_wrong_within_is_found(void **state)
     two.op_case = KEYSTORE__V1__OP__OP_M_GET;
     two.m_get = &keys;
     decode_ops(&decoding, ops, 2, false);
-    assert_refused(&decoding, ERR_BAD_ARGUMENT, "success[1]: keys is empty");
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "success[1].m_get.keys: it is empty");
     decode_ops(&decoding, ops, 2, true);
-    assert_refused(&decoding, ERR_BAD_ARGUMENT, "failure[1]: keys is empty");
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "failure[1].m_get.keys: it is empty");
 }
 
 static void decode_compare(struct decoding *decoding, Keystore__V1__Condition *condition)
@@ -220,12 +211,12 @@ static void test_compares_that_ask_for_nothing(void **state)
     Keystore__V1__Condition condition = KEYSTORE__V1__CONDITION__INIT;
     struct decoding decoding;
     decode_compare(&decoding, NULL);
-    assert_refused(&decoding, ERR_BAD_ARGUMENT, "compares[0]: it compares nothing");
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "compares[0].condition: it compares nothing");
     decode_compare(&decoding, &condition);
-    assert_refused(&decoding, ERR_BAD_ARGUMENT, "compares[0]: it compares nothing");
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "compares[0].condition: it compares nothing");
     condition.value = message_text("v");
     decode_compare(&decoding, &condition);
-    assert_refused(&decoding, ERR_BAD_ARGUMENT, "compares[0]: condition.value is given without");
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "compares[0].condition.value: it is given without");
 }
 
 int main(void)

@@ -95,7 +95,7 @@ static void test_keys_and_slices_are_where_the_message_is(void **state)
         assert_int_equal(slices[i].len, texts[i].len);
     }
     assert_int_equal(field_keys(NULL, 0, &arena, &op, &why), ERR_BAD_ARGUMENT);
-    assert_non_null(strstr(why, "keys is empty"));
+    assert_non_null(strstr(why, "keys: it is empty"));
     arena_deinit(&arena);
 }
 
@@ -107,9 +107,9 @@ static void test_refusals_name_the_field_and_the_operation(void **state)
     const char *why;
     arena_init(&arena);
     assert_int_equal(field_refuse_for(&op, "pivot", &arena, &why), ERR_BAD_ARGUMENT);
-    assert_string_equal(why, "pivot means nothing for LIndex; leave it unset");
-    assert_int_equal(field_refuse("an error message", &why), ERR_BAD_ARGUMENT);
-    assert_string_equal(why, "an error message");
+    assert_string_equal(why, "pivot: it means nothing for LIndex; leave it unset");
+    assert_int_equal(field_refuse("key: an error message", &why), ERR_BAD_ARGUMENT);
+    assert_string_equal(why, "key: an error message");
     arena_deinit(&arena);
 }
 

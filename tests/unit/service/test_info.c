@@ -114,9 +114,10 @@ static void test_what_is_refused(void **state)
 {
     (void)state;
     assert_refused(SLICE_LITERAL("\x0a\5first\x0a\5other"), ERR_BAD_ARGUMENT,
-                   "sections[1] is not a section; there are: first, none, long");
-    assert_refused(SLICE_LITERAL("\x0a\0"), ERR_BAD_ARGUMENT, "sections[0] is not a section");
-    assert_refused(SLICE_LITERAL("\x0a\5FIRST"), ERR_BAD_ARGUMENT, "sections[0] is not a section");
+                   "sections[1]: there is no \"other\"; there are: first, none, long");
+    assert_refused(SLICE_LITERAL("\x0a\0"), ERR_BAD_ARGUMENT, "sections[0]: there is no \"");
+    assert_refused(SLICE_LITERAL("\x0a\5FIRST"), ERR_BAD_ARGUMENT, "sections[0]: there is no \"");
+    assert_refused(SLICE_LITERAL("\x0a\5ab\xc3z!"), ERR_BAD_ARGUMENT, "there is no \"ab\";");
     assert_refused(SLICE_LITERAL("\x0a\6first"), ERR_BAD_MESSAGE, "does not decode");
 }
 

@@ -295,7 +295,7 @@ static void test_what_cannot_be_rolled_back_fails(void **state)
     };
     assert_int_equal(limited_apply(fixture, txn_of(ops, 2, &(struct op_txn){0}))->err,
                      ERR_TOO_LARGE);
-    assert_non_null(strstr(fixture->result.why, "operation 2 (LRem)"));
+    assert_non_null(strstr(fixture->result.why, "success[1].l_rem: "));
     assert_int_equal(length(fixture, "s"), -1);
     assert_true(limited_used(fixture) < before + 64 * KIB);
     /* Alone it needs no undo log. */

@@ -127,6 +127,25 @@ static void test_release_of_a_result_without_blobs(void **state)
     op_result_release(&result);
 }
 
+/* What a failed result refers to is released; what it says of its error is kept. */
+static void test_the_error_of_a_result(void **state)
+{
+    (void)state;
+    struct op_result failed = {.err = ERR_WRONG_TYPE,
+                               .why = "it holds a list",
+                               .key = SLICE_LITERAL("key"),
+                               .type = OP_TYPE_LIST,
+                               .value_count = 3};
+    struct op_result error = op_result_error(&failed);
+    assert_int_equal(error.err, ERR_WRONG_TYPE);
+    assert_ptr_equal(error.why, failed.why);
+    assert_true(slice_equal(error.key, failed.key));
+    assert_int_equal(error.type, OP_TYPE_LIST);
+    assert_int_equal(error.value_count, 0);
+    failed.err = ERR_TOO_LARGE; /* whose other members mean something else */
+    assert_int_equal(op_result_error(&failed).key.len, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +154,7 @@ int main(void)
         cmocka_unit_test(test_release_drops_references),
         cmocka_unit_test(test_release_goes_into_inner_results),
         cmocka_unit_test(test_release_of_a_result_without_blobs),
+        cmocka_unit_test(test_the_error_of_a_result),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

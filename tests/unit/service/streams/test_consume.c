@@ -429,7 +429,7 @@ static void test_a_start_is_required(void **state)
     const struct ng_stream *call = ng_call(link->client, PATH, slice_make(NULL, 0));
     link_exchange(link);
     ng_call_assert_failed(call, GRPC_INVALID_ARGUMENT, "ERROR_REASON_BAD_ARGUMENT",
-                          "the first message has start");
+                          "start: it is missing");
 }
 
 /* ---- at random ---- */

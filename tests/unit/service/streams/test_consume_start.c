@@ -79,7 +79,7 @@ static void test_refusals(void **state)
     for (size_t i = 0; i < 1001; i++)
         keys[i] = message_text("k");
     Keystore__V1__ConsumeRequest__Start good = KEYSTORE__V1__CONSUME_REQUEST__START__INIT, message;
-    assert_non_null(strstr(refusal_of(&good, ERR_BAD_ARGUMENT), "keys is empty"));
+    assert_non_null(strstr(refusal_of(&good, ERR_BAD_ARGUMENT), "keys: it is empty"));
     good.keys = keys;
     good.n_keys = 1;
     message = good;
@@ -90,7 +90,8 @@ static void test_refusals(void **state)
     assert_non_null(strstr(refusal_of(&message, ERR_BAD_ARGUMENT), "max_in_flight"));
     message = good;
     message.pending = message_text("k");
-    assert_non_null(strstr(refusal_of(&message, ERR_BAD_ARGUMENT), "one of start.keys"));
+    assert_non_null(
+        strstr(refusal_of(&message, ERR_BAD_ARGUMENT), "start.pending: it is one of keys"));
     message = good;
     message.lease_ms = -1;
     assert_non_null(strstr(refusal_of(&message, ERR_BAD_ARGUMENT), "lease_ms"));
@@ -99,7 +100,7 @@ static void test_refusals(void **state)
     assert_non_null(strstr(refusal_of(&message, ERR_BAD_ARGUMENT), "auto_ack"));
     message = good;
     message.end = (Keystore__V1__ListEnd)3;
-    assert_non_null(strstr(refusal_of(&message, ERR_BAD_ARGUMENT), "end has no such value"));
+    assert_non_null(strstr(refusal_of(&message, ERR_BAD_ARGUMENT), "end: there is no such value"));
     message = good;
     message.db = 16;
     assert_non_null(strstr(refusal_of(&message, ERR_BAD_ARGUMENT), "no database 16"));

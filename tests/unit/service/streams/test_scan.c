@@ -91,9 +91,9 @@ static void test_what_is_refused(void **state)
     struct link *link = *state;
     static uint8_t bytes[2000];
     Keystore__V1__ScanRequest requests[5];
-    static const char *const words[] = {"there is no database 16", "type has no such value",
-                                        "page_bytes is more than", "the cursor is too long",
-                                        "the cursor is not one"};
+    static const char *const words[] = {"there is no database 16", "type: there is no such value",
+                                        "page_bytes: it is more than", "cursor: it is too long",
+                                        "cursor: it is not one"};
     for (size_t i = 0; i < 5; i++)
         keystore__v1__scan_request__init(&requests[i]);
     requests[0].db = 16;
@@ -108,7 +108,7 @@ static void test_what_is_refused(void **state)
     keystore__v1__scan_request__init(&requests[0]);
     requests[0].pattern = message_bytes(slice_make(bytes, 1025));
     ng_call_assert_failed(link_call(link, PATH, &requests[0]), GRPC_RESOURCE_EXHAUSTED,
-                          "ERROR_REASON_TOO_LARGE", "the pattern has 1025 bytes");
+                          "ERROR_REASON_TOO_LARGE", "pattern: it has 1025 bytes");
 }
 
 static void test_an_engine_that_cannot_scan(void **state)

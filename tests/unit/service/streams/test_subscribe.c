@@ -158,9 +158,9 @@ static void test_what_is_refused(void **state)
     for (size_t i = 0; i < 10001; i++)
         memcpy(many_text + 3 * i, "\x0a\x01z", 3);
     ng_call_assert_failed(subscribe(link, ""), GRPC_INVALID_ARGUMENT, "ERROR_REASON_BAD_ARGUMENT",
-                          "channels[0] is empty; a channel is 1 byte to 64 KiB");
+                          "channels[0]: it is empty; a channel is 1 byte to 64 KiB");
     ng_call_assert_failed(subscribe(link, name), GRPC_RESOURCE_EXHAUSTED, "ERROR_REASON_TOO_LARGE",
-                          "channels[0] has 69999 bytes");
+                          "channels[0]: it has 69999 bytes");
     static const struct {
         struct slice message;
         enum grpc_code code;
@@ -169,7 +169,7 @@ static void test_what_is_refused(void **state)
         {SLICE_LITERAL(""), GRPC_INVALID_ARGUMENT, "ERROR_REASON_BAD_ARGUMENT",
          "nothing to subscribe to"},
         {SLICE_LITERAL("\x12\x00"), GRPC_INVALID_ARGUMENT, "ERROR_REASON_BAD_ARGUMENT",
-         "patterns[0] is empty; a pattern is 1 byte to 1 KiB"},
+         "patterns[0]: it is empty; a pattern is 1 byte to 1 KiB"},
         {SLICE_LITERAL("\x0a\x05"), GRPC_INTERNAL, "ERROR_REASON_BAD_MESSAGE", "SubscribeRequest"},
         {SLICE_LITERAL(many_text), GRPC_RESOURCE_EXHAUSTED, "ERROR_REASON_TOO_LARGE",
          "10001 channels and patterns; a stream has at most 10000"},

@@ -65,10 +65,10 @@ static void test_bad_requests_end_it(void **state)
     Keystore__V1__WatchRequest both = WATCH_INITIAL;
     both.start_version = 1;
     ng_call_assert_failed(watch_start(link, "a", both), GRPC_INVALID_ARGUMENT,
-                          "ERROR_REASON_BAD_ARGUMENT", "contradict");
+                          "ERROR_REASON_BAD_ARGUMENT", "start_version: it is given with initial");
     Keystore__V1__WatchRequest none = KEYSTORE__V1__WATCH_REQUEST__INIT;
     ng_call_assert_failed(link_call(link, WATCH_PATH, &none), GRPC_INVALID_ARGUMENT,
-                          "ERROR_REASON_BAD_ARGUMENT", "no selector");
+                          "ERROR_REASON_BAD_ARGUMENT", "selectors: it is empty");
 }
 
 static void test_a_version_of_the_future_is_refused(void **state)

@@ -140,17 +140,43 @@ static void test_wrong_type_names_what_the_key_holds(void **state)
     keyspace_put_string(fixture, "string", "value");
     keyspace_put_list(fixture, "list", 1);
     struct entry *string = keyspace_find(fixture, "string"), *list = keyspace_find(fixture, "list");
+    struct op_context ctx = space_of(fixture);
     fixture->result = (struct op_result){0};
-    assert_true(apply_require_string(NULL, &fixture->result));
-    assert_true(apply_require_list(NULL, &fixture->result));
-    assert_true(apply_require_string(string, &fixture->result));
-    assert_true(apply_require_list(list, &fixture->result));
+    assert_true(apply_require_string(&ctx, NULL, &fixture->result));
+    assert_true(apply_require_list(&ctx, NULL, &fixture->result));
+    assert_true(apply_require_string(&ctx, string, &fixture->result));
+    assert_true(apply_require_list(&ctx, list, &fixture->result));
     assert_int_equal(fixture->result.err, ERR_NONE);
-    assert_false(apply_require_list(string, &fixture->result));
+    assert_false(apply_require_list(&ctx, string, &fixture->result));
     assert_wrong_type(fixture, fixture->revision, "holds a string");
+    assert_slice_is(fixture->result.key, "string");
+    assert_int_equal(fixture->result.type, OP_TYPE_STRING);
     fixture->result = (struct op_result){0};
-    assert_false(apply_require_string(list, &fixture->result));
+    assert_false(apply_require_string(&ctx, list, &fixture->result));
     assert_wrong_type(fixture, fixture->revision, "holds a list");
+    assert_slice_is(fixture->result.key, "list");
+    assert_int_equal(fixture->result.type, OP_TYPE_LIST);
+}
+
+/* The key is in the arena, for the entry may be gone when the error is sent. A key that is too long
+ * is not named; cut, it would be another. */
+static void test_wrong_type_names_keys_up_to_a_length(void **state)
+{
+    struct keyspace_fixture *fixture = *state;
+    char name[OP_MAX_KEY_IN_ERROR + 2];
+    memset(name, 'k', sizeof name);
+    struct op_context ctx = space_of(fixture);
+    for (size_t length = OP_MAX_KEY_IN_ERROR; length <= OP_MAX_KEY_IN_ERROR + 1; length++) {
+        memset(name, 'k', length);
+        name[length] = 0;
+        keyspace_put_string(fixture, name, "value");
+        struct entry *string = keyspace_find(fixture, name);
+        fixture->result = (struct op_result){0};
+        assert_false(apply_require_list(&ctx, string, &fixture->result));
+        assert_int_equal(fixture->result.key.len, length <= OP_MAX_KEY_IN_ERROR ? length : 0);
+        assert_ptr_not_equal(fixture->result.key.data, entry_key(string).data);
+        assert_int_equal(fixture->result.type, OP_TYPE_STRING);
+    }
 }
 
 static void test_a_commit_has_one_revision(void **state)
@@ -440,6 +466,7 @@ int main(void)
         TEST(test_a_miss_shows_the_removal),
         TEST(test_a_returned_string_is_a_copy),
         TEST(test_wrong_type_names_what_the_key_holds),
+        TEST(test_wrong_type_names_keys_up_to_a_length),
         TEST(test_a_commit_has_one_revision),
         TEST(test_mutators_update_everything),
         TEST(test_every_combination_of_a_condition),

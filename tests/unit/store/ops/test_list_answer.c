@@ -213,7 +213,7 @@ static void test_a_part_for_which_there_is_no_memory_is_refused(void **state)
     account_set_limit(128 * MIB);
     account_count(ACCOUNT_CLIENTS, (ptrdiff_t)(120 * MIB));
     assert_false(fits(answered, &all, SIZE_MAX));
-    assert_int_equal(answered->result.err, ERR_OUT_OF_MEMORY);
+    assert_int_equal(answered->result.err, ERR_NO_CLIENT_MEMORY);
     assert_true(account_used() <= 128 * MIB);
     arena_reset(&answered->arena);
     assert_int_equal(account_used(), 120 * MIB);

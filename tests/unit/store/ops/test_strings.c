@@ -578,7 +578,7 @@ static void test_m_get_needs_memory_for_its_answer(void **state)
     assert_non_null(strstr(result->why, "--max-client-memory"));
     account_set_limit((size_t)2 * 1024 * 1024);
     account_count(ACCOUNT_CLIENTS, (ptrdiff_t)2 * 1024 * 1024);
-    assert_int_equal(m_get(fixture, keys, 10000, 0)->err, ERR_OUT_OF_MEMORY);
+    assert_int_equal(m_get(fixture, keys, 10000, 0)->err, ERR_NO_CLIENT_MEMORY);
     account_count(ACCOUNT_CLIENTS, -(ptrdiff_t)2 * 1024 * 1024);
     assert_int_equal(m_get(fixture, keys, 10000, 0)->item_count, 10000);
     account_set_limit(SIZE_MAX);

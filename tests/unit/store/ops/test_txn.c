@@ -229,7 +229,7 @@ static void test_a_failure_rolls_everything_back(void **state)
     add(&txn, push_op("string", &element));
     add(&txn, set_op("never", "3"));
     run(fixture, &txn);
-    assert_aborted(fixture, version, ERR_WRONG_TYPE, "operation 3 (LPush): the key holds a string");
+    assert_aborted(fixture, version, ERR_WRONG_TYPE, "success[2].l_push: the key holds a string");
     assert_null(keyspace_find(fixture, "new"));
     assert_null(keyspace_find(fixture, "never"));
     assert_slice_is(entry_string(keyspace_find(fixture, "string")), "value");
@@ -246,7 +246,7 @@ static void test_a_failure_before_any_write(void **state)
     compare(&txn, "key", (struct condition){.existence = EXISTENCE_PRESENT});
     add_otherwise(&txn, pair_op(OP_COPY, "key", "key"));
     run(fixture, &txn);
-    assert_aborted(fixture, 100, ERR_BAD_ARGUMENT, "operation 1 (Copy): source and target are");
+    assert_aborted(fixture, 100, ERR_BAD_ARGUMENT, "failure[0].copy.target: it is the same key");
 }
 
 /* A condition of an operation that does not hold is an answer, not a failure. */
@@ -313,7 +313,7 @@ static void test_a_renamed_list_comes_back_without_a_copy(void **state)
     add_moves_of_a_list(&txn);
     add(&txn, pair_op(OP_COPY, "a", "a"));
     run(fixture, &txn);
-    assert_aborted(fixture, version, ERR_BAD_ARGUMENT, "operation 6 (Copy)");
+    assert_aborted(fixture, version, ERR_BAD_ARGUMENT, "success[5].copy.target: ");
     assert_ptr_equal(keyspace_find(fixture, "from"), entry);
     assert_ptr_equal(entry_list(entry), list);
     assert_list_is(fixture, "from", "0 1 2");
@@ -350,7 +350,7 @@ static void test_what_had_expired_comes_back_too(void **state)
     add(&txn, set_op("key", "new"));
     add(&txn, pair_op(OP_COPY, "a", "a"));
     run(fixture, &txn);
-    assert_aborted(fixture, version, ERR_BAD_ARGUMENT, "operation 2 (Copy)");
+    assert_aborted(fixture, version, ERR_BAD_ARGUMENT, "success[1].copy.target: ");
     assert_int_equal(keyspace_count(fixture), 1);
     assert_int_equal(entry_version(keyspace_find(fixture, "key")), version);
     assert_false(keyspace_apply(fixture, key_op(OP_GET, "key"))->value.found);
@@ -381,8 +381,8 @@ static void test_answers_share_one_budget(void **state)
     init(&txn);
     add_answers(&txn, fixture);
     size_t each = op_answer_size(100), list = op_answer_size(0) + 10 * op_answer_size(8);
-    static const char *const names[] = {"operation 1 (Get)", "operation 2 (Set)",
-                                        "operation 3 (LRange)"};
+    static const char *const names[] = {
+        "success[0].get: ", "success[1].set: ", "success[2].l_range: "};
     const size_t limits[] = {each - 1, 2 * each - 1, 2 * each + list - 1};
     for (size_t i = 0; i < 3; i++) {
         uint64_t revision = fixture->revision;

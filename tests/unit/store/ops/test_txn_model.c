@@ -529,10 +529,11 @@ static void expect_abort(struct run *run, const struct op_result *result, size_t
                          uint64_t before, const struct counts *counts)
 {
     static struct counts after;
-    char number[32];
-    snprintf(number, sizeof number, "operation %zu (", failed + 1);
+    char path[40];
+    const char *branch = strncmp(result->why, "success", 7) == 0 ? "success" : "failure";
+    snprintf(path, sizeof path, "%s[%zu].", branch, failed);
     assert_int_equal(result->err, run->answers[failed].err);
-    assert_memory_equal(result->why, number, strlen(number));
+    assert_memory_equal(result->why, path, strlen(path));
     assert_int_equal(result->result_count, 0);
     assert_int_equal(run->fixture->revision, before);
     assert_true(result->seen <= before);
