@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "grpc/handler.h"
 #include "grpc/message.h"
+#include "grpc/metering.h"
 
 #include <stdatomic.h>
 
@@ -24,6 +25,8 @@ enum call_state {
 struct grpc_call {
     struct grpc_connection *connection;
     const void *method;
+    struct meter_row *row; /* in which it is counted */
+    int64_t start_ns;      /* monotonic */
     void *user;
     int64_t deadline_ms; /* monotonic; GRPC_NO_TIMEOUT if there is none */
     uint64_t max_reply;
@@ -44,6 +47,7 @@ struct grpc_call {
 struct grpc_server {
     struct http2_context *http2;
     const struct grpc_service *service;
+    struct meter *meter;
     struct grpc_limits limits;
     atomic_uint_fast64_t slow_requests, unread_streams, idle_connections, not_grpc, streams_open;
 };
@@ -52,6 +56,7 @@ struct grpc_server {
 struct known_request {
     uint32_t block_id; /* 0 = unused */
     const void *method;
+    struct meter_row *row;
     const struct grpc_stream_method *stream;
     int64_t timeout_ms;
     uint64_t max_reply;
@@ -63,6 +68,7 @@ struct grpc_connection {
     void (*on_output)(void *user);
     void *user;
     int64_t now_ms;
+    int64_t feed_ns;             /* monotonic: when the current feed began; 0 outside of one */
     bool feeding;                /* answers given now leave with the feed, or the pull */
     size_t unfinished;           /* bytes of incomplete requests gathered */
     size_t unanswered;           /* calls submitted to the service, that do not wait */
@@ -105,6 +111,26 @@ void call_stream_on_room(void *user, struct http2_stream *stream, struct chain *
 static inline struct http2_stream *call_stream(struct grpc_call *call)
 {
     return http2_stream_from_user(call);
+}
+
+/* The call has started; it is counted in that row. */
+static inline void call_count_start(struct grpc_call *call, struct meter_row *row)
+{
+    DCHECK(call->connection->feed_ns != 0);
+    meter_add(&row->started, 1);
+    call->row = row;
+    call->start_ns = call->connection->feed_ns;
+}
+
+static inline void call_count_end(struct grpc_call *call, enum grpc_code code)
+{
+    meter_count_end(call->connection->server->meter, call->row, call->start_ns, code);
+}
+
+/* How a call is counted whose caller has left; most do when their deadline passes. */
+static inline enum grpc_code call_left_code(const struct grpc_call *call)
+{
+    return call->connection->now_ms >= call->deadline_ms ? GRPC_DEADLINE_EXCEEDED : GRPC_CANCELLED;
 }
 
 /* Frees the gathered bytes of a message that is no longer needed. */

@@ -31,6 +31,10 @@ struct grpc_service {
     /* The method of the path (`/package.Service/Method`); NULL if it is unknown. */
     const void *(*find_method)(void *user, struct slice path);
     const char *unknown_method; /* the error message for an unknown path */
+    /* Under which number the calls of a method are counted, below `counted`; NULL stands for all
+     * unknown ones. NULL: all calls are counted together, as number 0. */
+    size_t (*number_of)(const void *method);
+    size_t counted;
     /*
      * A complete request, to be answered now or later with grpc_call_reply_begin() or
      * grpc_call_fail(). `message` is valid until on_batch_end returns.

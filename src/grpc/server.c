@@ -64,9 +64,19 @@ void grpc_call_reply_chain(struct grpc_call *call, struct chain *reply)
     grpc_call_reply_end(call);
 }
 
+/* Out of line, so that the caller keeps fewer registers. */
+static void __attribute__((noinline)) server_count_answer(struct grpc_call *call)
+{
+    meter_count_answer(call->connection->server->meter, call->row, call->start_ns);
+}
+
 void grpc_call_reply_end(struct grpc_call *call)
 {
     struct grpc_connection *connection = server_mark_answered(call);
+    if (call->start_ns == connection->feed_ns && call->row->answered > 0)
+        call->row->answered++;
+    else
+        server_count_answer(call);
     http2_answer_end(call_stream(call), grpc_ok_trailers, GRPC_OK_TRAILERS);
     call_tell_output(connection);
 }
@@ -75,6 +85,8 @@ void grpc_call_fail(struct grpc_call *call, const struct grpc_status *status)
 {
     struct grpc_connection *connection = server_mark_answered(call);
     struct grpc_fields fields;
+    meter_add(&call->row->received, call->complete);
+    call_count_end(call, status->code);
     grpc_fields_init(&fields, status);
     http2_answer_without_body(call_stream(call), fields.fields, fields.count);
     grpc_fields_deinit(&fields);
@@ -169,11 +181,22 @@ static void server_set_deadline(struct grpc_call *call, int64_t timeout_ms)
         timeout_ms == GRPC_NO_TIMEOUT ? GRPC_NO_TIMEOUT : call->connection->now_ms + timeout_ms;
 }
 
+/* Finds the method, NULL if it is unknown; the call has started. */
+static void server_find_method(struct grpc_call *call, struct slice path)
+{
+    struct grpc_server *server = call->connection->server;
+    const struct grpc_service *service = server->service;
+    call->method = service->find_method(service->user, path);
+    size_t number = service->number_of != NULL ? service->number_of(call->method) : 0;
+    CHECK(number < server->meter->count);
+    call_count_start(call, &server->meter->rows[number]);
+}
+
 /* True if the call is accepted; else it has been answered with an error. */
 static bool server_begin_call(struct grpc_call *call, const struct grpc_request *request)
 {
     const struct grpc_service *service = call->connection->server->service;
-    call->method = service->find_method(service->user, request->path);
+    server_find_method(call, request->path);
     if (call->method != NULL && service->stream_of != NULL)
         call->stream = service->stream_of(call->method);
     if (call->method == NULL)
@@ -208,6 +231,7 @@ static void server_remember(struct grpc_connection *connection, uint32_t block_i
         connection->known[block_id % KNOWN_REQUESTS] =
             (struct known_request){.block_id = block_id,
                                    .method = call->method,
+                                   .row = call->row,
                                    .stream = call->stream,
                                    .timeout_ms = request->timeout_ms,
                                    .max_reply = request->max_reply};
@@ -223,6 +247,7 @@ static void server_on_request(void *user, struct http2_stream *stream,
     call->period_ms = connection->now_ms;
     if (request->block_id != 0 && known->block_id == request->block_id) {
         call->method = known->method;
+        call_count_start(call, known->row);
         server_set_deadline(call, known->timeout_ms);
         call->max_reply = known->max_reply;
         if (known->stream != NULL) {
@@ -260,10 +285,12 @@ static void server_on_oversized(void *user, struct http2_stream *stream,
              "the call's metadata is larger than %zu bytes (--max-header-size), counting 32 for "
              "each field; send less",
              connection->server->limits.http2.max_header_bytes);
-    if (grpc_request_content_type_valid(parsed.content_type))
-        server_fail(call, ERR_TOO_LARGE, why);
-    else
+    if (!grpc_request_content_type_valid(parsed.content_type)) {
         server_fail_http(call, "431");
+        return;
+    }
+    server_find_method(call, parsed.path);
+    server_fail(call, ERR_TOO_LARGE, why);
 }
 
 /* Copies the borrowed message before the bytes that hold it become invalid. */
@@ -367,17 +394,28 @@ static void server_on_end(void *user, struct http2_stream *stream)
     service->on_request(service->user, call, call->method, grpc_message_bytes(&call->message));
 }
 
+/* The stream of a call that has not been answered is gone. */
+static void __attribute__((noinline)) server_lose(struct grpc_call *call)
+{
+    struct grpc_connection *connection = call->connection;
+    const struct grpc_service *service = connection->server->service;
+    if (call->state == CALL_STREAMING)
+        return;
+    connection->unanswered -= call->state == CALL_SUBMITTED;
+    if (call->state != CALL_RECEIVING)
+        service->on_cancel(service->user, call);
+    meter_add(&call->row->received, call->complete);
+    call_count_end(call, call_left_code(call));
+}
+
 static void server_on_close(void *user, struct http2_stream *stream)
 {
     struct grpc_connection *connection = user;
     struct grpc_call *call = http2_stream_user(stream);
-    const struct grpc_service *service = connection->server->service;
     if (connection->borrower == call)
         connection->borrower = NULL;
-    if (call->state == CALL_SUBMITTED)
-        connection->unanswered--;
-    if (call->state == CALL_SUBMITTED || call->state == CALL_WAITING)
-        service->on_cancel(service->user, call);
+    if (call->state != CALL_ANSWERED)
+        server_lose(call);
     call_stream_close(call);
     server_unlink_submitted(call);
     call_drop_message(call);
@@ -416,6 +454,7 @@ struct grpc_server *grpc_server_new(const struct grpc_limits *limits,
 {
     struct grpc_server *server = mem_alloc(sizeof *server);
     *server = (struct grpc_server){.service = service, .limits = *limits};
+    server->meter = meter_new(service->number_of != NULL ? service->counted : 1);
     server->http2 = http2_context_new(&limits->http2, &handler);
     return server;
 }
@@ -425,6 +464,7 @@ void grpc_server_free(struct grpc_server *server)
     if (server == NULL)
         return;
     http2_context_free(server->http2);
+    free(server->meter);
     free(server);
 }
 
@@ -456,9 +496,13 @@ bool grpc_connection_feed(struct grpc_connection *connection, struct slice bytes
                           int64_t now_ms)
 {
     DCHECK(!connection->feeding);
+    struct meter *meter = connection->server->meter;
     connection->now_ms = now_ms;
     connection->feeding = true;
+    connection->feed_ns = meter_begin_turn(meter);
     bool alive = http2_session_feed(connection->session, bytes, out, now_ms);
+    meter_end_turn(meter);
+    connection->feed_ns = 0;
     connection->feeding = false;
     return alive;
 }
@@ -471,9 +515,13 @@ size_t grpc_connection_place(struct grpc_connection *connection, struct iovec *p
 bool grpc_connection_feed_placed(struct grpc_connection *connection, size_t size, struct chain *out,
                                  int64_t now_ms)
 {
+    struct meter *meter = connection->server->meter;
     connection->now_ms = now_ms;
     connection->feeding = true;
+    connection->feed_ns = meter_begin_turn(meter);
     bool alive = http2_session_feed_placed(connection->session, size, out, now_ms);
+    meter_end_turn(meter);
+    connection->feed_ns = 0;
     connection->feeding = false;
     return alive;
 }
@@ -577,6 +625,21 @@ void grpc_connection_check(struct grpc_connection *connection, int64_t now_ms)
     server_end_slow_requests(connection, now_ms);
     call_stream_check(connection, now_ms);
     server_end_if_idle(connection, now_ms);
+}
+
+const struct meter *grpc_server_meter(const struct grpc_server *server)
+{
+    return server->meter;
+}
+
+void grpc_server_begin_turn(struct grpc_server *server)
+{
+    meter_begin_turn(server->meter);
+}
+
+void grpc_server_end_turn(struct grpc_server *server)
+{
+    meter_end_turn(server->meter);
 }
 
 struct grpc_counts grpc_server_counts(const struct grpc_server *server)

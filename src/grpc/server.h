@@ -13,6 +13,7 @@
 struct grpc_connection;
 struct grpc_server;
 struct grpc_message;
+struct meter;
 struct blob;
 struct chain;
 
@@ -91,6 +92,13 @@ struct grpc_counts {
     struct http2_reset_counts streams;
 };
 struct grpc_counts grpc_server_counts(const struct grpc_server *server);
+
+/* How many calls there were, see meter.h. Any thread may read it. */
+const struct meter *grpc_server_meter(const struct grpc_server *server);
+
+/* Around answers to several calls outside of a feed, which then share one reading of the clock. */
+void grpc_server_begin_turn(struct grpc_server *server);
+void grpc_server_end_turn(struct grpc_server *server);
 
 /* The client has shut down its side and may be gone: ends the calls that wait (grpc_call_wait()).
  * Output is to be pulled. */

@@ -24,6 +24,7 @@ enum grpc_code {
     GRPC_UNAVAILABLE = 14,
     GRPC_DATA_LOSS = 15,
     GRPC_UNAUTHENTICATED = 16,
+    GRPC_CODES, /* how many there are */
 };
 
 struct grpc_status {

@@ -10,14 +10,15 @@
 #include <stdlib.h>
 
 struct stream_state {
-    bool begun;         /* the reply's headers are sent */
-    bool draining;      /* on_drain was called */
-    struct chain *body; /* of the reply, within on_room */
-    int64_t unread_ms;  /* monotonic: since when replies wait for the stream's window; 0: they do
+    bool begun;          /* the reply's headers are sent */
+    bool draining;       /* on_drain was called */
+    enum grpc_code code; /* when it has ended */
+    struct chain *body;  /* of the reply, within on_room */
+    int64_t unread_ms;   /* monotonic: since when replies wait for the stream's window; 0: they do
                            not. Of that period: */
-    size_t unread;      /* bytes that waited at its start, */
-    uint64_t taken;     /* and that had been sent before */
-    bool has_error;     /* the trailers are: */
+    size_t unread;       /* bytes that waited at its start, */
+    uint64_t taken;      /* and that had been sent before */
+    bool has_error;      /* the trailers are: */
     struct grpc_fields error;
 };
 
@@ -38,8 +39,11 @@ void call_stream_close(struct grpc_call *call)
 {
     if (call->streaming == NULL)
         return;
-    if (call->state == CALL_STREAMING)
+    if (call->state == CALL_STREAMING) {
+        call->streaming->code = call_left_code(call);
         call->stream->on_cancel(stream_service(call), call);
+    }
+    call_count_end(call, call->streaming->code);
     if (call->streaming->has_error)
         grpc_fields_deinit(&call->streaming->error);
     free(call->streaming);
@@ -61,6 +65,7 @@ static void stream_fail(struct grpc_call *call, enum err err, const char *why)
     if (call->state == CALL_STREAMING)
         call->stream->on_cancel(stream_service(call), call);
     call->state = CALL_ANSWERED;
+    call->streaming->code = status.code;
     if (call->streaming->begun && http2_stream_parked(call_stream(call), &taken) > 0)
         stream_break_off(call, &status);
     else
@@ -107,6 +112,7 @@ static bool stream_gather(struct grpc_call *call, struct slice part)
 
 static void stream_deliver(struct grpc_call *call, struct slice message)
 {
+    meter_add(&call->row->received, 1);
     call->stream->on_message(stream_service(call), call, message);
 }
 
@@ -272,6 +278,7 @@ struct chain *grpc_stream_write(struct grpc_call *call, size_t size)
 {
     struct chain *body = call->streaming->body;
     CHECK(body != NULL && call->state == CALL_STREAMING);
+    meter_add(&call->row->sent, 1);
     grpc_message_write_prefix(chain_append(body, GRPC_PREFIX_SIZE), size);
     return body;
 }
@@ -317,6 +324,7 @@ void grpc_stream_end(struct grpc_call *call, const struct grpc_status *status)
     struct grpc_connection *connection = call->connection;
     CHECK(call->state == CALL_STREAMING);
     call->state = CALL_ANSWERED;
+    call->streaming->code = status == NULL ? GRPC_OK : status->code;
     if (status == NULL)
         stream_end_well(call);
     else

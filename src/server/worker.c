@@ -155,8 +155,10 @@ static void worker_set_alarm(void *user, int64_t at_ms)
 static void worker_on_wake(void *user)
 {
     struct worker *worker = user;
+    grpc_server_begin_turn(worker->grpc);
     engine_complete(worker->engine, worker->index);
     service_resume(worker->service);
+    grpc_server_end_turn(worker->grpc);
     activity_limit(&worker->activity);
 }
 
@@ -289,6 +291,11 @@ uint64_t worker_commands(const struct worker *worker)
 uint64_t worker_blocked(const struct worker *worker)
 {
     return service_blocked(worker->service);
+}
+
+const struct meter *worker_meter(const struct worker *worker)
+{
+    return grpc_server_meter(worker->grpc);
 }
 
 struct grpc_counts worker_counts(const struct worker *worker)

@@ -10,6 +10,7 @@ struct channels;
 struct engine;
 struct info_source;
 struct offload;
+struct meter;
 struct net_admission;
 struct worker;
 
@@ -51,6 +52,9 @@ uint64_t worker_blocked(const struct worker *worker);
 
 /* Calls and connections refused or ended so far; any thread may ask. */
 struct grpc_counts worker_counts(const struct worker *worker);
+
+/* The calls of each method, numbered as in service/route.h; any thread may read it. */
+const struct meter *worker_meter(const struct worker *worker);
 
 /* Waits for the thread of a worker after worker_stop(). NULL is allowed. */
 void worker_join(struct worker *worker);

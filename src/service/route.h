@@ -20,6 +20,7 @@ struct method {
     struct decoder decoder;
     const struct encoder *encoder;
     const struct grpc_stream_method *stream; /* of METHOD_STREAM, else NULL */
+    const char *shape;                       /* of METHOD_STREAM, as route_method_type() */
 };
 
 /*
@@ -28,5 +29,20 @@ struct method {
  * none. Static memory.
  */
 const struct method *route_find(struct slice path);
+
+/*
+ * Methods have numbers, for those who count their calls (grpc/meter.h): below route_method_count(),
+ * without gaps. The last one stands for all unknown methods; its name is "unknown", its service "".
+ */
+size_t route_method_count(void);
+
+/* NULL: an unknown one. */
+size_t route_method_number(const struct method *method);
+
+/* Of the method with that number; static memory. */
+const char *route_method_name(size_t number);
+const char *route_method_service(size_t number); /* in full, such as "keystore.v1.KeyStore" */
+const char *route_method_type(size_t number);    /* "unary", "client_stream", "server_stream" or
+                                                 "bidi_stream" */
 
 #endif

@@ -495,6 +495,11 @@ static const void *service_find_method(void *user, struct slice path)
     return route_find(path);
 }
 
+static size_t service_number_of(const void *found)
+{
+    return route_method_number(found);
+}
+
 static const struct grpc_stream_method *service_stream_of(const void *found)
 {
     const struct method *method = found;
@@ -521,6 +526,8 @@ struct service *service_new(const struct service_options *options)
         .options = *options,
         .grpc = {.user = service,
                  .find_method = service_find_method,
+                 .number_of = service_number_of,
+                 .counted = route_method_count(),
                  .stream_of = service_stream_of,
                  .unknown_method = "this server has no such method; docs/operations.md lists those "
                                    "it has, and a path is /keystore.v1.KeyStore/NAME or "
