@@ -32,6 +32,7 @@ extern const uint64_t meter_bounds_us[METER_BOUNDS];
 struct meter_method {
     uint64_t started;
     uint64_t handled[GRPC_CODES];    /* ended with that code; CANCELLED: the caller was gone */
+    uint64_t retried;                /* of those started: grpc-previous-rpc-attempts is above 0 */
     uint64_t received, sent;         /* messages; of a unary call when it has ended */
     uint64_t sum_ns, max_ns;         /* durations of those handled: all together, and the longest */
     uint64_t buckets[METER_BUCKETS]; /* durations, not accumulated */

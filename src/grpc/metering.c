@@ -101,5 +101,6 @@ void meter_read(const struct meter *meter, size_t method, struct meter_method *s
     sum->sum_ns += meter_load(&row->sum_ns);
     sum->received += meter_load(&row->received);
     sum->sent += meter_load(&row->sent);
+    sum->retried += meter_load(&row->retried);
     sum->started += meter_load(&row->started);
 }

@@ -17,7 +17,7 @@ struct meter_row {
     atomic_uint_fast64_t started, received, sent;
     size_t answered; /* calls that started in this turn and have been answered successfully */
     struct meter_row *next; /* of those with such calls */
-    atomic_uint_fast64_t sum_ns, max_ns;
+    atomic_uint_fast64_t sum_ns, max_ns, retried;
     atomic_uint_fast64_t handled[GRPC_CODES];
     atomic_uint_fast64_t buckets[METER_BUCKETS];
 };

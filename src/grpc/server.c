@@ -205,6 +205,8 @@ static bool server_begin_call(struct grpc_call *call, const struct grpc_request 
     const char *why;
     server_find_method(call, request->path);
     call->metadata = grpc_metadata_new(&request->rare, &why);
+    if (call->metadata != NULL && call->metadata->previous_attempts > 0)
+        meter_add(&call->row->retried, 1);
     if (call->method != NULL && service->stream_of != NULL)
         call->stream = service->stream_of(call->method);
     if (call->method == NULL)

@@ -285,6 +285,19 @@ static void test_refused_calls_are_counted(void **state)
     echo_free(echo);
 }
 
+static void test_retried_calls_are_counted(void **state)
+{
+    (void)state;
+    struct echo *echo = open_echo(&(struct ng_options){0});
+    static const char *const attempts[] = {"1", "0", "4", "many"};
+    for (size_t i = 0; i < 4; i++)
+        echo_call_with(echo, ECHO_NOW, "grpc-previous-rpc-attempts", attempts[i]);
+    assert_true(echo_exchange(echo));
+    assert_int_equal(read_method(echo, NOW).started, 4);
+    assert_int_equal(read_method(echo, NOW).retried, 2);
+    echo_free(echo);
+}
+
 /* A request that is not gRPC is no call. */
 static void test_plain_http_is_not_counted(void **state)
 {
@@ -497,6 +510,7 @@ int main(void)
         cmocka_unit_test(test_methods_are_added_up),
         cmocka_unit_test(test_answers_in_their_turn_and_later),
         cmocka_unit_test(test_refused_calls_are_counted),
+        cmocka_unit_test(test_retried_calls_are_counted),
         cmocka_unit_test(test_plain_http_is_not_counted),
         cmocka_unit_test(test_callers_who_leave),
         cmocka_unit_test(test_streams_end_in_all_ways),
