@@ -114,11 +114,11 @@ static bool server_serve_address(struct server *server, size_t index)
         server->listening++;
     if (result == 0)
         return true;
-    fprintf(stderr, "keystore-server: cannot listen on %s: %s%s\n", address->text,
-            result == -EADDRINUSE ? "the address is in use by another server; stop that one or "
-                                    "choose another with --listen"
-                                  : strerror(-result),
-            shortage_advice(result));
+    log_fatal("keystore-server", "cannot listen on %s: %s%s", address->text,
+              result == -EADDRINUSE ? "the address is in use by another server; stop that one or "
+                                      "choose another with --listen"
+                                    : strerror(-result),
+              shortage_advice(result));
     return false;
 }
 
@@ -134,8 +134,8 @@ static void server_announce(const struct net_address *address)
 static bool server_print_refusal(const char *what)
 {
     int error = errno;
-    fprintf(stderr, "keystore-server: cannot make %s: %s%s, or use fewer --threads\n", what,
-            strerror(error), shortage_advice(error));
+    log_fatal("keystore-server", "cannot make %s: %s%s, or use fewer --threads", what,
+              strerror(error), shortage_advice(error));
     return false;
 }
 
@@ -193,10 +193,10 @@ static bool server_cap_connections(struct server *server)
     struct config *config = &server->config;
     uint64_t most = descriptors_for_connections(config->threads), limit = descriptors_limit();
     if (most == 0) {
-        fprintf(stderr,
-                "keystore-server: the limit of open files, %" PRIu64 ", leaves none for clients; "
-                "raise it (ulimit -n), or use fewer --threads\n",
-                limit);
+        log_fatal("keystore-server",
+                  "the limit of open files, %" PRIu64 ", leaves none for clients; "
+                  "raise it (ulimit -n), or use fewer --threads",
+                  limit);
         return false;
     }
     if (most >= config->max_connections)
@@ -384,6 +384,7 @@ int main(int argc, char **argv)
     }
     sigset_t signals;
     log_set_level(server.config.log_level);
+    log_set_format(server.config.log_format);
     if (!server_take_sockets(&server))
         return 1;
     hints_give(&server.config, server_on_hint, NULL);
@@ -392,11 +393,10 @@ int main(int argc, char **argv)
     server_tune_malloc();
     net_loop_use_reserve();
     if (!reserve_take()) {
-        fprintf(
-            stderr,
-            "keystore-server: the system refuses the %zu MiB of addresses that are reserved for "
-            "when memory runs out; raise the limit (ulimit -v)\n",
-            RESERVE_BYTES / 1024 / 1024);
+        log_fatal("keystore-server",
+                  "the system refuses the %zu MiB of addresses that are reserved for "
+                  "when memory runs out; raise the limit (ulimit -v)",
+                  RESERVE_BYTES / 1024 / 1024);
         return 1;
     }
     server_block_signals(&signals);

@@ -66,7 +66,8 @@ def test_every_limit_is_tested():
     others = {"config", "help", "version", "listen", "threads", "log-level", "reflection", "dir",
               "durability", "log-rewrite-percent", "log-rewrite-min-size", "save", "import-skip-unsupported",
               "databases", "max-memory", "max-memory-policy", "max-client-memory",
-              "watch-history"}  # test_watch.py
+              "watch-history",  # test_watch.py
+              "log-format", "slow-log-us", "slow-log-max-len"}  # test_observe.py
     limits = set(re.findall(r"^ +--([a-z-]+)", run_server("--help").stdout, re.M)) - others
     assert limits
     tests = [name for name in globals() if name.startswith("test_")]
