@@ -27,6 +27,7 @@ struct grpc_call {
     const void *method;
     struct meter_row *row; /* in which it is counted */
     int64_t start_ns;      /* monotonic */
+    int64_t work_ns;       /* monotonic: if it is later than that, only then was there work to do */
     void *user;
     struct grpc_metadata *metadata; /* NULL: it has none of that */
     int64_t deadline_ms;            /* monotonic; GRPC_NO_TIMEOUT if there is none */
@@ -127,6 +128,10 @@ static inline void call_count_end(struct grpc_call *call, enum grpc_code code)
 {
     meter_count_end(call->connection->server->meter, call->row, call->start_ns, code);
 }
+
+/* The service is told of the call's end, unless that is unremarkable. `status` is NULL if it has
+ * none, because it succeeded or the caller has left. */
+void call_report(struct grpc_call *call, enum grpc_code code, const struct grpc_status *status);
 
 /* How a call is counted whose caller has left; most do when their deadline passes. */
 static inline enum grpc_code call_left_code(const struct grpc_call *call)

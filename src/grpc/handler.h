@@ -19,11 +19,26 @@ struct grpc_limits {
     int64_t write_timeout_ms;   /* in which the caller of a stream must read what waits for its
                                    window, or min_progress bytes of it: streams nobody reads */
     int64_t idle_timeout_ms;    /* without a call, after which a connection is drained; 0 = never */
+    int64_t slow_ns; /* from which on a unary call is slow; GRPC_NEVER_SLOW: none is. Below
+                                   GRPC_OWN_TIME_NS the clock is read for each call */
     struct http2_limits http2;
 };
 
 #define GRPC_REQUEST_TIMEOUT_MS 60000
 #define GRPC_MIN_PROGRESS       ((size_t)256 * 1024)
+
+#define GRPC_NEVER_SLOW  INT64_MAX
+#define GRPC_OWN_TIME_NS 1000000
+
+/* How a call ends; all borrowed. */
+struct grpc_outcome {
+    const void *method;  /* NULL: it is unknown */
+    enum grpc_code code; /* GRPC_CANCELLED, GRPC_DEADLINE_EXCEEDED: also if the caller has left */
+    const char *reason;  /* of an error, for programs; NULL: there is none */
+    struct slice message;
+    bool is_slow;        /* a unary call that took at least limits.slow_ns, which is: */
+    int64_t duration_ns; /* without the time for which it waited for other calls, or its message */
+};
 
 /* The application that answers calls. Shared by all connections of a thread. */
 struct grpc_service {
@@ -51,6 +66,10 @@ struct grpc_service {
     const struct grpc_stream_method *(*stream_of)(const void *method);
     /* The status of a call that violated the protocol; `why` is the error message. */
     struct grpc_status (*status_of)(enum err err, const char *why);
+    /* A call ends that is slow, has failed, or whose caller has left after a long time; its user
+     * pointer and metadata are still what they were, unless it was failed before on_request. NULL:
+     * nobody wants to know. */
+    void (*on_outcome)(void *user, struct grpc_call *call, const struct grpc_outcome *outcome);
 };
 
 #endif

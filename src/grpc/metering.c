@@ -39,18 +39,22 @@ static void meter_count_ends(struct meter_row *row, uint64_t count, uint64_t ns,
     meter_add(&row->handled[code], count);
 }
 
-void meter_count_end(struct meter *meter, struct meter_row *row, int64_t start_ns,
-                     enum grpc_code code)
+int64_t meter_duration(const struct meter *meter, int64_t start_ns)
 {
     bool is_of_turn = start_ns == meter->turn_ns;
     int64_t now_ns = is_of_turn || meter->turn_ns == 0 ? clock_monotonic_ns() : meter->turn_ns;
-    DCHECK(now_ns >= start_ns);
-    meter_count_ends(row, 1, (uint64_t)(now_ns - start_ns), code);
+    return now_ns > start_ns ? now_ns - start_ns : 0;
+}
+
+void meter_count_end(struct meter *meter, struct meter_row *row, int64_t start_ns,
+                     enum grpc_code code)
+{
+    meter_count_ends(row, 1, (uint64_t)meter_duration(meter, start_ns), code);
 }
 
 void meter_count_answer(struct meter *meter, struct meter_row *row, int64_t start_ns)
 {
-    if (start_ns != meter->turn_ns) {
+    if (start_ns != meter->turn_ns || meter->takes_each) {
         meter_add(&row->received, 1);
         meter_add(&row->sent, 1);
         meter_count_end(meter, row, start_ns, GRPC_OK);

@@ -25,6 +25,7 @@ struct meter_row {
 struct meter {
     int64_t turn_ns;            /* monotonic: when the turn began; 0 outside of one */
     struct meter_row *answered; /* rows with answered > 0 */
+    bool takes_each;            /* the clock is read for each call */
     size_t count;
     struct meter_row rows[];
 };
@@ -35,6 +36,9 @@ struct meter *meter_new(size_t methods);
 /* Not within a turn. Returns its time, which is not 0. */
 int64_t meter_begin_turn(struct meter *meter);
 void meter_end_turn(struct meter *meter);
+
+/* The time since then; within a turn, that of its beginning counts for calls of former ones. */
+int64_t meter_duration(const struct meter *meter, int64_t start_ns);
 
 /* A call that started then has ended with that code. */
 void meter_count_end(struct meter *meter, struct meter_row *row, int64_t start_ns,

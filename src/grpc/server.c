@@ -6,6 +6,7 @@
 #include "grpc/server.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "grpc/call.h"
 #include "grpc/fields.h"
@@ -23,6 +24,7 @@ struct grpc_limits grpc_limits_for(size_t max_value, const struct http2_limits *
                                  .request_timeout_ms = GRPC_REQUEST_TIMEOUT_MS,
                                  .min_progress = GRPC_MIN_PROGRESS,
                                  .write_timeout_ms = http2->stall_timeout_ms,
+                                 .slow_ns = GRPC_NEVER_SLOW,
                                  .http2 = *http2};
     limits.max_unfinished = 2 * limits.max_message;
     /* Two of the largest answers may be queued before new requests are refused. */
@@ -65,29 +67,43 @@ void grpc_call_reply_chain(struct grpc_call *call, struct chain *reply)
     grpc_call_reply_end(call);
 }
 
-/* Out of line, so that the caller keeps fewer registers. */
-static void __attribute__((noinline)) server_count_answer(struct grpc_call *call)
-{
-    meter_count_answer(call->connection->server->meter, call->row, call->start_ns);
-}
-
-void grpc_call_reply_end(struct grpc_call *call)
+static inline void server_send_reply(struct grpc_call *call)
 {
     struct grpc_connection *connection = server_mark_answered(call);
-    if (call->start_ns == connection->feed_ns && call->row->answered > 0)
-        call->row->answered++;
-    else
-        server_count_answer(call);
     http2_answer_end(call_stream(call), grpc_ok_trailers, GRPC_OK_TRAILERS);
     call_tell_output(connection);
 }
 
+/* The slow path of grpc_call_reply_end(): the first call of its method in a feed, or one of a
+ * former feed. Out of line, so that the other one keeps fewer registers. */
+static void __attribute__((noinline)) server_count_and_send(struct grpc_call *call)
+{
+    struct grpc_connection *connection = call->connection;
+    struct meter *meter = connection->server->meter;
+    meter_count_answer(meter, call->row, call->start_ns);
+    if (call->start_ns != connection->feed_ns || meter->takes_each)
+        call_report(call, GRPC_OK, NULL);
+    server_send_reply(call);
+}
+
+void grpc_call_reply_end(struct grpc_call *call)
+{
+    struct meter_row *row = call->row;
+    if (call->start_ns != call->connection->feed_ns || row->answered == 0) {
+        server_count_and_send(call);
+        return;
+    }
+    row->answered++;
+    server_send_reply(call);
+}
+
 void grpc_call_fail(struct grpc_call *call, const struct grpc_status *status)
 {
-    struct grpc_connection *connection = server_mark_answered(call);
-    struct grpc_fields fields;
     meter_add(&call->row->received, call->complete);
     call_count_end(call, status->code);
+    call_report(call, status->code, status);
+    struct grpc_connection *connection = server_mark_answered(call);
+    struct grpc_fields fields;
     grpc_fields_init(&fields, status);
     http2_answer_without_body(call_stream(call), fields.fields, fields.count);
     grpc_fields_deinit(&fields);
@@ -140,6 +156,7 @@ void grpc_call_go_on(struct grpc_call *call)
     CHECK(call->state == CALL_WAITING);
     call->connection->unanswered++;
     call->state = CALL_SUBMITTED;
+    call->work_ns = clock_monotonic_ns();
 }
 
 bool grpc_call_is_waiting(const struct grpc_call *call)
@@ -155,6 +172,11 @@ int64_t grpc_call_deadline_ms(const struct grpc_call *call)
 const void *grpc_call_connection(const struct grpc_call *call)
 {
     return call->connection;
+}
+
+void *grpc_call_connection_user(const struct grpc_call *call)
+{
+    return call->connection->user;
 }
 
 uint64_t grpc_call_max_reply(const struct grpc_call *call)
@@ -342,6 +364,7 @@ static void server_take_data(struct grpc_call *call, struct slice data)
 {
     const char *why;
     size_t left;
+    call->work_ns = call->connection->feed_ns;
     bool had_place = grpc_message_space(&call->message, &left) != NULL;
     enum err err = call_gather(call, data, &why);
     if (err != ERR_NONE) {
@@ -413,11 +436,13 @@ static void __attribute__((noinline)) server_lose(struct grpc_call *call)
     const struct grpc_service *service = connection->server->service;
     if (call->state == CALL_STREAMING)
         return;
+    enum grpc_code code = call_left_code(call);
+    meter_add(&call->row->received, call->complete);
+    call_count_end(call, code);
+    call_report(call, code, NULL);
     connection->unanswered -= call->state == CALL_SUBMITTED;
     if (call->state != CALL_RECEIVING)
         service->on_cancel(service->user, call);
-    meter_add(&call->row->received, call->complete);
-    call_count_end(call, call_left_code(call));
 }
 
 static void server_on_close(void *user, struct http2_stream *stream)
@@ -469,6 +494,7 @@ struct grpc_server *grpc_server_new(const struct grpc_limits *limits,
     struct grpc_server *server = mem_alloc(sizeof *server);
     *server = (struct grpc_server){.service = service, .limits = *limits};
     server->meter = meter_new(service->number_of != NULL ? service->counted : 1);
+    server->meter->takes_each = service->on_outcome != NULL && limits->slow_ns < GRPC_OWN_TIME_NS;
     server->http2 = http2_context_new(&limits->http2, &handler);
     return server;
 }
@@ -682,6 +708,7 @@ static void server_end_waits(struct grpc_connection *connection, const char *why
     connection->no_waiting = why;
     while (!http2_session_visit(connection->session, server_find_waiting, &call)) {
         service->on_cancel(service->user, call);
+        call->user = NULL;
         server_fail(call, ERR_STOPPING, why);
     }
 }

@@ -130,6 +130,9 @@ int64_t grpc_call_deadline_ms(const struct grpc_call *call);
 /* Identifies the connection of the call, to compare with those of others. */
 const void *grpc_call_connection(const struct grpc_call *call);
 
+/* The `user` of grpc_connection_new(). */
+void *grpc_call_connection_user(const struct grpc_call *call);
+
 /* The largest reply message that the client accepts, in bytes (keystore-max-reply-bytes). */
 uint64_t grpc_call_max_reply(const struct grpc_call *call);
 

@@ -66,6 +66,7 @@ static void stream_fail(struct grpc_call *call, enum err err, const char *why)
         call->stream->on_cancel(stream_service(call), call);
     call->state = CALL_ANSWERED;
     call->streaming->code = status.code;
+    call_report(call, status.code, &status);
     if (call->streaming->begun && http2_stream_parked(call_stream(call), &taken) > 0)
         stream_break_off(call, &status);
     else
@@ -325,6 +326,8 @@ void grpc_stream_end(struct grpc_call *call, const struct grpc_status *status)
     CHECK(call->state == CALL_STREAMING);
     call->state = CALL_ANSWERED;
     call->streaming->code = status == NULL ? GRPC_OK : status->code;
+    if (status != NULL)
+        call_report(call, status->code, status);
     if (status == NULL)
         stream_end_well(call);
     else

@@ -22,6 +22,8 @@
 #include "server/worker.h"
 #include "service/offload.h"
 #include "service/protoset.h"
+#include "service/service_options.h"
+#include "service/slowlog.h"
 #include "service/status.h"
 #include "service/streams/channels.h"
 #include "store/store.h"
@@ -47,6 +49,9 @@ struct server {
     struct offload *offload;
     struct channels *channels;
     struct protoset *protoset; /* NULL: reflection is off */
+    struct slowlog *slowlog;
+    const struct meter **meters; /* of the workers, for: */
+    struct service_meters all_meters;
     struct worker **workers;
     struct report report;
     struct data data;
@@ -150,11 +155,14 @@ static bool server_make_workers(struct server *server)
     server->channels = channels_new(config->threads);
     if (config->reflection != REFLECTION_OFF)
         server->protoset = protoset_new(config->reflection == REFLECTION_TEXT);
+    server->slowlog = slowlog_new(config->slow_log_max_len);
+    server->meters = mem_alloc(config->threads * sizeof *server->meters);
     report_init(&server->report);
     server->report.config = config;
     server->report.store = embedded_store(server->engine);
     server->report.admission = server->admission;
     server->report.offload = server->offload;
+    server->report.slowlog = server->slowlog;
     server->report.channels = server->channels;
     server->report.data = &server->data;
     struct worker_options options = {.config = config,
@@ -164,12 +172,16 @@ static bool server_make_workers(struct server *server)
                                      .offload = server->offload,
                                      .channels = server->channels,
                                      .protoset = server->protoset,
+                                     .meters = &server->all_meters,
+                                     .slowlog = server->slowlog,
                                      .info = &server->report.info};
     for (unsigned i = 0; i < config->threads; i++) {
         server->workers[i] = worker_new(&options, i);
         if (server->workers[i] == NULL)
             return server_print_refusal("an event loop");
+        server->meters[i] = worker_meter(server->workers[i]);
     }
+    server->all_meters = (struct service_meters){server->meters, config->threads};
     server->report.workers = server->workers;
     return true;
 }
@@ -335,6 +347,8 @@ static bool server_stop(struct server *server)
     for (unsigned i = 0; i < server->config.threads; i++)
         worker_free(server->workers[i]);
     free(server->workers);
+    free(server->meters);
+    slowlog_free(server->slowlog);
     offload_free(server->offload);
     channels_free(server->channels);
     protoset_free(server->protoset);

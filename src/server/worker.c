@@ -198,6 +198,13 @@ static struct net_protocol worker_protocol(struct worker *worker)
                                  .drain = worker_drain};
 }
 
+_Static_assert(SERVICE_PEER_TEXT == NET_PEER_TEXT, "the service has room for the loop's names");
+
+static void worker_print_peer(const void *connection, char text[SERVICE_PEER_TEXT])
+{
+    net_connection_print_peer(connection, text);
+}
+
 static struct grpc_limits worker_grpc_limits(const struct config *config)
 {
     struct http2_limits http2 = config->http2;
@@ -208,6 +215,8 @@ static struct grpc_limits worker_grpc_limits(const struct config *config)
     limits.min_progress = config->net.min_progress;
     limits.write_timeout_ms = config->net.write_timeout_ms;
     limits.idle_timeout_ms = config->idle_timeout_ms;
+    limits.slow_ns =
+        config->slow_log_us == CONFIG_SLOW_LOG_OFF ? GRPC_NEVER_SLOW : config->slow_log_us * 1000;
     return limits;
 }
 
@@ -232,6 +241,9 @@ struct worker *worker_new(const struct worker_options *options, unsigned index)
                                                             .offload = options->offload,
                                                             .channels = options->channels,
                                                             .protoset = options->protoset,
+                                                            .meters = options->meters,
+                                                            .slowlog = options->slowlog,
+                                                            .print_peer = worker_print_peer,
                                                             .max_value = config->max_value,
                                                             .max_answer = limits.max_message});
     worker->grpc = grpc_server_new(&limits, service_grpc(worker->service));

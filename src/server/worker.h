@@ -12,6 +12,8 @@ struct info_source;
 struct offload;
 struct meter;
 struct net_admission;
+struct service_meters;
+struct slowlog;
 struct worker;
 
 /* What the workers of a server share, borrowed for their lives. */
@@ -23,7 +25,9 @@ struct worker_options {
     struct offload *offload;   /* NULL: a worker itself does what takes long */
     struct channels *channels; /* NULL: Publish and Subscribe are not served */
     const struct info_source *info;
-    const struct protoset *protoset; /* of the API, for reflection; NULL: it is off */
+    const struct service_meters *meters; /* of all workers, see service_options.h */
+    struct slowlog *slowlog;             /* the same */
+    const struct protoset *protoset;     /* of the API, for reflection; NULL: it is off */
 };
 
 /* Worker `index` of config->threads, not running yet; registers with the engine and `offload` how

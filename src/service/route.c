@@ -34,9 +34,17 @@ static const struct method methods[OP_COUNT] = {
 #define SERVER_STREAM "server_stream"
 #define BIDI_STREAM   "bidi_stream"
 
+/* A method about the server. */
+#define REPORT(name_, report_)                                                                     \
+    {                                                                                              \
+        .name = SLICE_LITERAL(name_), .type = METHOD_INFO, .kind = OP_COUNT, .report = (report_)   \
+    }
+
 /* Methods for administrators that are no operations. */
 static const struct method others[] = {
-    {.name = SLICE_LITERAL("Info"), .type = METHOD_INFO, .kind = OP_COUNT},
+    REPORT("Info", REPORT_INFO),
+    REPORT("Latency", REPORT_LATENCY),
+    REPORT("SlowLog", REPORT_SLOW_LOG),
     {.name = SLICE_LITERAL("Save"),
      .type = METHOD_SAVE,
      .kind = OP_COUNT,

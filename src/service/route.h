@@ -13,6 +13,9 @@ enum method_type {
     METHOD_STREAM,  /* a call with streams of messages; has no codec */
 };
 
+/* What a METHOD_INFO is about. */
+enum method_report { REPORT_INFO, REPORT_LATENCY, REPORT_SLOW_LOG };
+
 struct method {
     struct slice name;
     enum method_type type;
@@ -20,6 +23,7 @@ struct method {
     struct decoder decoder;
     const struct encoder *encoder;
     const struct grpc_stream_method *stream; /* of METHOD_STREAM, else NULL */
+    enum method_report report;               /* of METHOD_INFO */
     const char *shape;                       /* of METHOD_STREAM, as route_method_type() */
 };
 

@@ -16,7 +16,10 @@
 #include "service/blocked.h"
 #include "service/check.h"
 #include "service/info.h"
+#include "service/latency.h"
+#include "service/notable.h"
 #include "service/request.h"
+#include "service/slowlog.h"
 #include "service/status.h"
 #include "service/streams/channels.h"
 #include "service/streams/publish.h"
@@ -69,6 +72,7 @@ void service_recycle(struct request *request)
     arena_reset(&request->arena);
     if (request->is_detached)
         service_release_detached(request);
+    request->note.taken = false;
     request->state = REQUEST_NEW;
     request->next = request->service->idle;
     request->service->idle = request;
@@ -89,12 +93,20 @@ void service_fail(struct request *request, enum err err, const char *why)
     grpc_call_fail(request->call, &status);
 }
 
+void service_refuse(struct request *request, enum err err, const char *why)
+{
+    notable_note_nothing(request);
+    service_fail(request, err, why);
+    service_recycle(request);
+}
+
 void service_answer(struct request *request)
 {
     const struct op_result *result = &request->task.result;
     if (result->err != ERR_NONE) {
         service_fail(request, result->err, result->why);
     } else if (request->is_detached && chain_length(&request->reply) > 0) {
+        request->note.reply_bytes = chain_length(&request->reply) - GRPC_PREFIX_SIZE;
         grpc_call_reply_chain(request->call, &request->reply);
     } else {
         const struct encoder *encoder = request->method->encoder;
@@ -134,10 +146,18 @@ static struct origin service_detached_origin(const struct request *request, int6
 
 /* ---- on another thread ---- */
 
+/* Answers the message of a call about the server; as info_answer(). */
+typedef enum err report_function(const struct service_options *options, struct slice message,
+                                 struct arena *arena, struct chain *reply, const char **why);
+
 static enum err service_answer_info(struct request *request, const char **why)
 {
-    return info_answer(request->service->options.info, grpc_message_bytes(&request->message),
-                       &request->arena, &request->reply, why);
+    static report_function *const reports[] = {[REPORT_INFO] = info_report,
+                                               [REPORT_LATENCY] = latency_report,
+                                               [REPORT_SLOW_LOG] = slowlog_report};
+    return reports[request->method->report](&request->service->options,
+                                            grpc_message_bytes(&request->message), &request->arena,
+                                            &request->reply, why);
 }
 
 static enum err service_run_op(struct request *request, const char **why)
@@ -145,8 +165,12 @@ static enum err service_run_op(struct request *request, const char **why)
     struct engine_task *task = &request->task;
     struct origin origin = service_detached_origin(request, clock_unix_ms());
     enum err err = service_make_op(request, &origin, why);
-    if (err != ERR_NONE)
+    if (err != ERR_NONE) {
+        notable_note_nothing(request);
         return err;
+    }
+    notable_note(request);
+    request->note.offloaded = true;
     engine_run(request->service->options.engine, task);
     *why = task->result.why;
     if (task->result.err != ERR_NONE)
@@ -206,6 +230,8 @@ static void service_finish(struct request *request)
     if (request->method->type == METHOD_INFO ||
         engine_settle(request->service->options.engine, &request->task) == ENGINE_DONE)
         service_answer(request);
+    else
+        request->note.waited_for_disk = true;
 }
 
 static void service_finish_job(struct offload_job *job)
@@ -286,7 +312,9 @@ static void service_submit(struct request *request)
     enum engine_answer answer = stream_submit(&request->service->host, &request->task);
     if (answer == ENGINE_DONE)
         service_answer(request);
-    else if (answer != ENGINE_PENDING)
+    else if (answer == ENGINE_PENDING)
+        notable_note_pending(request);
+    else
         service_defer(request, answer);
 }
 
@@ -300,8 +328,7 @@ static void service_submit_again(struct request *request)
         service_submit(request);
         return;
     }
-    service_fail(request, err, why);
-    service_recycle(request);
+    service_refuse(request, err, why);
 }
 
 /* Requests that are held again go to the end of the list, so that each has one turn. An answer may
@@ -449,8 +476,7 @@ static void service_on_request(void *user, struct grpc_call *call, const void *f
                             .now_ms = service->host.now_ms};
     enum err err = service_make_op(request, &origin, &why);
     if (err != ERR_NONE) {
-        service_fail(request, err, why);
-        service_recycle(request);
+        service_refuse(request, err, why);
         return;
     }
     request->state = REQUEST_BATCHED;
@@ -535,7 +561,8 @@ struct service *service_new(const struct service_options *options)
                  .on_request = service_on_request,
                  .on_batch_end = service_on_batch_end,
                  .on_cancel = service_on_cancel,
-                 .status_of = status_of},
+                 .status_of = status_of,
+                 .on_outcome = notable_on_outcome},
         .host = {.engine = options->engine,
                  .offload = options->offload,
                  .channels = options->channels,
