@@ -124,14 +124,15 @@ static inline void call_count_start(struct grpc_call *call, struct meter_row *ro
     call->start_ns = call->connection->feed_ns;
 }
 
-static inline void call_count_end(struct grpc_call *call, enum grpc_code code)
+static inline int64_t call_count_end(struct grpc_call *call, enum grpc_code code)
 {
-    meter_count_end(call->connection->server->meter, call->row, call->start_ns, code);
+    return meter_count_end(call->connection->server->meter, call->row, call->start_ns, code);
 }
 
-/* The service is told of the call's end, unless that is unremarkable. `status` is NULL if it has
- * none, because it succeeded or the caller has left. */
-void call_report(struct grpc_call *call, enum grpc_code code, const struct grpc_status *status);
+/* The service is told of the end of a call that took that long, unless that is unremarkable.
+ * `status` is NULL if it has none, because it succeeded or the caller has left. */
+void call_report(struct grpc_call *call, int64_t duration_ns, enum grpc_code code,
+                 const struct grpc_status *status);
 
 /* How a call is counted whose caller has left; most do when their deadline passes. */
 static inline enum grpc_code call_left_code(const struct grpc_call *call)

@@ -46,22 +46,26 @@ int64_t meter_duration(const struct meter *meter, int64_t start_ns)
     return now_ns > start_ns ? now_ns - start_ns : 0;
 }
 
-void meter_count_end(struct meter *meter, struct meter_row *row, int64_t start_ns,
-                     enum grpc_code code)
+int64_t meter_count_end(struct meter *meter, struct meter_row *row, int64_t start_ns,
+                        enum grpc_code code)
 {
-    meter_count_ends(row, 1, (uint64_t)meter_duration(meter, start_ns), code);
+    int64_t duration_ns = meter_duration(meter, start_ns);
+    meter_count_ends(row, 1, (uint64_t)duration_ns, code);
+    return duration_ns;
 }
 
-void meter_count_answer(struct meter *meter, struct meter_row *row, int64_t start_ns)
+int64_t meter_count_answer(struct meter *meter, struct meter_row *row, int64_t start_ns)
 {
     if (start_ns != meter->turn_ns || meter->takes_each) {
         meter_add(&row->received, 1);
         meter_add(&row->sent, 1);
-        meter_count_end(meter, row, start_ns, GRPC_OK);
-    } else if (row->answered++ == 0) {
+        return meter_count_end(meter, row, start_ns, GRPC_OK);
+    }
+    if (row->answered++ == 0) {
         row->next = meter->answered;
         meter->answered = row;
     }
+    return -1;
 }
 
 int64_t meter_begin_turn(struct meter *meter)

@@ -40,12 +40,13 @@ void meter_end_turn(struct meter *meter);
 /* The time since then; within a turn, that of its beginning counts for calls of former ones. */
 int64_t meter_duration(const struct meter *meter, int64_t start_ns);
 
-/* A call that started then has ended with that code. */
-void meter_count_end(struct meter *meter, struct meter_row *row, int64_t start_ns,
-                     enum grpc_code code);
+/* A call that started then has ended with that code. Returns how long it took. */
+int64_t meter_count_end(struct meter *meter, struct meter_row *row, int64_t start_ns,
+                        enum grpc_code code);
 
-/* The same of a unary call that has been answered successfully. */
-void meter_count_answer(struct meter *meter, struct meter_row *row, int64_t start_ns);
+/* The same of a unary call that has been answered successfully; -1 if it is counted at the end of
+ * the turn. */
+int64_t meter_count_answer(struct meter *meter, struct meter_row *row, int64_t start_ns);
 
 /* Only one thread writes it, so this need not be one atomic step. */
 static inline void meter_add(atomic_uint_fast64_t *count, uint64_t more)

@@ -79,10 +79,9 @@ static inline void server_send_reply(struct grpc_call *call)
 static void __attribute__((noinline)) server_count_and_send(struct grpc_call *call)
 {
     struct grpc_connection *connection = call->connection;
-    struct meter *meter = connection->server->meter;
-    meter_count_answer(meter, call->row, call->start_ns);
-    if (call->start_ns != connection->feed_ns || meter->takes_each)
-        call_report(call, GRPC_OK, NULL);
+    int64_t duration_ns = meter_count_answer(connection->server->meter, call->row, call->start_ns);
+    if (duration_ns >= 0)
+        call_report(call, duration_ns, GRPC_OK, NULL);
     server_send_reply(call);
 }
 
@@ -100,8 +99,7 @@ void grpc_call_reply_end(struct grpc_call *call)
 void grpc_call_fail(struct grpc_call *call, const struct grpc_status *status)
 {
     meter_add(&call->row->received, call->complete);
-    call_count_end(call, status->code);
-    call_report(call, status->code, status);
+    call_report(call, call_count_end(call, status->code), status->code, status);
     struct grpc_connection *connection = server_mark_answered(call);
     struct grpc_fields fields;
     grpc_fields_init(&fields, status);
@@ -438,8 +436,7 @@ static void __attribute__((noinline)) server_lose(struct grpc_call *call)
         return;
     enum grpc_code code = call_left_code(call);
     meter_add(&call->row->received, call->complete);
-    call_count_end(call, code);
-    call_report(call, code, NULL);
+    call_report(call, call_count_end(call, code), code, NULL);
     connection->unanswered -= call->state == CALL_SUBMITTED;
     if (call->state != CALL_RECEIVING)
         service->on_cancel(service->user, call);

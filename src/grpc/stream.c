@@ -51,6 +51,13 @@ void call_stream_close(struct grpc_call *call)
     atomic_fetch_sub_explicit(&call->connection->server->streams_open, 1, memory_order_relaxed);
 }
 
+/* It is counted later, when its replies have been passed on. */
+static void stream_report(struct grpc_call *call, const struct grpc_status *status)
+{
+    int64_t duration_ns = meter_duration(call->connection->server->meter, call->start_ns);
+    call_report(call, duration_ns, status->code, status);
+}
+
 /* ---- the caller's messages ---- */
 
 static void stream_end_badly(struct grpc_call *call, const struct grpc_status *status);
@@ -66,7 +73,7 @@ static void stream_fail(struct grpc_call *call, enum err err, const char *why)
         call->stream->on_cancel(stream_service(call), call);
     call->state = CALL_ANSWERED;
     call->streaming->code = status.code;
-    call_report(call, status.code, &status);
+    stream_report(call, &status);
     if (call->streaming->begun && http2_stream_parked(call_stream(call), &taken) > 0)
         stream_break_off(call, &status);
     else
@@ -327,7 +334,7 @@ void grpc_stream_end(struct grpc_call *call, const struct grpc_status *status)
     call->state = CALL_ANSWERED;
     call->streaming->code = status == NULL ? GRPC_OK : status->code;
     if (status != NULL)
-        call_report(call, status->code, status);
+        stream_report(call, status);
     if (status == NULL)
         stream_end_well(call);
     else

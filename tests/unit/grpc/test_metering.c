@@ -385,6 +385,101 @@ static void test_a_stream_that_is_not_read(void **state)
     echo_free(echo);
 }
 
+/* ---- what the service is told ---- */
+
+static struct grpc_outcome outcomes[10];
+static void *users[10]; /* of the calls */
+static size_t told;
+
+static void on_outcome(void *user, struct grpc_call *call, const struct grpc_outcome *outcome)
+{
+    (void)user;
+    assert_true(told < 10);
+    assert_true(outcome->duration_ns >= 0);
+    users[told] = grpc_call_user(call);
+    outcomes[told++] = *outcome;
+}
+
+/* A server that tells of calls that take as long. */
+static struct echo *open_telling(int64_t slow_ns)
+{
+    struct echo *echo = open_echo(&(struct ng_options){0});
+    struct grpc_limits limits = echo_limits();
+    limits.slow_ns = slow_ns;
+    echo_free_connection(echo);
+    grpc_server_free(echo->server);
+    ng_client_free(echo->client);
+    told = 0;
+    echo->service.on_outcome = on_outcome;
+    echo->server = grpc_server_new(&limits, &echo->service);
+    echo->connection = grpc_connection_new(echo->server, echo_on_output, echo, echo->now_ms);
+    echo->client = ng_client_new(&(struct ng_options){0});
+    assert_true(echo_exchange(echo));
+    return echo;
+}
+
+static void test_every_call_may_be_slow(void **state)
+{
+    (void)state;
+    struct echo *echo = open_telling(0);
+    call_and_send(echo, NOW, "a", true);
+    call_and_send(echo, NOW, "a", true);
+    assert_int_equal(told, 2);
+    assert_true(outcomes[1].is_slow && outcomes[1].reason == NULL);
+    assert_string_equal(outcomes[1].method, ECHO_NOW);
+    ng_client_reset(echo->client, call_and_send(echo, LATER, "a", true));
+    ng_client_reset(echo->client, call_and_send(echo, LATER, "a", false)); /* nothing to do yet */
+    assert_true(echo_exchange(echo));
+    assert_int_equal(told, 3);
+    assert_int_equal(outcomes[2].code, GRPC_CANCELLED);
+    assert_ptr_equal(users[2], &echo->pending[0]);
+    call_and_send(echo, STREAMING, "o", false);
+    assert_int_equal(told, 3);
+    assert_calls(echo, NOW, 2, 0);
+    echo_free(echo);
+}
+
+static void test_waiting_is_not_slow(void **state)
+{
+    (void)state;
+    struct echo *echo = open_telling(0);
+    for (int leaves = 0; leaves < 2; leaves++) {
+        struct ng_stream *stream = call_and_send(echo, LATER, "a", true);
+        struct echo_pending *pending = &echo->pending[leaves];
+        assert_null(grpc_call_wait(pending->call));
+        if (leaves) {
+            ng_client_reset(echo->client, stream);
+        } else {
+            grpc_call_go_on(pending->call);
+            echo_answer(pending);
+        }
+        assert_true(echo_exchange(echo));
+    }
+    assert_int_equal(told, 1); /* the one who was answered, after hardly any time */
+    struct meter_method sum = read_method(echo, LATER);
+    assert_true((uint64_t)outcomes[0].duration_ns < sum.sum_ns);
+    echo_free(echo);
+}
+
+static void test_failed_calls_are_told(void **state)
+{
+    (void)state;
+    struct echo *echo = open_telling(GRPC_NEVER_SLOW);
+    call_and_send(echo, NOW, "a", true);
+    assert_int_equal(told, 0);
+    call_and_send(echo, UNKNOWN, "a", true);
+    assert_int_equal(told, 1);
+    assert_int_equal(outcomes[0].code, GRPC_UNIMPLEMENTED);
+    assert_string_equal(outcomes[0].reason, "NOT_SERVED");
+    assert_null(outcomes[0].method);
+    assert_null(users[0]);
+    call_and_send(echo, STREAMING, "e", false);
+    assert_int_equal(told, 2);
+    assert_int_equal(outcomes[1].code, GRPC_ABORTED);
+    assert_false(outcomes[1].is_slow);
+    echo_free(echo);
+}
+
 /* ---- at random ---- */
 
 #define STEPS 2000
@@ -515,6 +610,9 @@ int main(void)
         cmocka_unit_test(test_callers_who_leave),
         cmocka_unit_test(test_streams_end_in_all_ways),
         cmocka_unit_test(test_a_stream_that_is_not_read),
+        cmocka_unit_test(test_every_call_may_be_slow),
+        cmocka_unit_test(test_waiting_is_not_slow),
+        cmocka_unit_test(test_failed_calls_are_told),
         cmocka_unit_test(test_random_calls_add_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
