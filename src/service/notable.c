@@ -105,8 +105,9 @@ static void notable_end_note(struct request *request, enum grpc_code code)
     struct request_note *note = &request->note;
     const struct op_result *result = &request->task.result;
     bool has_op = request->method->type == METHOD_OP && request->state != REQUEST_HELD;
+    size_t reply_bytes = request->is_detached && code == GRPC_OK ? note->reply_bytes : 0;
     if (!note->taken && !has_op)
-        *note = (struct request_note){0};
+        *note = (struct request_note){.reply_bytes = reply_bytes};
     else if (!note->taken)
         notable_note(request);
     if (has_op && !note->offloaded && code == GRPC_OK)
@@ -119,7 +120,7 @@ struct event {
     struct log_field fields[MAX_FIELDS];
     size_t count;
     char trace_id[2 * GRPC_TRACE_ID_BYTES + 1], span_id[2 * GRPC_SPAN_ID_BYTES + 1];
-    char method[120], code[16];
+    char method[120];
 };
 
 static void event_put(struct event *event, struct log_field field)
@@ -186,12 +187,18 @@ static void event_put_caller(struct event *event, const struct slow_call *call)
     event_put_count(event, "previous_attempts", metadata->previous_attempts);
 }
 
+/* How many calls a line about one more of its kind speaks for; 0: no line is due. */
+static uint64_t notable_count_due(struct log_limit *limit)
+{
+    uint64_t count;
+    return log_limit_note(limit, MAX_LINES, clock_monotonic_ms(), 1, &count) ? count : 0;
+}
+
 static void notable_log_slow(struct slowlog *log, const struct slow_call *call)
 {
     struct event event = {.count = 0};
-    uint64_t count;
-    if (!log_is_on(LOG_INFO) ||
-        !log_limit_note(slowlog_slow_lines(log), MAX_LINES, clock_monotonic_ms(), 1, &count))
+    uint64_t count = log_is_on(LOG_INFO) ? notable_count_due(slowlog_slow_lines(log)) : 0;
+    if (count == 0)
         return;
     event_put_call(&event, call);
     event_put_note(&event, call);
@@ -207,24 +214,26 @@ static bool notable_is_fault(enum grpc_code code)
            code == GRPC_UNAVAILABLE || code == GRPC_DATA_LOSS;
 }
 
-/* Faults are logged in limited numbers, and on the level debug every failed call. */
-static void notable_log_failed(struct slowlog *log, const struct slow_call *call,
-                               const struct grpc_outcome *outcome)
+/* As notable_count_due(), of a failed call: on the level debug each has a line. */
+static uint64_t notable_count_failed(struct slowlog *log, enum grpc_code code)
+{
+    if (log_is_on(LOG_DEBUG))
+        return 1;
+    bool is_told = notable_is_fault(code) && log_is_on(LOG_INFO);
+    return is_told ? notable_count_due(slowlog_failed_lines(log)) : 0;
+}
+
+static void notable_log_failed(const struct slow_call *call, const struct grpc_outcome *outcome,
+                               uint64_t count)
 {
     struct event event = {.count = 0};
-    uint64_t count = 1;
-    bool is_fault = notable_is_fault(outcome->code) && !log_is_on(LOG_DEBUG);
-    if (!log_is_on(is_fault ? LOG_INFO : LOG_DEBUG))
-        return;
-    if (is_fault &&
-        !log_limit_note(slowlog_failed_lines(log), MAX_LINES, clock_monotonic_ms(), 1, &count))
-        return;
     event_put_call(&event, call);
     event_put_text(&event, "reason", outcome->reason);
     event_put(&event, log_text_field("error", outcome->message));
     event_put_caller(&event, call);
     event_put_count(&event, "not_logged", count - 1);
-    log_event(is_fault ? LOG_INFO : LOG_DEBUG, "failed call", event.fields, event.count);
+    log_event(notable_is_fault(outcome->code) ? LOG_INFO : LOG_DEBUG, "failed call", event.fields,
+              event.count);
 }
 
 /* ---- */
@@ -233,15 +242,17 @@ void notable_on_outcome(void *user, struct grpc_call *call, const struct grpc_ou
 {
     const struct service *service = user;
     const struct service_options *options = &service->options;
-    const struct method *method = outcome->method;
-    struct request *request = notable_request_of(call, method);
     const struct grpc_metadata *metadata = grpc_call_metadata(call);
-    bool is_told = outcome->is_slow || notable_is_fault(outcome->code) || log_is_on(LOG_DEBUG);
-    if (options->slowlog == NULL || !is_told)
+    struct slowlog *log = options->slowlog;
+    if (log == NULL)
         return;
+    uint64_t failed = outcome->reason != NULL ? notable_count_failed(log, outcome->code) : 0;
+    if (!outcome->is_slow && failed == 0)
+        return;
+    struct request *request = notable_request_of(call, outcome->method);
     struct slow_call told = {.unix_ms = clock_unix_ms(),
                              .duration_us = outcome->duration_ns / 1000,
-                             .method = route_method_number(method),
+                             .method = route_method_number(outcome->method),
                              .code = outcome->code};
     if (request != NULL) {
         notable_end_note(request, outcome->code);
@@ -253,9 +264,9 @@ void notable_on_outcome(void *user, struct grpc_call *call, const struct grpc_ou
     if (options->print_peer != NULL)
         options->print_peer(grpc_call_connection_user(call), told.peer);
     if (outcome->is_slow) {
-        slowlog_add(options->slowlog, &told);
-        notable_log_slow(options->slowlog, &told);
+        slowlog_add(log, &told);
+        notable_log_slow(log, &told);
     }
-    if (outcome->reason != NULL)
-        notable_log_failed(options->slowlog, &told, outcome);
+    if (failed > 0)
+        notable_log_failed(&told, outcome, failed);
 }
