@@ -54,40 +54,63 @@ int64_t meter_count_end(struct meter *meter, struct meter_row *row, int64_t star
     return duration_ns;
 }
 
+static void meter_count_run(struct meter_row *row, int64_t ns)
+{
+    if (row->since_ns == 0)
+        return;
+    meter_add(&row->received, row->answered);
+    meter_add(&row->sent, row->answered);
+    meter_count_ends(row, row->answered, (uint64_t)ns, GRPC_OK);
+    row->since_ns = 0;
+    row->answered = 0;
+}
+
+static void meter_begin_run(struct meter *meter, struct meter_row *row, int64_t start_ns)
+{
+    row->since_ns = start_ns;
+    row->answered = 1;
+    if (row->is_listed)
+        return;
+    row->is_listed = true;
+    row->next = meter->listed;
+    meter->listed = row;
+}
+
 int64_t meter_count_answer(struct meter *meter, struct meter_row *row, int64_t start_ns)
 {
-    if (start_ns != meter->turn_ns || meter->takes_each) {
-        meter_add(&row->received, 1);
-        meter_add(&row->sent, 1);
-        return meter_count_end(meter, row, start_ns, GRPC_OK);
+    bool has_run = meter->turn_ns != 0 && !meter->takes_each;
+    int64_t known_ns = meter->turn_ns - start_ns; /* 0 for calls of this turn, which goes on */
+    if (has_run && known_ns < meter->slow_ns) {
+        DCHECK(row->since_ns != start_ns);
+        if (row->since_ns != 0 && row->since_ns != meter->turn_ns)
+            meter_count_run(row, meter->turn_ns - row->since_ns);
+        if (row->since_ns == 0) {
+            meter_begin_run(meter, row, start_ns);
+            return -1;
+        }
     }
-    if (row->answered++ == 0) {
-        row->next = meter->answered;
-        meter->answered = row;
-    }
-    return -1;
+    meter_add(&row->received, 1);
+    meter_add(&row->sent, 1);
+    return meter_count_end(meter, row, start_ns, GRPC_OK);
 }
 
 int64_t meter_begin_turn(struct meter *meter)
 {
-    DCHECK(meter->turn_ns == 0 && meter->answered == NULL);
+    DCHECK(meter->turn_ns == 0 && meter->listed == NULL);
     return meter->turn_ns = clock_monotonic_ns();
 }
 
 void meter_end_turn(struct meter *meter)
 {
-    int64_t start_ns = meter->turn_ns;
+    int64_t turn_ns = meter->turn_ns, now_ns = turn_ns;
     meter->turn_ns = 0;
-    if (meter->answered == NULL)
-        return;
-    uint64_t ns = (uint64_t)(clock_monotonic_ns() - start_ns);
-    for (struct meter_row *row = meter->answered; row != NULL; row = row->next) {
-        meter_add(&row->received, row->answered);
-        meter_add(&row->sent, row->answered);
-        meter_count_ends(row, row->answered, ns, GRPC_OK);
-        row->answered = 0;
+    for (struct meter_row *row = meter->listed; row != NULL; row = row->next) {
+        if (row->since_ns == turn_ns && now_ns == turn_ns)
+            now_ns = clock_monotonic_ns();
+        meter_count_run(row, (row->since_ns == turn_ns ? now_ns : turn_ns) - row->since_ns);
+        row->is_listed = false;
     }
-    meter->answered = NULL;
+    meter->listed = NULL;
 }
 
 static uint64_t meter_load(const atomic_uint_fast64_t *count)

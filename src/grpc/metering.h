@@ -2,7 +2,8 @@
  * Writing a meter; private to grpc. A turn is the time in which a worker processes what has arrived
  * together. The clock is read once when it begins and once when it ends, not for each call: calls
  * that start and end within one all took about as long as the turn, which is also when their
- * answers leave.
+ * answers leave. Those that started in a former turn end when this one began. So calls of a method
+ * that started together and are answered together are one run, counted with one addition.
  */
 #ifndef KEYSTORE_GRPC_METERING_H
 #define KEYSTORE_GRPC_METERING_H
@@ -15,17 +16,20 @@
 /* Of one method. */
 struct meter_row {
     atomic_uint_fast64_t started, received, sent;
-    size_t answered; /* calls that started in this turn and have been answered successfully */
-    struct meter_row *next; /* of those with such calls */
+    int64_t since_ns;       /* the current run: when its calls started; 0: there is none */
+    uint64_t answered;      /* calls of it, all of them unary and successful */
+    struct meter_row *next; /* of those with a run in this turn */
+    bool is_listed;
     atomic_uint_fast64_t sum_ns, max_ns, retried;
     atomic_uint_fast64_t handled[GRPC_CODES];
     atomic_uint_fast64_t buckets[METER_BUCKETS];
 };
 
 struct meter {
-    int64_t turn_ns;            /* monotonic: when the turn began; 0 outside of one */
-    struct meter_row *answered; /* rows with answered > 0 */
-    bool takes_each;            /* the clock is read for each call */
+    int64_t turn_ns;          /* monotonic: when the turn began; 0 outside of one */
+    struct meter_row *listed; /* rows that had a run in this turn */
+    int64_t slow_ns;          /* calls that take as long are counted each by itself */
+    bool takes_each;          /* the clock is read for each call */
     size_t count;
     struct meter_row rows[];
 };
@@ -44,8 +48,7 @@ int64_t meter_duration(const struct meter *meter, int64_t start_ns);
 int64_t meter_count_end(struct meter *meter, struct meter_row *row, int64_t start_ns,
                         enum grpc_code code);
 
-/* The same of a unary call that has been answered successfully; -1 if it is counted at the end of
- * the turn. */
+/* The same of a unary call that has been answered successfully; -1 if it begins a run. */
 int64_t meter_count_answer(struct meter *meter, struct meter_row *row, int64_t start_ns);
 
 /* Only one thread writes it, so this need not be one atomic step. */

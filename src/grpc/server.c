@@ -74,12 +74,12 @@ static inline void server_send_reply(struct grpc_call *call)
     call_tell_output(connection);
 }
 
-/* The slow path of grpc_call_reply_end(): the first call of its method in a feed, or one of a
- * former feed. Out of line, so that the other one keeps fewer registers. */
+/* The slow path of grpc_call_reply_end(): a call that is not of its method's current run. Out of
+ * line, so that the other one keeps fewer registers. */
 static void __attribute__((noinline)) server_count_and_send(struct grpc_call *call)
 {
-    struct grpc_connection *connection = call->connection;
-    int64_t duration_ns = meter_count_answer(connection->server->meter, call->row, call->start_ns);
+    struct meter *meter = call->connection->server->meter;
+    int64_t duration_ns = meter_count_answer(meter, call->row, call->start_ns);
     if (duration_ns >= 0)
         call_report(call, duration_ns, GRPC_OK, NULL);
     server_send_reply(call);
@@ -88,7 +88,7 @@ static void __attribute__((noinline)) server_count_and_send(struct grpc_call *ca
 void grpc_call_reply_end(struct grpc_call *call)
 {
     struct meter_row *row = call->row;
-    if (call->start_ns != call->connection->feed_ns || row->answered == 0) {
+    if (row->since_ns != call->start_ns) {
         server_count_and_send(call);
         return;
     }
@@ -491,6 +491,7 @@ struct grpc_server *grpc_server_new(const struct grpc_limits *limits,
     struct grpc_server *server = mem_alloc(sizeof *server);
     *server = (struct grpc_server){.service = service, .limits = *limits};
     server->meter = meter_new(service->number_of != NULL ? service->counted : 1);
+    server->meter->slow_ns = service->on_outcome != NULL ? limits->slow_ns : GRPC_NEVER_SLOW;
     server->meter->takes_each = service->on_outcome != NULL && limits->slow_ns < GRPC_OWN_TIME_NS;
     server->http2 = http2_context_new(&limits->http2, &handler);
     return server;

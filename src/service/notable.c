@@ -62,32 +62,45 @@ static size_t notable_count_keys(const struct op *op)
     return 0;
 }
 
-void notable_note(struct request *request)
+static void notable_note_key(struct request *request, struct slice key)
 {
-    const struct op *op = &request->task.op;
     struct request_note *note = &request->note;
-    struct slice key = notable_first_key(op);
-    note->taken = true;
-    note->waited_for_disk = note->offloaded = false;
-    note->db = op->db;
+    note->state = NOTE_KEY;
     note->key_size = (uint32_t)key.len;
     if (key.len > 0)
         memcpy(note->key, key.data, key.len < NOTE_MAX_KEY ? key.len : NOTE_MAX_KEY);
+}
+
+/* What does not depend on the bytes of the message. */
+static void notable_note_rest(struct request *request)
+{
+    const struct op *op = &request->task.op;
+    struct request_note *note = &request->note;
+    note->state = NOTE_ALL;
+    note->waited_for_disk = note->offloaded = false;
+    note->db = op->db;
     note->keys = notable_count_keys(op);
     note->elements = op->value_count;
     note->request_bytes = request->arena.beside;
     note->reply_bytes = 0;
 }
 
+void notable_note(struct request *request)
+{
+    notable_note_key(request, notable_first_key(&request->task.op));
+    notable_note_rest(request);
+}
+
 void notable_note_nothing(struct request *request)
 {
-    request->note = (struct request_note){.taken = true, .request_bytes = request->arena.beside};
+    request->note =
+        (struct request_note){.state = NOTE_ALL, .request_bytes = request->arena.beside};
 }
 
 void notable_note_pending(struct request *request)
 {
-    notable_note(request);
-    request->note.waited_for_disk = true;
+    const struct op *op = &request->task.op;
+    notable_note_key(request, op->key.len > 0 ? op->key : notable_first_key(op));
 }
 
 /* The request of a call; NULL if it has none that this thread may look into. */
@@ -106,10 +119,14 @@ static void notable_end_note(struct request *request, enum grpc_code code)
     const struct op_result *result = &request->task.result;
     bool has_op = request->method->type == METHOD_OP && request->state != REQUEST_HELD;
     size_t reply_bytes = request->is_detached && code == GRPC_OK ? note->reply_bytes : 0;
-    if (!note->taken && !has_op)
-        *note = (struct request_note){.reply_bytes = reply_bytes};
-    else if (!note->taken)
+    if (note->state == NOTE_KEY) {
+        notable_note_rest(request);
+        note->waited_for_disk = true;
+    } else if (note->state == NOTE_NONE && has_op) {
         notable_note(request);
+    } else if (note->state == NOTE_NONE) {
+        *note = (struct request_note){.reply_bytes = reply_bytes};
+    }
     if (has_op && !note->offloaded && code == GRPC_OK)
         note->reply_bytes = request->method->encoder->size(result);
 }

@@ -13,7 +13,7 @@ void notable_note(struct request *request);
 /* Its operation has not been made, or not completely, and is not to be looked at. */
 void notable_note_nothing(struct request *request);
 
-/* The same as notable_note() of one that the engine answers later. */
+/* Of one that the engine answers later: keeps what will be gone by then. */
 void notable_note_pending(struct request *request);
 
 /* grpc_service's. */

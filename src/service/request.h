@@ -33,9 +33,16 @@ enum request_state {
 /* Bytes of a key that the slow log shows. */
 #define NOTE_MAX_KEY 64
 
-/* What the slow log says about a request whose operation may be gone when it is answered. */
+/* How much of a note is taken. */
+enum note_state {
+    NOTE_NONE,
+    NOTE_KEY, /* the key and its size; the rest is read from the operation when the call ends */
+    NOTE_ALL,
+};
+
+/* What the slow log says about a request. It is taken before the bytes of the message are gone. */
 struct request_note {
-    bool taken;           /* what follows is set */
+    enum note_state state;
     bool waited_for_disk; /* the engine has answered later */
     bool offloaded;
     uint32_t db;

@@ -72,7 +72,7 @@ void service_recycle(struct request *request)
     arena_reset(&request->arena);
     if (request->is_detached)
         service_release_detached(request);
-    request->note.taken = false;
+    request->note.state = NOTE_NONE;
     request->state = REQUEST_NEW;
     request->next = request->service->idle;
     request->service->idle = request;

@@ -15,7 +15,8 @@ static struct request_note note_of(const struct op *op)
     request = (struct request){.task = {.op = *op}};
     request.arena.beside = 77;
     notable_note(&request);
-    assert_true(request.note.taken && !request.note.waited_for_disk);
+    assert_int_equal(request.note.state, NOTE_ALL);
+    assert_false(request.note.waited_for_disk);
     assert_int_equal(request.note.request_bytes, 77);
     return request.note;
 }
@@ -75,9 +76,11 @@ static void test_nothing_is_kept_of_what_was_not_made(void **state)
     static struct request request;
     request = (struct request){.task = {.op = {.kind = OP_GET, .key = SLICE_LITERAL("k")}}};
     notable_note_pending(&request);
-    assert_true(request.note.waited_for_disk);
+    assert_int_equal(request.note.state, NOTE_KEY);
+    assert_int_equal(request.note.key_size, 1);
     notable_note_nothing(&request);
-    assert_true(request.note.taken && !request.note.waited_for_disk);
+    assert_int_equal(request.note.state, NOTE_ALL);
+    assert_false(request.note.waited_for_disk);
     assert_key(&request.note, "", 0);
 }
 

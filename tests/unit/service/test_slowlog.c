@@ -111,7 +111,7 @@ static void test_an_entry_says_it_all(void **state)
         .method = route_method_number(NULL),
         .code = GRPC_UNAVAILABLE,
         .waited_for_lock = true,
-        .note = {.taken = true,
+        .note = {.state = NOTE_ALL,
                  .db = 3,
                  .key_size = 1000,
                  .keys = 2,
