@@ -57,6 +57,58 @@ static void test_durations_are_counted_in_buckets(void **state)
     free(meter);
 }
 
+/* Calls that started together and are answered together have one duration; others break the run. */
+static void test_runs_of_calls(void **state)
+{
+    (void)state;
+    struct meter *meter = meter_new(1);
+    struct meter_row *row = &meter->rows[0];
+    struct meter_method sum = {0};
+    meter->slow_ns = 1000000000;
+    int64_t now_ns = meter_begin_turn(meter);
+    const struct {
+        int64_t ago_ns;
+        bool begins_run; /* else it is counted by itself */
+    } cases[] = {{3000000, true}, {4000000, true}, {2000000000, false}, {5000000, true}};
+    for (size_t i = 0; i < 4; i++) {
+        int64_t start_ns = now_ns - cases[i].ago_ns;
+        int64_t counted = meter_count_answer(meter, row, start_ns);
+        assert_int_equal(counted, cases[i].begins_run ? -1 : cases[i].ago_ns);
+        assert_int_equal(row->since_ns == start_ns, cases[i].begins_run);
+        row->answered += cases[i].begins_run ? 9 : 0;
+    }
+    meter_read(meter, 0, &sum);
+    assert_int_equal(sum.handled[GRPC_OK], 21); /* the last run is counted at the end */
+    meter_end_turn(meter);
+    sum = (struct meter_method){0};
+    meter_read(meter, 0, &sum);
+    assert_int_equal(sum.handled[GRPC_OK], 31);
+    assert_int_equal(sum.received, 31);
+    assert_int_equal(sum.sum_ns, 10 * (3000000 + 4000000 + 5000000) + 2000000000);
+    assert_int_equal(sum.max_ns, 2000000000);
+    assert_int_equal(sum.buckets[8], 30); /* 2 to 5 ms */
+    assert_int_equal(row->since_ns, 0);
+    free(meter);
+}
+
+/* A run of the turn that goes on is not counted before that ends. */
+static void test_a_former_call_within_a_run(void **state)
+{
+    (void)state;
+    struct meter *meter = meter_new(1);
+    struct meter_method sum = {0};
+    meter->slow_ns = INT64_MAX;
+    int64_t now_ns = meter_begin_turn(meter);
+    assert_int_equal(meter_count_answer(meter, &meter->rows[0], now_ns), -1);
+    assert_int_equal(meter_count_answer(meter, &meter->rows[0], now_ns - 7000000), 7000000);
+    meter_read(meter, 0, &sum);
+    assert_int_equal(sum.handled[GRPC_OK], 1);
+    meter_end_turn(meter);
+    meter_read(meter, 0, &sum);
+    assert_int_equal(sum.handled[GRPC_OK], 3); /* 1 and 2 */
+    free(meter);
+}
+
 static void test_methods_are_added_up(void **state)
 {
     (void)state;
@@ -602,6 +654,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_durations_are_counted_in_buckets),
+        cmocka_unit_test(test_runs_of_calls),
+        cmocka_unit_test(test_a_former_call_within_a_run),
         cmocka_unit_test(test_methods_are_added_up),
         cmocka_unit_test(test_answers_in_their_turn_and_later),
         cmocka_unit_test(test_refused_calls_are_counted),
