@@ -3,24 +3,29 @@
 
 #include <time.h>
 
-static int64_t clock_read_us(clockid_t id)
+static int64_t clock_read_ns(clockid_t id)
 {
     struct timespec now;
     clock_gettime(id, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
 int64_t clock_unix_ms(void)
 {
-    return clock_read_us(CLOCK_REALTIME) / 1000;
+    return clock_read_ns(CLOCK_REALTIME) / 1000000;
 }
 
 int64_t clock_monotonic_ms(void)
 {
-    return clock_monotonic_us() / 1000;
+    return clock_monotonic_ns() / 1000000;
 }
 
 int64_t clock_monotonic_us(void)
 {
-    return clock_read_us(CLOCK_MONOTONIC);
+    return clock_monotonic_ns() / 1000;
+}
+
+int64_t clock_monotonic_ns(void)
+{
+    return clock_read_ns(CLOCK_MONOTONIC);
 }

@@ -1,6 +1,8 @@
 /* Opens missing standard descriptors. Knows nothing of what is printed. */
 #include "base/standard.h"
 
+#include "base/log.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -41,7 +43,7 @@ bool standard_flush(const char *program)
     if (push_errno == 0 && !ferror(stdout))
         return true;
     /* The reason is unknown if the stream itself wrote while printing a long answer. */
-    fprintf(stderr, "%s: cannot write to standard output%s%s\n", program,
-            push_errno != 0 ? ": " : "", push_errno != 0 ? strerror(push_errno) : "");
+    log_fatal(program, "cannot write to standard output%s%s", push_errno != 0 ? ": " : "",
+              push_errno != 0 ? strerror(push_errno) : "");
     return false;
 }

@@ -40,3 +40,26 @@ bool call_stalls(struct grpc_call *call, int64_t now_ms)
     call->period_bytes = bytes;
     return false;
 }
+
+void call_report(struct grpc_call *call, int64_t duration_ns, enum grpc_code code,
+                 const struct grpc_status *status)
+{
+    const struct grpc_server *server = call->connection->server;
+    const struct grpc_service *service = server->service;
+    if (service->on_outcome == NULL)
+        return;
+    bool may_be_slow = call->streaming == NULL && call->state != CALL_WAITING && call->complete;
+    struct grpc_outcome outcome = {
+        .method = call->method, .code = code, .duration_ns = duration_ns};
+    if (call->work_ns > call->start_ns)
+        outcome.duration_ns -= call->work_ns - call->start_ns;
+    if (outcome.duration_ns < 0) /* the turn began before the work */
+        outcome.duration_ns = 0;
+    outcome.is_slow = may_be_slow && outcome.duration_ns >= server->limits.slow_ns;
+    if (status != NULL) {
+        outcome.reason = status->reason;
+        outcome.message = status->message;
+    }
+    if (outcome.is_slow || status != NULL)
+        service->on_outcome(service->user, call, &outcome);
+}

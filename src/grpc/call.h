@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "grpc/handler.h"
 #include "grpc/message.h"
+#include "grpc/metering.h"
 
 #include <stdatomic.h>
 
@@ -27,8 +28,12 @@ enum call_state {
 struct grpc_call {
     struct grpc_connection *connection;
     const void *method;
+    struct meter_row *row; /* in which it is counted */
+    int64_t start_ns;      /* monotonic */
+    int64_t work_ns;       /* monotonic: if it is later than that, only then was there work to do */
     void *user;
-    int64_t deadline_ms; /* monotonic; GRPC_NO_TIMEOUT if there is none */
+    struct grpc_metadata *metadata; /* NULL: it has none of that */
+    int64_t deadline_ms;            /* monotonic; GRPC_NO_TIMEOUT if there is none */
     uint64_t max_reply;
     int64_t
         period_ms; /* monotonic: the start of the period in which more of the request must arrive */
@@ -55,6 +60,7 @@ struct compression_counts {
 struct grpc_server {
     struct http2_context *http2;
     const struct grpc_service *service;
+    struct meter *meter;
     struct grpc_limits limits;
     atomic_uint_fast64_t slow_requests, unread_streams, not_grpc, streams_open;
     struct compression_counts inflated, compressed; /* of requests and replies */
@@ -65,6 +71,7 @@ struct grpc_server {
 struct known_request {
     uint32_t block_id; /* 0 = unused */
     const void *method;
+    struct meter_row *row;
     const struct grpc_stream_method *stream;
     int64_t timeout_ms;
     uint64_t max_reply;
@@ -86,6 +93,7 @@ struct grpc_connection {
     void (*on_output)(void *user);
     void *user;
     int64_t now_ms;
+    int64_t feed_ns;             /* monotonic: when the current feed began; 0 outside of one */
     bool feeding;                /* answers given now leave with the feed, or the pull */
     size_t unfinished;           /* bytes of incomplete requests gathered */
     size_t unanswered;           /* calls submitted to the service, that do not wait */
@@ -183,6 +191,31 @@ void call_stream_on_room(void *user, struct http2_stream *stream, struct chain *
 static inline struct http2_stream *call_stream(struct grpc_call *call)
 {
     return http2_stream_from_user(call);
+}
+
+/* The call has started; it is counted in that row. */
+static inline void call_count_start(struct grpc_call *call, struct meter_row *row)
+{
+    DCHECK(call->connection->feed_ns != 0);
+    meter_add(&row->started, 1);
+    call->row = row;
+    call->start_ns = call->connection->feed_ns;
+}
+
+static inline int64_t call_count_end(struct grpc_call *call, enum grpc_code code)
+{
+    return meter_count_end(call->connection->server->meter, call->row, call->start_ns, code);
+}
+
+/* The service is told of the end of a call that took that long, unless that is unremarkable.
+ * `status` is NULL if it has none, because it succeeded or the caller has left. */
+void call_report(struct grpc_call *call, int64_t duration_ns, enum grpc_code code,
+                 const struct grpc_status *status);
+
+/* How a call is counted whose caller has left; most do when their deadline passes. */
+static inline enum grpc_code call_left_code(const struct grpc_call *call)
+{
+    return call->connection->now_ms >= call->deadline_ms ? GRPC_DEADLINE_EXCEEDED : GRPC_CANCELLED;
 }
 
 /* Frees the gathered bytes of a message that is no longer needed. */

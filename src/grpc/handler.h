@@ -32,6 +32,8 @@ struct grpc_limits {
     int64_t max_age_ms;         /* of a connection, within 10 %, after which it is drained, so that
                                    clients find new servers; 0 = never */
     int64_t max_age_grace_ms;   /* for its calls to end then; 0 = any time */
+    int64_t slow_ns; /* from which on a unary call is slow; GRPC_NEVER_SLOW: none is. Below
+                                   GRPC_OWN_TIME_NS the clock is read for each call */
     struct http2_limits http2;
 };
 
@@ -46,12 +48,29 @@ struct grpc_job {
     void (*finish)(struct grpc_job *job, int64_t now_ms);
 };
 
+#define GRPC_NEVER_SLOW  INT64_MAX
+#define GRPC_OWN_TIME_NS 1000000
+
+/* How a call ends; all borrowed. */
+struct grpc_outcome {
+    const void *method;  /* NULL: it is unknown */
+    enum grpc_code code; /* GRPC_CANCELLED, GRPC_DEADLINE_EXCEEDED: also if the caller has left */
+    const char *reason;  /* of an error, for programs; NULL: there is none */
+    struct slice message;
+    bool is_slow;        /* a unary call that took at least limits.slow_ns, which is: */
+    int64_t duration_ns; /* without the time for which it waited for other calls, or its message */
+};
+
 /* The application that answers calls. Shared by all connections of a thread. */
 struct grpc_service {
     void *user;
     /* The method of the path (`/package.Service/Method`); NULL if it is unknown. */
     const void *(*find_method)(void *user, struct slice path);
     const char *unknown_method; /* the error message for an unknown path */
+    /* Under which number the calls of a method are counted, below `counted`; NULL stands for all
+     * unknown ones. NULL: all calls are counted together, as number 0. */
+    size_t (*number_of)(const void *method);
+    size_t counted;
     /*
      * A complete request, to be answered now or later with grpc_call_reply_begin() or
      * grpc_call_fail(). `message` is valid until on_batch_end returns.
@@ -70,6 +89,10 @@ struct grpc_service {
     const struct grpc_stream_method *(*stream_of)(const void *method);
     /* The status of a call that violated the protocol; `why` is the error message. */
     struct grpc_status (*status_of)(enum err err, const char *why);
+    /* A call ends that is slow, has failed, or whose caller has left after a long time; its user
+     * pointer and metadata are still what they were, unless it was failed before on_request. NULL:
+     * nobody wants to know. */
+    void (*on_outcome)(void *user, struct grpc_call *call, const struct grpc_outcome *outcome);
 };
 
 #endif

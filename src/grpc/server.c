@@ -6,11 +6,13 @@
 #include "grpc/server.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "grpc/call.h"
 #include "grpc/fields.h"
 #include "grpc/gunzip.h"
 #include "grpc/gzip.h"
+#include "grpc/metadata.h"
 #include "grpc/request.h"
 
 #include <stdio.h>
@@ -24,6 +26,7 @@ struct grpc_limits grpc_limits_for(size_t max_value, const struct http2_limits *
                                  .request_timeout_ms = GRPC_REQUEST_TIMEOUT_MS,
                                  .min_progress = GRPC_MIN_PROGRESS,
                                  .write_timeout_ms = http2->stall_timeout_ms,
+                                 .slow_ns = GRPC_NEVER_SLOW,
                                  .http2 = *http2};
     limits.max_unfinished = 2 * limits.max_message;
     /* Two of the largest answers may be queued before new requests are refused. */
@@ -117,15 +120,39 @@ void grpc_call_reply_chain(struct grpc_call *call, struct chain *reply)
     grpc_call_reply_end(call);
 }
 
-void grpc_call_reply_end(struct grpc_call *call)
+static inline void server_send_reply(struct grpc_call *call)
 {
     struct grpc_connection *connection = server_mark_answered(call);
     http2_answer_end(call_stream(call), grpc_ok_trailers, GRPC_OK_TRAILERS);
     call_tell_output(connection);
 }
 
+/* The slow path of grpc_call_reply_end(): a call that is not of its method's current run. Out of
+ * line, so that the other one keeps fewer registers. */
+static void __attribute__((noinline)) server_count_and_send(struct grpc_call *call)
+{
+    struct meter *meter = call->connection->server->meter;
+    int64_t duration_ns = meter_count_answer(meter, call->row, call->start_ns);
+    if (duration_ns >= 0)
+        call_report(call, duration_ns, GRPC_OK, NULL);
+    server_send_reply(call);
+}
+
+void grpc_call_reply_end(struct grpc_call *call)
+{
+    struct meter_row *row = call->row;
+    if (row->since_ns != call->start_ns) {
+        server_count_and_send(call);
+        return;
+    }
+    row->answered++;
+    server_send_reply(call);
+}
+
 void grpc_call_fail(struct grpc_call *call, const struct grpc_status *status)
 {
+    meter_add(&call->row->received, call->complete);
+    call_report(call, call_count_end(call, status->code), status->code, status);
     struct grpc_connection *connection = server_mark_answered(call);
     struct grpc_fields fields;
     grpc_fields_init(&fields, status);
@@ -180,6 +207,7 @@ void grpc_call_go_on(struct grpc_call *call)
     CHECK(call->state == CALL_WAITING);
     call->connection->unanswered++;
     call->state = CALL_SUBMITTED;
+    call->work_ns = clock_monotonic_ns();
 }
 
 bool grpc_call_is_waiting(const struct grpc_call *call)
@@ -197,9 +225,19 @@ const void *grpc_call_connection(const struct grpc_call *call)
     return call->connection;
 }
 
+void *grpc_call_connection_user(const struct grpc_call *call)
+{
+    return call->connection->user;
+}
+
 uint64_t grpc_call_max_reply(const struct grpc_call *call)
 {
     return call->max_reply;
+}
+
+const struct grpc_metadata *grpc_call_metadata(const struct grpc_call *call)
+{
+    return call->metadata;
 }
 
 struct blob *grpc_call_holder(const struct grpc_call *call)
@@ -238,12 +276,27 @@ static bool server_wants_gzip(const struct grpc_server *server, const struct grp
     return false;
 }
 
+/* Finds the method, NULL if it is unknown; the call has started. */
+static void server_find_method(struct grpc_call *call, struct slice path)
+{
+    struct grpc_server *server = call->connection->server;
+    const struct grpc_service *service = server->service;
+    call->method = service->find_method(service->user, path);
+    size_t number = service->number_of != NULL ? service->number_of(call->method) : 0;
+    CHECK(number < server->meter->count);
+    call_count_start(call, &server->meter->rows[number]);
+}
+
 /* True if the call is accepted; else it has been answered with an error. */
 static bool server_begin_call(struct grpc_call *call, const struct grpc_request *request)
 {
     const struct grpc_service *service = call->connection->server->service;
     bool is_gzip = slice_equal(request->encoding, SLICE_LITERAL("gzip"));
-    call->method = service->find_method(service->user, request->path);
+    const char *why;
+    server_find_method(call, request->path);
+    call->metadata = grpc_metadata_new(&request->rare, &why);
+    if (call->metadata != NULL && call->metadata->previous_attempts > 0)
+        meter_add(&call->row->retried, 1);
     if (call->method != NULL && service->stream_of != NULL)
         call->stream = service->stream_of(call->method);
     if (call->method == NULL)
@@ -256,6 +309,8 @@ static bool server_begin_call(struct grpc_call *call, const struct grpc_request 
         server_fail(call, ERR_BAD_ARGUMENT,
                     "keystore-max-reply-bytes is malformed; it is a positive decimal number, the "
                     "size in bytes of the largest message that the client accepts");
+    else if (why != NULL)
+        server_fail(call, ERR_BAD_ARGUMENT, why);
     else if (request->timeout_ms == 0)
         server_fail(call, ERR_DEADLINE, "the deadline had passed when the request arrived");
     else if (request->wish == GRPC_WISH_MALFORMED)
@@ -280,10 +335,11 @@ static bool server_begin_call(struct grpc_call *call, const struct grpc_request 
 static void server_remember(struct grpc_connection *connection, uint32_t block_id,
                             const struct grpc_call *call, const struct grpc_request *request)
 {
-    if (block_id != 0 && !request->expects_continue)
+    if (block_id != 0 && !request->expects_continue && request->rare.count == 0)
         connection->known[block_id % KNOWN_REQUESTS] =
             (struct known_request){.block_id = block_id,
                                    .method = call->method,
+                                   .row = call->row,
                                    .stream = call->stream,
                                    .timeout_ms = request->timeout_ms,
                                    .max_reply = request->max_reply,
@@ -301,6 +357,7 @@ static void server_on_request(void *user, struct http2_stream *stream,
     call->period_ms = connection->now_ms;
     if (request->block_id != 0 && known->block_id == request->block_id) {
         call->method = known->method;
+        call_count_start(call, known->row);
         server_set_deadline(call, known->timeout_ms);
         call->max_reply = known->max_reply;
         call->sends_gzip = known->sends_gzip;
@@ -340,10 +397,12 @@ static void server_on_oversized(void *user, struct http2_stream *stream,
              "the call's metadata is larger than %zu bytes (--max-header-size), counting 32 for "
              "each field; send less",
              connection->server->limits.http2.max_header_bytes);
-    if (grpc_request_content_type_valid(parsed.content_type))
-        server_fail(call, ERR_TOO_LARGE, why);
-    else
+    if (!grpc_request_content_type_valid(parsed.content_type)) {
         server_fail_http(call, "431");
+        return;
+    }
+    server_find_method(call, parsed.path);
+    server_fail(call, ERR_TOO_LARGE, why);
 }
 
 /* Copies the borrowed message before the bytes that hold it become invalid. */
@@ -383,6 +442,7 @@ static void server_take_data(struct grpc_call *call, struct slice data)
 {
     const char *why;
     size_t left;
+    call->work_ns = call->connection->feed_ns;
     bool had_place = grpc_message_space(&call->message, &left) != NULL;
     enum err err = call_gather(call, data, &why);
     if (err != ERR_NONE) {
@@ -469,21 +529,35 @@ static void server_on_end(void *user, struct http2_stream *stream)
         server_submit(call, err, why);
 }
 
+/* The stream of a call that has not been answered is gone. */
+static void __attribute__((noinline)) server_lose(struct grpc_call *call)
+{
+    struct grpc_connection *connection = call->connection;
+    const struct grpc_service *service = connection->server->service;
+    if (call->state == CALL_STREAMING)
+        return;
+    enum grpc_code code = call_left_code(call);
+    meter_add(&call->row->received, call->complete);
+    call_report(call, call_count_end(call, code), code, NULL);
+    connection->unanswered -= call->state == CALL_SUBMITTED;
+    if (call->state == CALL_SUBMITTED || call->state == CALL_WAITING)
+        service->on_cancel(service->user, call);
+}
+
 static void server_on_close(void *user, struct http2_stream *stream)
 {
     struct grpc_connection *connection = user;
     struct grpc_call *call = http2_stream_user(stream);
-    const struct grpc_service *service = connection->server->service;
     if (connection->borrower == call)
         connection->borrower = NULL;
-    if (call->state == CALL_SUBMITTED)
-        connection->unanswered--;
-    if (call->state == CALL_SUBMITTED || call->state == CALL_WAITING)
-        service->on_cancel(service->user, call);
+    if (call->state != CALL_ANSWERED)
+        server_lose(call);
     inflation_abandon(call);
     call_stream_close(call);
     server_unlink_submitted(call);
     call_drop_message(call);
+    if (call->metadata != NULL)
+        free(call->metadata);
 }
 
 static void server_on_feed_end(void *user)
@@ -535,6 +609,9 @@ struct grpc_server *grpc_server_new(const struct grpc_limits *limits,
 {
     struct grpc_server *server = mem_alloc(sizeof *server);
     *server = (struct grpc_server){.service = service, .limits = *limits};
+    server->meter = meter_new(service->number_of != NULL ? service->counted : 1);
+    server->meter->slow_ns = service->on_outcome != NULL ? limits->slow_ns : GRPC_NEVER_SLOW;
+    server->meter->takes_each = service->on_outcome != NULL && limits->slow_ns < GRPC_OWN_TIME_NS;
     server->http2 = http2_context_new(&limits->http2, &handler);
     return server;
 }
@@ -545,6 +622,7 @@ void grpc_server_free(struct grpc_server *server)
         return;
     http2_context_free(server->http2);
     gzip_free(server->gzip);
+    free(server->meter);
     free(server);
 }
 
@@ -574,9 +652,13 @@ bool grpc_connection_feed(struct grpc_connection *connection, struct slice bytes
                           int64_t now_ms)
 {
     DCHECK(!connection->feeding);
+    struct meter *meter = connection->server->meter;
     connection->now_ms = now_ms;
     connection->feeding = true;
+    connection->feed_ns = meter_begin_turn(meter);
     bool alive = http2_session_feed(connection->session, bytes, out, now_ms);
+    meter_end_turn(meter);
+    connection->feed_ns = 0;
     connection->feeding = false;
     return alive;
 }
@@ -589,9 +671,13 @@ size_t grpc_connection_place(struct grpc_connection *connection, struct iovec *p
 bool grpc_connection_feed_placed(struct grpc_connection *connection, size_t size, struct chain *out,
                                  int64_t now_ms)
 {
+    struct meter *meter = connection->server->meter;
     connection->now_ms = now_ms;
     connection->feeding = true;
+    connection->feed_ns = meter_begin_turn(meter);
     bool alive = http2_session_feed_placed(connection->session, size, out, now_ms);
+    meter_end_turn(meter);
+    connection->feed_ns = 0;
     connection->feeding = false;
     return alive;
 }
@@ -689,6 +775,21 @@ static struct grpc_compressed server_read_counts(const struct compression_counts
                                     .plain_bytes = atomic_load(&counts->plain_bytes)};
 }
 
+const struct meter *grpc_server_meter(const struct grpc_server *server)
+{
+    return server->meter;
+}
+
+void grpc_server_begin_turn(struct grpc_server *server)
+{
+    meter_begin_turn(server->meter);
+}
+
+void grpc_server_end_turn(struct grpc_server *server)
+{
+    meter_end_turn(server->meter);
+}
+
 struct grpc_counts grpc_server_counts(const struct grpc_server *server)
 {
     return (struct grpc_counts){.slow_requests = atomic_load(&server->slow_requests),
@@ -735,6 +836,7 @@ static void server_end_waits(struct grpc_connection *connection, const char *why
     connection->no_waiting = why;
     while (!http2_session_visit(connection->session, server_find_waiting, &call)) {
         service->on_cancel(service->user, call);
+        call->user = NULL;
         server_fail(call, ERR_STOPPING, why);
     }
 }

@@ -13,6 +13,7 @@
 struct grpc_connection;
 struct grpc_server;
 struct grpc_message;
+struct meter;
 struct blob;
 struct chain;
 
@@ -99,6 +100,12 @@ struct grpc_counts grpc_server_counts(const struct grpc_server *server);
 
 /* Adds those of another server. */
 void grpc_counts_add(struct grpc_counts *sum, const struct grpc_counts *counts);
+/* How many calls there were, see meter.h. Any thread may read it. */
+const struct meter *grpc_server_meter(const struct grpc_server *server);
+
+/* Around answers to several calls outside of a feed, which then share one reading of the clock. */
+void grpc_server_begin_turn(struct grpc_server *server);
+void grpc_server_end_turn(struct grpc_server *server);
 
 /* The client has shut down its side and may be gone: ends the calls that wait (grpc_call_wait()).
  * Output is to be pulled. */
@@ -129,6 +136,9 @@ bool grpc_call_is_waiting(const struct grpc_call *call);
 int64_t grpc_call_deadline_ms(const struct grpc_call *call);
 /* Identifies the connection of the call, to compare with those of others. */
 const void *grpc_call_connection(const struct grpc_call *call);
+
+/* The `user` of grpc_connection_new(). */
+void *grpc_call_connection_user(const struct grpc_call *call);
 
 /* The largest reply message that the client accepts, in bytes (keystore-max-reply-bytes). */
 uint64_t grpc_call_max_reply(const struct grpc_call *call);

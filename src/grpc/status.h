@@ -29,6 +29,7 @@ enum grpc_code {
     GRPC_UNAVAILABLE = 14,
     GRPC_DATA_LOSS = 15,
     GRPC_UNAUTHENTICATED = 16,
+    GRPC_CODES, /* how many there are */
 };
 
 /* Bytes of the message that are sent, at most: with percent-encoding and in the details, all fields

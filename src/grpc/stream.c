@@ -11,16 +11,17 @@
 #include <stdlib.h>
 
 struct stream_state {
-    bool begun;         /* the reply's headers are sent */
-    bool draining;      /* on_drain was called */
-    bool holding;       /* grpc_stream_hold() */
-    bool *gone;         /* set when the call is closed; NULL: nobody asks */
-    struct chain *body; /* of the reply, within on_room */
-    int64_t unread_ms;  /* monotonic: since when replies wait for the stream's window; 0: they do
+    bool begun;          /* the reply's headers are sent */
+    bool draining;       /* on_drain was called */
+    bool holding;        /* grpc_stream_hold() */
+    bool *gone;          /* set when the call is closed; NULL: nobody asks */
+    enum grpc_code code; /* when it has ended */
+    struct chain *body;  /* of the reply, within on_room */
+    int64_t unread_ms;   /* monotonic: since when replies wait for the stream's window; 0: they do
                            not. Of that period: */
-    size_t unread;      /* bytes that waited at its start, */
-    uint64_t taken;     /* and that had been sent before */
-    bool has_error;     /* the trailers are: */
+    size_t unread;       /* bytes that waited at its start, */
+    uint64_t taken;      /* and that had been sent before */
+    bool has_error;      /* the trailers are: */
     struct grpc_fields error;
 };
 
@@ -41,8 +42,11 @@ void call_stream_close(struct grpc_call *call)
 {
     if (call->streaming == NULL)
         return;
-    if (call->state == CALL_STREAMING)
+    if (call->state == CALL_STREAMING) {
+        call->streaming->code = call_left_code(call);
         call->stream->on_cancel(stream_service(call), call);
+    }
+    call_count_end(call, call->streaming->code);
     if (call->streaming->has_error)
         grpc_fields_deinit(&call->streaming->error);
     if (call->streaming->gone != NULL)
@@ -50,6 +54,13 @@ void call_stream_close(struct grpc_call *call)
     free(call->streaming);
     call->streaming = NULL;
     atomic_fetch_sub_explicit(&call->connection->server->streams_open, 1, memory_order_relaxed);
+}
+
+/* It is counted later, when its replies have been passed on. */
+static void stream_report(struct grpc_call *call, const struct grpc_status *status)
+{
+    int64_t duration_ns = meter_duration(call->connection->server->meter, call->start_ns);
+    call_report(call, duration_ns, status->code, status);
 }
 
 /* ---- the caller's messages ---- */
@@ -66,6 +77,8 @@ static void stream_fail(struct grpc_call *call, enum err err, const char *why)
     if (call->state == CALL_STREAMING)
         call->stream->on_cancel(stream_service(call), call);
     call->state = CALL_ANSWERED;
+    call->streaming->code = status.code;
+    stream_report(call, &status);
     if (call->streaming->begun && http2_stream_parked(call_stream(call), &taken) > 0)
         stream_break_off(call, &status);
     else
@@ -115,6 +128,7 @@ static bool stream_deliver(struct grpc_call *call, struct slice message)
 {
     bool gone = false;
     call->streaming->gone = &gone;
+    meter_add(&call->row->received, 1);
     call->stream->on_message(stream_service(call), call, message);
     if (!gone)
         call->streaming->gone = NULL;
@@ -395,6 +409,7 @@ struct chain *grpc_stream_write(struct grpc_call *call, size_t size)
 {
     struct chain *body = call->streaming->body;
     CHECK(body != NULL && call->state == CALL_STREAMING);
+    meter_add(&call->row->sent, 1);
     grpc_message_write_prefix(chain_append(body, GRPC_PREFIX_SIZE), size);
     return body;
 }
@@ -440,6 +455,9 @@ void grpc_stream_end(struct grpc_call *call, const struct grpc_status *status)
     struct grpc_connection *connection = call->connection;
     CHECK(call->state == CALL_STREAMING);
     call->state = CALL_ANSWERED;
+    call->streaming->code = status == NULL ? GRPC_OK : status->code;
+    if (status != NULL)
+        stream_report(call, status);
     if (status == NULL)
         stream_end_well(call);
     else

@@ -257,6 +257,11 @@ void connection_flush_waiting(struct net_shared *shared)
     }
 }
 
+void net_connection_print_peer(const struct net_connection *connection, char text[NET_PEER_TEXT])
+{
+    net_peer_print(&connection->peer, text);
+}
+
 void net_connection_flush(struct net_connection *connection)
 {
     struct net_shared *shared = connection->shared;

@@ -6,6 +6,7 @@
 #include "base/activity.h"
 #include "base/chain.h"
 #include "base/closing.h"
+#include "net/peer.h"
 
 /* The most pieces that a protocol may scatter a read into. */
 #define NET_MAX_PIECES 34
@@ -99,5 +100,8 @@ enum net_purpose net_connection_purpose(const struct net_connection *connection)
 /* To be called on the loop's thread when a session has output outside feed(); also allowed while
  * another one is being fed. */
 void net_connection_flush(struct net_connection *connection);
+
+/* Who the peer is, as net_peer_print(). */
+void net_connection_print_peer(const struct net_connection *connection, char text[NET_PEER_TEXT]);
 
 #endif

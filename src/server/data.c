@@ -2,6 +2,7 @@
 #include "server/data.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "engine/embedded.h"
 #include "journal/fs/posix.h"
 #include "server/options.h"
@@ -18,7 +19,7 @@
 
 static bool data_print_error(const char *why)
 {
-    fprintf(stderr, "keystore-server: %s\n", why);
+    log_fatal("keystore-server", "%s", why);
     return false;
 }
 

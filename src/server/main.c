@@ -24,6 +24,8 @@
 #include "service/health.h"
 #include "service/offload.h"
 #include "service/protoset.h"
+#include "service/service_options.h"
+#include "service/slowlog.h"
 #include "service/status.h"
 #include "service/streams/channels.h"
 #include "store/store.h"
@@ -50,6 +52,9 @@ struct server {
     struct channels *channels;
     struct protoset *protoset; /* NULL: reflection is off */
     struct health health;
+    struct slowlog *slowlog;
+    const struct meter **meters; /* of the workers, for: */
+    struct service_meters all_meters;
     struct worker **workers;
     struct report report;
     struct data data;
@@ -120,14 +125,14 @@ static bool server_listen(struct server *server, struct net_address *address, in
     free(descriptors);
     if (result == 0)
         return true;
-    fprintf(stderr, "keystore-server: cannot listen on %s: %s%s%s\n", address->text,
-            result == -EADDRINUSE ? "the address is in use by another server; stop that one or "
-                                    "choose another with "
-                                  : strerror(-result),
-            result != -EADDRINUSE   ? ""
-            : purpose == NET_PROBES ? "--health-listen"
-                                    : "--listen",
-            shortage_advice(result));
+    log_fatal("keystore-server", "cannot listen on %s: %s%s%s", address->text,
+              result == -EADDRINUSE ? "the address is in use by another server; stop that one or "
+                                      "choose another with "
+                                    : strerror(-result),
+              result != -EADDRINUSE   ? ""
+              : purpose == NET_PROBES ? "--health-listen"
+                                      : "--listen",
+              shortage_advice(result));
     return false;
 }
 
@@ -158,8 +163,8 @@ static void server_announce(const struct net_address *address)
 static bool server_print_refusal(const char *what)
 {
     int error = errno;
-    fprintf(stderr, "keystore-server: cannot make %s: %s%s, or use fewer --threads\n", what,
-            strerror(error), shortage_advice(error));
+    log_fatal("keystore-server", "cannot make %s: %s%s, or use fewer --threads", what,
+              strerror(error), shortage_advice(error));
     return false;
 }
 
@@ -175,11 +180,14 @@ static bool server_make_workers(struct server *server)
     if (config->reflection != REFLECTION_OFF)
         server->protoset = protoset_new(config->reflection == REFLECTION_TEXT);
     health_init(&server->health, server->engine, config->reflection != REFLECTION_OFF);
+    server->slowlog = slowlog_new(config->slow_log_max_len);
+    server->meters = mem_alloc(config->threads * sizeof *server->meters);
     report_init(&server->report);
     server->report.config = config;
     server->report.store = embedded_store(server->engine);
     server->report.admission = server->admission;
     server->report.offload = server->offload;
+    server->report.slowlog = server->slowlog;
     server->report.channels = server->channels;
     server->report.data = &server->data;
     struct worker_options options = {.config = config,
@@ -191,12 +199,16 @@ static bool server_make_workers(struct server *server)
                                      .protoset = server->protoset,
                                      .health = &server->health,
                                      .opening = &server->opening,
+                                     .meters = &server->all_meters,
+                                     .slowlog = server->slowlog,
                                      .info = &server->report.info};
     for (unsigned i = 0; i < config->threads; i++) {
         server->workers[i] = worker_new(&options, i);
         if (server->workers[i] == NULL)
             return server_print_refusal("an event loop");
+        server->meters[i] = worker_meter(server->workers[i]);
     }
+    server->all_meters = (struct service_meters){server->meters, config->threads};
     server->report.workers = server->workers;
     return true;
 }
@@ -222,10 +234,10 @@ static bool server_cap_connections(struct server *server)
     uint64_t spare = config->has_health_listen ? NET_PROBE_CONNECTIONS : 0;
     most = most > spare ? most - spare : 0;
     if (most == 0) {
-        fprintf(stderr,
-                "keystore-server: the limit of open files, %" PRIu64 ", leaves none for clients; "
-                "raise it (ulimit -n), or use fewer --threads\n",
-                limit);
+        log_fatal("keystore-server",
+                  "the limit of open files, %" PRIu64 ", leaves none for clients; "
+                  "raise it (ulimit -n), or use fewer --threads",
+                  limit);
         return false;
     }
     if (most >= config->max_connections)
@@ -385,6 +397,8 @@ static bool server_stop(struct server *server)
     for (unsigned i = 0; i < server->config.threads; i++)
         worker_free(server->workers[i]);
     free(server->workers);
+    free(server->meters);
+    slowlog_free(server->slowlog);
     offload_free(server->offload);
     channels_free(server->channels);
     protoset_free(server->protoset);
@@ -437,6 +451,7 @@ int main(int argc, char **argv)
     }
     sigset_t signals;
     log_set_level(server.config.log_level);
+    log_set_format(server.config.log_format);
     if (!server_take_sockets(&server))
         return 1;
     hints_give(&server.config, server_on_hint, NULL);
@@ -445,11 +460,10 @@ int main(int argc, char **argv)
     server_tune_malloc();
     net_loop_use_reserve();
     if (!reserve_take()) {
-        fprintf(
-            stderr,
-            "keystore-server: the system refuses the %zu MiB of addresses that are reserved for "
-            "when memory runs out; raise the limit (ulimit -v)\n",
-            RESERVE_BYTES / 1024 / 1024);
+        log_fatal("keystore-server",
+                  "the system refuses the %zu MiB of addresses that are reserved for "
+                  "when memory runs out; raise the limit (ulimit -v)",
+                  RESERVE_BYTES / 1024 / 1024);
         return 1;
     }
     server_block_signals(&signals);

@@ -16,6 +16,8 @@ enum option_type {
     TYPE_LISTEN,
     TYPE_HEALTH_LISTEN,
     TYPE_LOG_LEVEL,
+    TYPE_LOG_FORMAT,
+    TYPE_SLOW, /* slow_log_us */
     TYPE_REFLECTION,
     TYPE_COMPRESS,
     TYPE_POLICY, /* enum store_policy */
@@ -126,6 +128,19 @@ static const struct setting settings[] = {
      1,
      "a switch"},
     {{0, "log-level", "LEVEL", "error, warning, info or debug (info)"}, .type = TYPE_LOG_LEVEL},
+    {{0, "log-format", "FORMAT",
+      "of the lines on standard error: text, or for programs logfmt or json (text)"},
+     .type = TYPE_LOG_FORMAT},
+    {{0, "slow-log-us", "MICROSECONDS",
+      "time from which a call is slow: SlowLog lists it, and a line is logged; 0: every call, off: "
+      "none (10000)"},
+     .type = TYPE_SLOW},
+    {{0, "slow-log-max-len", "N", "number of slow calls that SlowLog keeps (128)"},
+     TYPE_COUNT,
+     AT(slow_log_max_len),
+     0,
+     100000,
+     "a number of calls"},
     {{0, "reflection", "HOW",
       "whether tools such as grpcurl can ask for the API: on, off, or text, which shows keys and "
       "values as text instead of base64 (on)"},
@@ -317,6 +332,8 @@ void options_fill_defaults(struct config *config)
                               .max_connections = 50000,
                               .request_timeout_ms = GRPC_REQUEST_TIMEOUT_MS,
                               .log_level = LOG_INFO,
+                              .slow_log_us = 10000,
+                              .slow_log_max_len = 128,
                               .http2 = http2_default_limits,
                               .net = net_default_limits};
 }
@@ -389,6 +406,20 @@ static bool options_set_compress(struct config *config, const char *value, const
     }
     *why = "must be asked, always or never";
     return false;
+}
+
+static bool options_set_slow(struct config *config, const char *value, const char **why)
+{
+    uint64_t us;
+    *why = "must be a number of microseconds, 0 to 3600000000, or off";
+    if (strcmp(value, "off") == 0 || strcmp(value, "-1") == 0) { /* Redis writes -1 */
+        config->slow_log_us = CONFIG_SLOW_LOG_OFF;
+        return true;
+    }
+    if (!values_parse_number(value, 0, UINT64_C(3600000000), &us))
+        return false;
+    config->slow_log_us = (int64_t)us;
+    return true;
 }
 
 static const char *const durabilities[] = {
@@ -537,6 +568,11 @@ static bool options_set_value(size_t row, struct config *config, const char *val
         return options_set_reflection(config, value, why);
     case TYPE_COMPRESS:
         return options_set_compress(config, value, why);
+    case TYPE_LOG_FORMAT:
+        *why = "must be text, logfmt or json";
+        return log_format_parse(value, &config->log_format);
+    case TYPE_SLOW:
+        return options_set_slow(config, value, why);
     case TYPE_LOG_LEVEL:
         *why = "must be error, warning, info or debug";
         return log_level_parse(value, &config->log_level);

@@ -14,6 +14,7 @@
 #include "server/options.h"
 #include "server/worker.h"
 #include "service/offload.h"
+#include "service/slowlog.h"
 #include "service/status.h"
 #include "service/streams/channels.h"
 #include "store/store.h"
@@ -163,6 +164,8 @@ static void report_write_stats(void *user, struct info_writer *writer)
              report->offload != NULL ? offload_count(report->offload) : 0);
     info_put(writer, "accepting_pauses", "%" PRIu64, counts.pauses);
     info_put(writer, "total_commands_processed", "%" PRIu64, report_count_commands(report));
+    info_put(writer, "slow_calls", "%" PRIu64,
+             report->slowlog != NULL ? slowlog_total(report->slowlog) : 0);
     info_put(writer, "expired_keys", "%" PRIu64, stats.expired_keys);
     info_put(writer, "evicted_keys", "%" PRIu64, stats.evicted_keys);
     struct channels_counts channels = report_count_channels(report);

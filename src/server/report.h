@@ -9,6 +9,7 @@ struct channels;
 struct data;
 struct net_admission;
 struct offload;
+struct slowlog;
 struct store;
 struct worker;
 
@@ -21,6 +22,7 @@ struct report {
     struct data *data;
     const struct offload *offload; /* NULL: there is none yet */
     struct channels *channels;     /* the same */
+    struct slowlog *slowlog;       /* the same */
     struct worker **workers;       /* config->threads; NULL: there are none yet */
     int64_t started_ms;            /* monotonic */
 };

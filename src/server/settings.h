@@ -16,6 +16,8 @@
 /* Bytes of a path with its terminating zero. */
 #define CONFIG_MAX_PATH 1024
 
+#define CONFIG_SLOW_LOG_OFF INT64_MAX
+
 /* How the server describes its API to tools. */
 enum reflection { REFLECTION_ON, REFLECTION_OFF, REFLECTION_TEXT };
 
@@ -43,6 +45,9 @@ struct config {
     bool has_rules; /* journal.rules were set, perhaps to none */
     uint64_t given; /* a bit for each row of options.h that was set, even to its default */
     enum log_level log_level;
+    enum log_format log_format;
+    int64_t slow_log_us; /* calls of at least that are slow; CONFIG_SLOW_LOG_OFF: none is */
+    uint32_t slow_log_max_len;
     enum reflection reflection;
     struct http2_limits http2;
     struct net_limits net;

@@ -1,6 +1,8 @@
 /* Notifications are datagrams; one that cannot be sent is no reason to stop serving. */
 #include "server/systemd.h"
 
+#include "base/log.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,10 +21,10 @@ static bool systemd_describe(int descriptor, struct net_address *address)
         getsockname(descriptor, (struct sockaddr *)&address->socket, &address->size) == 0 &&
         net_address_name(address))
         return true;
-    fprintf(stderr,
-            "keystore-server: descriptor %d, passed by the service manager, is not a listening "
-            "TCP or unix socket; see ListenStream= in systemd.socket(5)\n",
-            descriptor);
+    log_fatal("keystore-server",
+              "descriptor %d, passed by the service manager, is not a listening "
+              "TCP or unix socket; see ListenStream= in systemd.socket(5)",
+              descriptor);
     return false;
 }
 
@@ -30,15 +32,15 @@ int systemd_take_sockets(int *descriptors, struct net_address *addresses, size_t
 {
     int count = sd_listen_fds(1);
     if (count < 0) {
-        fprintf(stderr, "keystore-server: LISTEN_FDS, set by the service manager: %s\n",
-                strerror(-count));
+        log_fatal("keystore-server", "LISTEN_FDS, set by the service manager: %s",
+                  strerror(-count));
         return -1;
     }
     if ((size_t)count > max) {
-        fprintf(stderr,
-                "keystore-server: the service manager passes %d sockets; the server listens on at "
-                "most %zu addresses\n",
-                count, max);
+        log_fatal("keystore-server",
+                  "the service manager passes %d sockets; the server listens on at "
+                  "most %zu addresses",
+                  count, max);
         return -1;
     }
     for (int i = 0; i < count; i++) {

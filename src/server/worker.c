@@ -163,8 +163,10 @@ static void worker_set_alarm(void *user, int64_t at_ms)
 static void worker_on_wake(void *user)
 {
     struct worker *worker = user;
+    grpc_server_begin_turn(worker->grpc);
     engine_complete(worker->engine, worker->index);
     service_resume(worker->service);
+    grpc_server_end_turn(worker->grpc);
     activity_limit(&worker->activity);
 }
 
@@ -211,6 +213,13 @@ static struct net_protocol worker_protocol(struct worker *worker)
                                  .drain = worker_drain};
 }
 
+_Static_assert(SERVICE_PEER_TEXT == NET_PEER_TEXT, "the service has room for the loop's names");
+
+static void worker_print_peer(const void *connection, char text[SERVICE_PEER_TEXT])
+{
+    net_connection_print_peer(connection, text);
+}
+
 static struct grpc_limits worker_grpc_limits(const struct config *config)
 {
     struct http2_limits http2 = config->http2;
@@ -224,6 +233,8 @@ static struct grpc_limits worker_grpc_limits(const struct config *config)
     limits.compress = config->compress_replies;
     limits.max_age_ms = config->max_age_ms;
     limits.max_age_grace_ms = config->max_age_grace_ms;
+    limits.slow_ns =
+        config->slow_log_us == CONFIG_SLOW_LOG_OFF ? GRPC_NEVER_SLOW : config->slow_log_us * 1000;
     return limits;
 }
 
@@ -260,6 +271,9 @@ struct worker *worker_new(const struct worker_options *options, unsigned index)
                                                             .channels = options->channels,
                                                             .protoset = options->protoset,
                                                             .health = options->health,
+                                                            .meters = options->meters,
+                                                            .slowlog = options->slowlog,
+                                                            .print_peer = worker_print_peer,
                                                             .max_value = config->max_value,
                                                             .max_answer = limits.max_message});
     worker->grpc = grpc_server_new(&limits, service_grpc(worker->service));
@@ -324,6 +338,11 @@ uint64_t worker_commands(const struct worker *worker)
 uint64_t worker_blocked(const struct worker *worker)
 {
     return service_blocked(worker->service);
+}
+
+const struct meter *worker_meter(const struct worker *worker)
+{
+    return grpc_server_meter(worker->grpc);
 }
 
 struct grpc_counts worker_counts(const struct worker *worker)

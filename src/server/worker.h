@@ -11,7 +11,10 @@ struct engine;
 struct health;
 struct info_source;
 struct offload;
+struct meter;
 struct net_admission;
+struct service_meters;
+struct slowlog;
 struct worker;
 
 /* What the workers of a server share, borrowed for their lives. */
@@ -23,8 +26,10 @@ struct worker_options {
     struct offload *offload;   /* NULL: a worker itself does what takes long */
     struct channels *channels; /* NULL: Publish and Subscribe are not served */
     const struct info_source *info;
-    const struct protoset *protoset; /* of the API, for reflection; NULL: it is off */
-    const struct health *health;     /* NULL: health checks are not served */
+    const struct service_meters *meters; /* of all workers, see service_options.h */
+    struct slowlog *slowlog;             /* the same */
+    const struct protoset *protoset;     /* of the API, for reflection; NULL: it is off */
+    const struct health *health;         /* NULL: health checks are not served */
     struct opening
         *opening; /* accepts nothing before it is open, or OPENING_HOLD_MS; may be NULL */
 };
@@ -56,6 +61,9 @@ uint64_t worker_blocked(const struct worker *worker);
 
 /* Calls and connections refused or ended so far; any thread may ask. */
 struct grpc_counts worker_counts(const struct worker *worker);
+
+/* The calls of each method, numbered as in service/route.h; any thread may read it. */
+const struct meter *worker_meter(const struct worker *worker);
 
 /* Waits for the thread of a worker after worker_stop(). NULL is allowed. */
 void worker_join(struct worker *worker);

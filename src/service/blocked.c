@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/container.h"
 #include "base/mem.h"
+#include "service/notable.h"
 #include "service/request.h"
 
 #include <stdlib.h>
@@ -69,8 +70,7 @@ static void blocked_try(struct blocked *blocked)
     enum err err = service_make_op(request, &origin, &why);
     if (err != ERR_NONE) {
         blocked_end(blocked, request);
-        service_fail(request, err, why);
-        service_recycle(request);
+        service_refuse(request, err, why);
         return;
     }
     request->task.op.move.take->waiter = &blocked->waiter.waiter;
@@ -106,6 +106,7 @@ static void blocked_on_time(struct timer *timer)
     request->method = blocked->method;
     blocked_end(blocked, request);
     request->task.result = (struct op_result){0}; /* nothing was found */
+    notable_note_nothing(request);
     if (until_deadline)
         request->task.result =
             (struct op_result){.err = ERR_DEADLINE,

@@ -6,6 +6,7 @@
 #include "grpc/server.h"
 #include "service/decode.h"
 #include "service/error_text.h"
+#include "service/service_options.h"
 #include "service/wire.h"
 
 #include <mini_redis.pb-c.h>
@@ -145,4 +146,10 @@ enum err info_answer(const struct info_source *source, struct slice message, str
     }
     info_put_reply(writer.first, reply);
     return ERR_NONE;
+}
+
+enum err info_report(const struct service_options *options, struct slice message,
+                     struct arena *arena, struct chain *reply, const char **why)
+{
+    return info_answer(options->info, message, arena, reply, why);
 }

@@ -11,6 +11,7 @@
 
 struct chain;
 struct info_writer;
+struct service_options;
 
 /* A section. write() calls info_put() for each of its fields, on any thread. */
 struct info_section {
@@ -38,5 +39,9 @@ void info_put(struct info_writer *writer, const char *name, const char *format, 
  */
 enum err info_answer(const struct info_source *source, struct slice message, struct arena *arena,
                      struct chain *reply, const char **why) __attribute__((warn_unused_result));
+
+/* The same for a service. */
+enum err info_report(const struct service_options *options, struct slice message,
+                     struct arena *arena, struct chain *reply, const char **why);
 
 #endif

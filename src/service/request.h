@@ -30,6 +30,28 @@ enum request_state {
     REQUEST_OFFLOADED, /* owned by another thread */
 };
 
+/* Bytes of a key that the slow log shows. */
+#define NOTE_MAX_KEY 64
+
+/* How much of a note is taken. */
+enum note_state {
+    NOTE_NONE,
+    NOTE_KEY, /* the key and its size; the rest is read from the operation when the call ends */
+    NOTE_ALL,
+};
+
+/* What the slow log says about a request. It is taken before the bytes of the message are gone. */
+struct request_note {
+    enum note_state state;
+    bool waited_for_disk; /* the engine has answered later */
+    bool offloaded;
+    uint32_t db;
+    uint32_t key_size; /* of the first key, which is cut to NOTE_MAX_KEY */
+    uint8_t key[NOTE_MAX_KEY];
+    size_t keys, elements;
+    size_t request_bytes, reply_bytes; /* reply_bytes is set if another thread encodes it */
+};
+
 struct request {
     struct engine_task task; /* first: on_done finds the request by it */
     struct arena arena;
@@ -39,6 +61,7 @@ struct request {
     enum request_state state;
     bool is_detached;                /* what follows is in use, and must be released */
     struct request *next, *previous; /* while it is unused or held */
+    struct request_note note;
 
     struct grpc_message message; /* taken over from the call */
     uint64_t max_reply;
@@ -85,6 +108,9 @@ void service_detach(struct request *request);
 
 /* Answers the call with an error; the request is to be recycled. */
 void service_fail(struct request *request, enum err err, const char *why);
+
+/* The same of one whose operation could not be made; recycles it. */
+void service_refuse(struct request *request, enum err err, const char *why);
 
 /* Sends the engine's answer and recycles the request. */
 void service_answer(struct request *request);

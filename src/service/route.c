@@ -1,6 +1,7 @@
 /* The router. Only exact matches, so that no variant of a path escapes a later check. */
 #include "service/route.h"
 
+#include "base/check.h"
 #include "service/streams/backup.h"
 #include "service/streams/consume.h"
 #include "service/streams/health_watch.h"
@@ -13,6 +14,8 @@
 
 #include <mini_redis.pb-c.h>
 
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
 static const struct method methods[OP_COUNT] = {
 #define OPERATION(kind_, method, request, reply, access, category, keys, apply, ...)               \
     {.name = SLICE_LITERAL(#method),                                                               \
@@ -23,45 +26,56 @@ static const struct method methods[OP_COUNT] = {
 #undef OPERATION
 };
 
-/* A method whose calls stream. */
-#define STREAM(name_, method)                                                                      \
+/* A method whose calls stream; shape is SERVER_STREAM or BIDI_STREAM. */
+#define STREAM(name_, method, shape_)                                                              \
     {                                                                                              \
-        .name = SLICE_LITERAL(name_), .type = METHOD_STREAM, .kind = OP_COUNT, .stream = &(method) \
+        .name = SLICE_LITERAL(name_), .type = METHOD_STREAM, .kind = OP_COUNT,                     \
+        .stream = &(method), .shape = (shape_)                                                     \
+    }
+#define SERVER_STREAM "server_stream"
+#define BIDI_STREAM   "bidi_stream"
+
+/* A method about the server. */
+#define REPORT(name_, report_)                                                                     \
+    {                                                                                              \
+        .name = SLICE_LITERAL(name_), .type = METHOD_INFO, .kind = OP_COUNT, .report = (report_)   \
     }
 
 /* Methods for administrators that are no operations. */
 static const struct method others[] = {
-    {.name = SLICE_LITERAL("Info"), .type = METHOD_INFO, .kind = OP_COUNT},
+    REPORT("Info", REPORT_INFO),
+    REPORT("Latency", REPORT_LATENCY),
+    REPORT("SlowLog", REPORT_SLOW_LOG),
     {.name = SLICE_LITERAL("Save"),
      .type = METHOD_SAVE,
      .kind = OP_COUNT,
      .encoder = &encode_status},
-    STREAM("Backup", backup_method),
+    STREAM("Backup", backup_method, SERVER_STREAM),
 };
 
 /* Streams, and what belongs to them. */
 static const struct method streams[] = {
-    STREAM("Consume", consume_method),
-    STREAM("Pipeline", pipeline_method),
-    STREAM("Scan", scan_method),
-    STREAM("StreamList", stream_list_method),
-    STREAM("Watch", watch_method),
+    STREAM("Consume", consume_method, BIDI_STREAM),
+    STREAM("Pipeline", pipeline_method, BIDI_STREAM),
+    STREAM("Scan", scan_method, SERVER_STREAM),
+    STREAM("StreamList", stream_list_method, SERVER_STREAM),
+    STREAM("Watch", watch_method, SERVER_STREAM),
     {.name = SLICE_LITERAL("Publish"),
      .type = METHOD_PUBLISH,
      .kind = OP_COUNT,
      .encoder = &encode_status},
-    STREAM("Subscribe", subscribe_method),
+    STREAM("Subscribe", subscribe_method, SERVER_STREAM),
 };
 
 /* Under both names of the service. */
 static const struct method reflection[] = {
-    STREAM("ServerReflectionInfo", reflection_method),
+    STREAM("ServerReflectionInfo", reflection_method, BIDI_STREAM),
 };
 
 static const struct method health[] = {
     {.name = SLICE_LITERAL("Check"), .type = METHOD_HEALTH_CHECK, .kind = OP_COUNT},
     {.name = SLICE_LITERAL("List"), .type = METHOD_HEALTH_LIST, .kind = OP_COUNT},
-    STREAM("Watch", health_watch_method),
+    STREAM("Watch", health_watch_method, SERVER_STREAM),
 };
 
 #define HEALTH_PREFIX SLICE_LITERAL("/grpc.health.v1.Health/")
@@ -75,8 +89,6 @@ static const struct method *route_find_op(struct slice name, bool admin)
     }
     return NULL;
 }
-
-#define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
 const struct method *route_find(struct slice path)
 {
@@ -112,4 +124,81 @@ const struct method *route_find(struct slice path)
 const struct method *route_find_health(struct slice path)
 {
     return slice_starts_with(path, HEALTH_PREFIX) ? route_find(path) : NULL;
+}
+
+/* ---- numbers ---- */
+
+/* All methods, in the order of their numbers. One that several services have is listed once. */
+static const struct {
+    const struct method *methods;
+    size_t count;
+    const char *service; /* NULL: of operations, which are of two services */
+} tables[] = {
+    {methods, OP_COUNT, NULL},
+    {others, COUNT(others), "keystore.v1.KeyStoreAdmin"},
+    {streams, COUNT(streams), "keystore.v1.KeyStore"},
+    {reflection, COUNT(reflection), "grpc.reflection.v1.ServerReflection"},
+    {health, COUNT(health), "grpc.health.v1.Health"},
+};
+
+#define UNKNOWN_METHOD                                                                             \
+    (COUNT(methods) + COUNT(others) + COUNT(streams) + COUNT(reflection) +                         \
+     COUNT(health)) /* the last number */
+
+size_t route_method_count(void)
+{
+    return UNKNOWN_METHOD + 1;
+}
+
+size_t route_method_number(const struct method *method)
+{
+    size_t first = 0;
+    if (method == NULL)
+        return UNKNOWN_METHOD;
+    for (size_t i = 0; i < COUNT(tables); i++) {
+        for (size_t m = 0; m < tables[i].count; m++)
+            if (&tables[i].methods[m] == method)
+                return first + m;
+        first += tables[i].count;
+    }
+    CHECK_NEVER("a method of none of the tables");
+}
+
+/* The table and the method of a number; NULL: it stands for unknown ones. */
+static const struct method *route_method(size_t number, const char **service)
+{
+    CHECK(number <= UNKNOWN_METHOD);
+    *service = "";
+    for (size_t i = 0; i < COUNT(tables); i++) {
+        if (number < tables[i].count) {
+            *service = tables[i].service;
+            return &tables[i].methods[number];
+        }
+        number -= tables[i].count;
+    }
+    return NULL;
+}
+
+const char *route_method_name(size_t number)
+{
+    const char *service;
+    const struct method *method = route_method(number, &service);
+    return method != NULL ? (const char *)method->name.data : "unknown"; /* a literal */
+}
+
+const char *route_method_service(size_t number)
+{
+    const char *service;
+    const struct method *method = route_method(number, &service);
+    if (service != NULL)
+        return service;
+    bool is_admin = op_info(method->kind)->category == OP_CATEGORY_ADMIN;
+    return is_admin ? "keystore.v1.KeyStoreAdmin" : "keystore.v1.KeyStore";
+}
+
+const char *route_method_type(size_t number)
+{
+    const char *service;
+    const struct method *method = route_method(number, &service);
+    return method != NULL && method->shape != NULL ? method->shape : "unary";
 }

@@ -15,6 +15,9 @@ enum method_type {
     METHOD_STREAM, /* a call with streams of messages; has no codec */
 };
 
+/* What a METHOD_INFO is about. */
+enum method_report { REPORT_INFO, REPORT_LATENCY, REPORT_SLOW_LOG };
+
 struct method {
     struct slice name;
     enum method_type type;
@@ -22,6 +25,8 @@ struct method {
     struct decoder decoder;
     const struct encoder *encoder;
     const struct grpc_stream_method *stream; /* of METHOD_STREAM, else NULL */
+    enum method_report report;               /* of METHOD_INFO */
+    const char *shape;                       /* of METHOD_STREAM, as route_method_type() */
 };
 
 /*
@@ -33,5 +38,19 @@ const struct method *route_find(struct slice path);
 
 /* The same, but only of grpc.health.v1. */
 const struct method *route_find_health(struct slice path);
+/*
+ * Methods have numbers, for those who count their calls (grpc/meter.h): below route_method_count(),
+ * without gaps. The last one stands for all unknown methods; its name is "unknown", its service "".
+ */
+size_t route_method_count(void);
+
+/* NULL: an unknown one. */
+size_t route_method_number(const struct method *method);
+
+/* Of the method with that number; static memory. */
+const char *route_method_name(size_t number);
+const char *route_method_service(size_t number); /* in full, such as "keystore.v1.KeyStore" */
+const char *route_method_type(size_t number);    /* "unary", "client_stream", "server_stream" or
+                                                 "bidi_stream" */
 
 #endif

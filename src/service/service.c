@@ -18,7 +18,10 @@
 #include "service/check.h"
 #include "service/health_calls.h"
 #include "service/info.h"
+#include "service/latency.h"
+#include "service/notable.h"
 #include "service/request.h"
+#include "service/slowlog.h"
 #include "service/status.h"
 #include "service/streams/channels.h"
 #include "service/streams/health_watch.h"
@@ -73,6 +76,7 @@ void service_recycle(struct request *request)
     arena_reset(&request->arena);
     if (request->is_detached)
         service_release_detached(request);
+    request->note.state = NOTE_NONE;
     request->state = REQUEST_NEW;
     request->next = request->service->idle;
     request->service->idle = request;
@@ -159,6 +163,13 @@ static void service_answer_compressed(struct request *request)
     service_recycle(request);
 }
 
+void service_refuse(struct request *request, enum err err, const char *why)
+{
+    notable_note_nothing(request);
+    service_fail(request, err, why);
+    service_recycle(request);
+}
+
 void service_answer(struct request *request)
 {
     const struct op_result *result = &request->task.result;
@@ -166,6 +177,7 @@ void service_answer(struct request *request)
         struct grpc_status status = status_of_result(result);
         service_fail_with(request, &status);
     } else if (request->is_detached && chain_length(&request->reply) > 0) {
+        request->note.reply_bytes = chain_length(&request->reply) - GRPC_PREFIX_SIZE;
         grpc_call_reply_chain(request->call, &request->reply);
     } else if (grpc_call_wants_gzip(request->call)) {
         service_answer_compressed(request);
@@ -208,10 +220,18 @@ static struct origin service_detached_origin(const struct request *request, int6
 
 /* ---- on another thread ---- */
 
+/* Answers the message of a call about the server; as info_answer(). */
+typedef enum err report_function(const struct service_options *options, struct slice message,
+                                 struct arena *arena, struct chain *reply, const char **why);
+
 static enum err service_answer_info(struct request *request, const char **why)
 {
-    return info_answer(request->service->options.info, grpc_message_bytes(&request->message),
-                       &request->arena, &request->reply, why);
+    static report_function *const reports[] = {[REPORT_INFO] = info_report,
+                                               [REPORT_LATENCY] = latency_report,
+                                               [REPORT_SLOW_LOG] = slowlog_report};
+    return reports[request->method->report](&request->service->options,
+                                            grpc_message_bytes(&request->message), &request->arena,
+                                            &request->reply, why);
 }
 
 static enum err service_run_op(struct request *request, const char **why)
@@ -219,8 +239,12 @@ static enum err service_run_op(struct request *request, const char **why)
     struct engine_task *task = &request->task;
     struct origin origin = service_detached_origin(request, clock_unix_ms());
     enum err err = service_make_op(request, &origin, why);
-    if (err != ERR_NONE)
+    if (err != ERR_NONE) {
+        notable_note_nothing(request);
         return err;
+    }
+    notable_note(request);
+    request->note.offloaded = true;
     engine_run(request->service->options.engine, task);
     *why = task->result.why;
     if (task->result.err != ERR_NONE)
@@ -287,6 +311,8 @@ static void service_finish(struct request *request)
     if (request->method->type == METHOD_INFO ||
         engine_settle(request->service->options.engine, &request->task) == ENGINE_DONE)
         service_answer(request);
+    else
+        request->note.waited_for_disk = true;
 }
 
 static void service_finish_job(struct offload_job *job)
@@ -365,7 +391,9 @@ static void service_submit(struct request *request)
     enum engine_answer answer = stream_submit(&request->service->host, &request->task);
     if (answer == ENGINE_DONE)
         service_answer(request);
-    else if (answer != ENGINE_PENDING)
+    else if (answer == ENGINE_PENDING)
+        notable_note_pending(request);
+    else
         service_defer(request, answer);
 }
 
@@ -379,8 +407,7 @@ static void service_submit_again(struct request *request)
         service_submit(request);
         return;
     }
-    service_fail(request, err, why);
-    service_recycle(request);
+    service_refuse(request, err, why);
 }
 
 /* Requests that are held again go to the end of the list, so that each has one turn. An answer may
@@ -542,8 +569,7 @@ static void service_on_request(void *user, struct grpc_call *call, const void *f
                             .now_ms = service->host.now_ms};
     enum err err = service_make_op(request, &origin, &why);
     if (err != ERR_NONE) {
-        service_fail(request, err, why);
-        service_recycle(request);
+        service_refuse(request, err, why);
         return;
     }
     request->state = REQUEST_BATCHED;
@@ -624,6 +650,11 @@ static const void *service_find_health_method(void *user, struct slice path)
     return route_find_health(path);
 }
 
+static size_t service_number_of(const void *found)
+{
+    return route_method_number(found);
+}
+
 static const struct grpc_stream_method *service_stream_of(const void *found)
 {
     const struct method *method = found;
@@ -650,6 +681,8 @@ struct service *service_new(const struct service_options *options)
         .options = *options,
         .grpc = {.user = service,
                  .find_method = service_find_method,
+                 .number_of = service_number_of,
+                 .counted = route_method_count(),
                  .stream_of = service_stream_of,
                  .unknown_method = "this server has no such method; docs/operations.md lists those "
                                    "it has, and a path is /keystore.v1.KeyStore/NAME or "
@@ -658,7 +691,8 @@ struct service *service_new(const struct service_options *options)
                  .on_batch_end = service_on_batch_end,
                  .on_cancel = service_on_cancel,
                  .run_elsewhere = options->offload != NULL ? service_run_elsewhere : NULL,
-                 .status_of = status_of},
+                 .status_of = status_of,
+                 .on_outcome = notable_on_outcome},
         .host = {.engine = options->engine,
                  .offload = options->offload,
                  .channels = options->channels,

@@ -12,23 +12,39 @@ struct channels;
 struct engine;
 struct health;
 struct info_source;
+struct meter;
 struct offload;
 struct protoset;
+struct slowlog;
+
+/* Bytes of a peer's name, with its terminating zero. */
+#define SERVICE_PEER_TEXT 64
+
+/* The calls of all workers. */
+struct service_meters {
+    const struct meter *const *meters;
+    size_t count;
+};
 
 /* All borrowed. */
 struct service_options {
     struct engine *engine;
-    unsigned worker;                  /* the worker's number, to the engine and to `offload` */
-    struct activity_worker *activity; /* marked busy before a write; NULL: nobody listens */
-    const struct info_source *info;   /* Info answers from it */
-    struct waker waker;               /* has service_resume() called on the worker's thread */
-    struct alarm alarm;               /* has service_run_timers() called; monotonic */
-    struct offload *offload;          /* for requests that take long; NULL: they run here */
-    struct channels *channels;        /* NULL: Publish and Subscribe are not served */
-    const struct protoset *protoset;  /* of the API, for reflection; NULL: it is off */
-    const struct health *health;      /* NULL: health checks are not served */
-    size_t max_value;                 /* of one value, in bytes */
-    size_t max_answer;                /* that the elements of one answer may take, in bytes */
+    unsigned worker;                     /* the worker's number, to the engine and to `offload` */
+    struct activity_worker *activity;    /* marked busy before a write; NULL: nobody listens */
+    const struct info_source *info;      /* Info answers from it */
+    struct waker waker;                  /* has service_resume() called on the worker's thread */
+    struct alarm alarm;                  /* has service_run_timers() called; monotonic */
+    struct offload *offload;             /* for requests that take long; NULL: they run here */
+    struct channels *channels;           /* NULL: Publish and Subscribe are not served */
+    const struct protoset *protoset;     /* of the API, for reflection; NULL: it is off */
+    const struct health *health;         /* NULL: health checks are not served */
+    const struct service_meters *meters; /* Latency adds them up; NULL: there are none */
+    struct slowlog *slowlog;             /* of the process; NULL: nobody keeps slow calls */
+    /* Prints the peer of a connection: the `user` of its grpc_connection_new(). NULL: it has none
+     * that is known. */
+    void (*print_peer)(const void *connection, char text[SERVICE_PEER_TEXT]);
+    size_t max_value;  /* of one value, in bytes */
+    size_t max_answer; /* that the elements of one answer may take, in bytes */
 };
 
 #endif

@@ -62,6 +62,8 @@ GOOD = {
     ADMIN_PATH + "FlushDb": pb.DbRequest(),
     ADMIN_PATH + "SwapDb": pb.SwapRequest(other_db=1),
     ADMIN_PATH + "Info": pb.InfoRequest(),
+    ADMIN_PATH + "Latency": pb.LatencyRequest(),
+    ADMIN_PATH + "SlowLog": pb.SlowLogRequest(),
 }
 STRINGS = ["Get", "Incr", "Append", "GetRange", "SetRange", "GetDel", "GetEx", "SetBit", "GetBit",
            "BitCount", "BitPos", "BitField", "Lcs"]
@@ -194,6 +196,7 @@ def meaningless_cases():
                 {"compares": [pb.TxnRequest.Compare(key=b"errors: k")]},
                 {"compares": [pb.TxnRequest.Compare(condition=PRESENT)]}],
         ADMIN_PATH + "Info": [{"sections": ["server", "nothing"]}, {"sections": [""]}],
+        ADMIN_PATH + "Latency": [{"methods": ["Get", "Got"]}, {"methods": [""]}],
     }
     for method, changes in cases.items():
         for number, fields in enumerate(changes):
@@ -204,8 +207,8 @@ def meaningless_cases():
 
 def not_served_cases():
     good = GOOD["Get"]
-    paths = ["/keystore.v1.KeyStore/Nothing", "/keystore.v1.KeyStoreAdmin/SlowLog",
-             "/KeyStoreAdmin/SlowLog", "/KeyStore/Info", "/keystore.v1.KeyStore/FlushDb",
+    paths = ["/keystore.v1.KeyStore/Nothing", "/keystore.v1.KeyStoreAdmin/SlowLogs",
+             "/KeyStoreAdmin/SlowLo", "/KeyStore/Info", "/keystore.v1.KeyStore/FlushDb",
              "/keystore.v1.KeyStoreAdmin/Get", "/keystore.v1.Other/Get", "/Get", "/",
              "/keystore.v1.KeyStore/", "/keystore.v1.KeyStore/get", "/keystore.v1.KeyStore/Get/",
              "//keystore.v1.KeyStore/Get", "/KeyStore/Get?", "/KeyStore/GetX", "/KeyStore/Ge",

@@ -70,7 +70,8 @@ def test_every_limit_is_tested():
               "watch-history",  # test_watch.py
               "max-connection-age", "max-connection-age-grace", "keepalive-time",
               "keepalive-timeout", "min-ping-interval",  # test_lifecycle.py
-              "drain-delay", "health-listen"}  # test_health.py
+              "drain-delay", "health-listen",  # test_health.py
+              "log-format", "slow-log-us", "slow-log-max-len"}  # test_observe.py
     limits = set(re.findall(r"^ +--([a-z-]+)", run_server("--help").stdout, re.M)) - others
     assert limits
     tests = [name for name in globals() if name.startswith("test_")]

@@ -159,6 +159,127 @@ static void test_a_line_is_one_write(void **state)
     close(sockets[1]);
 }
 
+/* What is written in that format about such fields. */
+static char *write_event(enum log_format format, const char *message,
+                         const struct log_field *fields, size_t count)
+{
+    log_set_format(format);
+    struct capture capture = capture_start();
+    log_event(LOG_INFO, message, fields, count);
+    log_set_format(LOG_TEXT);
+    return capture_end(&capture);
+}
+
+#define EVENT_TIME "20[0-9-]+T[0-9:.]+Z"
+
+static void test_fields_in_every_format(void **state)
+{
+    (void)state;
+    const struct log_field fields[] = {log_text_field("method", SLICE_LITERAL("Get")),
+                                       log_number_field("us", -12),
+                                       log_text_field("key", SLICE_LITERAL("a \"b\"\\")),
+                                       log_text_field("none", SLICE_LITERAL(""))};
+    char *text = write_event(LOG_TEXT, "slow", fields, 4);
+    assert_matches(text, "^" EVENT_TIME " info +slow method=Get us=-12 key=\"a "
+                         "\\\\\"b\\\\\"\\\\\\\\\" none=\"\"\n$");
+    free(text);
+    text = write_event(LOG_LOGFMT, "so \"slow\"", fields, 4);
+    assert_matches(text,
+                   "^time=" EVENT_TIME " level=info msg=\"so \\\\\"slow\\\\\"\" method=Get us=-12 "
+                   "key=\"a \\\\\"b\\\\\"\\\\\\\\\" none=\"\"\n$");
+    free(text);
+    text = write_event(LOG_JSON, "slow", fields, 4);
+    assert_matches(text, "^\\{\"time\":\"" EVENT_TIME "\",\"level\":\"info\",\"msg\":\"slow\","
+                         "\"method\":\"Get\",\"us\":-12,\"key\":\"a "
+                         "\\\\\"b\\\\\"\\\\\\\\\",\"none\":\"\"\\}\n$");
+    free(text);
+}
+
+/* Bytes that are not printable UTF-8, and those that are. */
+static void test_fields_are_escaped(void **state)
+{
+    (void)state;
+    static const struct {
+        struct slice bytes;
+        const char *text, *json; /* within the quotes */
+    } cases[] = {
+        {SLICE_LITERAL("\n\r\t"), "\\n\\r\\t", "\\n\\r\\t"},
+        {SLICE_LITERAL("\0\x1b\x7f"), "\\x00\\x1b\\x7f", "\\\\x00\\\\x1b\\\\x7f"},
+        {SLICE_LITERAL("\xff"), "\\xff", "\\\\xff"},
+        {SLICE_LITERAL("\xc3\xa4\xe2\x82\xac\xf0\x9f\x99\x82"),
+         "\xc3\xa4\xe2\x82\xac\xf0\x9f\x99\x82", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x99\x82"},
+        {SLICE_LITERAL("\xc3"), "\\xc3", "\\\\xc3"},                 /* cut off */
+        {SLICE_LITERAL("\xc0\x80"), "\\xc0\\x80", "\\\\xc0\\\\x80"}, /* too long */
+        {SLICE_LITERAL("\xe0\x9f\xbf"), "\\xe0\\x9f\\xbf", "\\\\xe0\\\\x9f\\\\xbf"},
+        {SLICE_LITERAL("\xed\xa0\x80"), "\\xed\\xa0\\x80", "\\\\xed\\\\xa0\\\\x80"}, /* surrogate */
+        {SLICE_LITERAL("\xf4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80",
+         "\\\\xf4\\\\x90\\\\x80\\\\x80"},                            /* too high */
+        {SLICE_LITERAL("\xc2\x9b"), "\\xc2\\x9b", "\\\\xc2\\\\x9b"}, /* a control */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char expected[120];
+        const struct log_field field = log_text_field("key", cases[i].bytes);
+        char *text = write_event(LOG_LOGFMT, "m", &field, 1);
+        snprintf(expected, sizeof expected, " key=\"%s\"\n", cases[i].text);
+        assert_non_null(strstr(text, expected));
+        free(text);
+        text = write_event(LOG_JSON, "m", &field, 1);
+        snprintf(expected, sizeof expected, "\"key\":\"%s\"}\n", cases[i].json);
+        assert_non_null(strstr(text, expected));
+        free(text);
+    }
+}
+
+/* Whatever has no room, a line is closed. */
+static void test_long_fields_are_cut(void **state)
+{
+    (void)state;
+    enum { LONGEST = 5000 };
+    static uint8_t bytes[LONGEST];
+    for (enum log_format format = LOG_TEXT; format <= LOG_JSON; format++) {
+        for (size_t len = 3500; len < LONGEST; len++) {
+            memset(bytes, len % 2 == 0 ? 'x' : '"', len);
+            const struct log_field fields[] = {log_text_field("long", slice_make(bytes, len)),
+                                               log_number_field("after", 1)};
+            char *text = write_event(format, "m", fields, 2);
+            size_t written = strlen(text);
+            assert_true(written <= 4000 && (len < 3900 || written > 3850));
+            assert_int_equal(text[written - 1], '\n');
+            if (format == LOG_JSON)
+                assert_int_equal(text[written - 2], '}');
+            free(text);
+        }
+    }
+}
+
+static void test_formats_have_names(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"text", "logfmt", "json"};
+    enum log_format format;
+    for (enum log_format i = LOG_TEXT; i <= LOG_JSON; i++) {
+        assert_true(log_format_parse(names[i], &format));
+        assert_int_equal(format, i);
+    }
+    assert_false(log_format_parse("JSON", &format));
+    assert_false(log_format_parse("", &format));
+    assert_int_equal(format, LOG_JSON);
+}
+
+static void test_a_fatal_line_is_for_who_starts_the_program(void **state)
+{
+    (void)state;
+    struct capture capture = capture_start();
+    log_fatal("program", "no %s", "disk");
+    log_set_format(LOG_JSON);
+    log_fatal("program", "no %s", "disk");
+    log_set_format(LOG_TEXT);
+    char *text = capture_end(&capture);
+    assert_matches(text,
+                   "^program: no disk\n\\{[^\n]+\"level\":\"error\",\"msg\":\"no disk\"\\}\n$");
+    free(text);
+}
+
 static void test_every_level_has_a_name(void **state)
 {
     (void)state;
@@ -234,6 +355,11 @@ int main(void)
         cmocka_unit_test_teardown(test_levels_above_the_threshold_are_dropped, reset_level),
         cmocka_unit_test(test_long_lines_are_cut_and_still_end),
         cmocka_unit_test(test_a_line_is_one_write),
+        cmocka_unit_test(test_fields_in_every_format),
+        cmocka_unit_test(test_fields_are_escaped),
+        cmocka_unit_test(test_long_fields_are_cut),
+        cmocka_unit_test(test_formats_have_names),
+        cmocka_unit_test(test_a_fatal_line_is_for_who_starts_the_program),
         cmocka_unit_test(test_every_level_has_a_name),
         cmocka_unit_test(test_unknown_levels_change_nothing),
         cmocka_unit_test(test_control_characters_cannot_forge_a_line),

@@ -34,6 +34,7 @@ static const struct number numbers[] = {
     {"max-value", 1, 1 << 30, 64 << 20, 1, FIELD(max_value), "bytes"},
     {"drain-delay", 0, 3600, 0, 1000, FIELD(drain_delay_ms), "seconds"},
     {"drain-timeout", 0, 3600, 10, 1000, FIELD(net.drain_timeout_ms), "seconds"},
+    {"slow-log-max-len", 0, 100000, 128, 1, FIELD(slow_log_max_len), "calls"},
     {"max-connections", 1, 10000000, 50000, 1, FIELD(max_connections), "connections"},
     {"max-connections-per-address", 0, 10000000, 0, 1, FIELD(max_per_address), "connections"},
     {"max-streams", 1, 1000000, 1000, 1, FIELD(http2.max_streams), "calls"},
@@ -215,6 +216,41 @@ static void test_the_log_level(void **state)
     assert_int_equal(config.log_level, LOG_DEBUG);
 }
 
+static void test_the_log_format(void **state)
+{
+    (void)state;
+    struct config config;
+    const char *why = NULL;
+    size_t row = row_of("log-format");
+    options_fill_defaults(&config);
+    assert_int_equal(config.log_format, LOG_TEXT);
+    assert_true(options_set(row, &config, "json", &why));
+    assert_int_equal(config.log_format, LOG_JSON);
+    assert_false(options_set(row, &config, "xml", &why));
+    assert_string_equal(why, "must be text, logfmt or json");
+    assert_int_equal(config.log_format, LOG_JSON);
+}
+
+static void test_slow_calls(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *value;
+        int64_t us; /* -1: refused */
+    } cases[] = {{"0", 0},           {"250", 250},      {"3600000000", 3600000000},
+                 {"off", INT64_MAX}, {"-1", INT64_MAX}, {"3600000001", -1},
+                 {"-2", -1},         {"", -1},          {"10ms", -1}};
+    size_t row = row_of("slow-log-us");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct config config;
+        const char *why = NULL;
+        options_fill_defaults(&config);
+        assert_int_equal(config.slow_log_us, 10000);
+        assert_int_equal(options_set(row, &config, cases[i].value, &why), cases[i].us >= 0);
+        assert_int_equal(config.slow_log_us, cases[i].us >= 0 ? cases[i].us : 10000);
+    }
+}
+
 static void test_reflection(void **state)
 {
     (void)state;
@@ -393,7 +429,7 @@ static void test_the_address_of_health_checks(void **state)
 static void test_every_row_is_known_here(void **state)
 {
     (void)state;
-    assert_int_equal(options_table().count, OPTION_FIRST_SETTING + 9 + COUNT(numbers));
+    assert_int_equal(options_table().count, OPTION_FIRST_SETTING + 11 + COUNT(numbers));
     assert_string_equal(options_row(OPTION_CONFIG)->name, "config");
     assert_string_equal(options_row(OPTION_HELP)->name, "help");
     assert_string_equal(options_row(OPTION_VERSION)->name, "version");
@@ -415,6 +451,8 @@ int main(void)
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_help_tells_the_default),
         cmocka_unit_test(test_the_log_level),
+        cmocka_unit_test(test_the_log_format),
+        cmocka_unit_test(test_slow_calls),
         cmocka_unit_test(test_reflection),
         cmocka_unit_test(test_compressed_replies),
         cmocka_unit_test(test_the_memory_policy),
