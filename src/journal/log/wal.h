@@ -69,11 +69,20 @@ uint64_t wal_size(const struct wal *log);
  * counts what was written since then. */
 void wal_forget_former(struct wal *log);
 
+/* The read-only reason on a full disk. */
+extern const char wal_full_reason[];
+
+/* Bounds of how long syncs take: those up to the first, ..., and those beyond the last. */
+#define WAL_SYNC_BOUNDS 16
+extern const uint64_t wal_sync_bounds_us[WAL_SYNC_BOUNDS];
+
 struct wal_stats {
     uint64_t records;       /* written */
     uint64_t batches;       /* written */
     uint64_t bytes;         /* written, with the batches' lines */
     uint64_t syncs;         /* of data */
+    uint64_t sync_times[WAL_SYNC_BOUNDS + 1]; /* syncs by their duration... */
+    uint64_t sync_sum_us;                     /* ...and that of all of them */
     int64_t last_sync_us;   /* duration of the newest one; 0 = none yet */
     int64_t waits_since_us; /* monotonic time at which the write or sync in progress started; 0 =
                                none is */
