@@ -16,6 +16,7 @@
 #include "server/data.h"
 #include "server/descriptors.h"
 #include "server/hints.h"
+#include "server/monitor.h"
 #include "server/report.h"
 #include "server/systemd.h"
 #include "server/watch.h"
@@ -51,6 +52,7 @@ struct server {
     struct report report;
     struct data data;
     struct watch watch;
+    struct monitor monitor;
     int passed[CONFIG_MAX_LISTEN]; /* listening sockets for the first addresses, */
     size_t passed_count;           /* of them; the others are bound here */
     size_t listening;              /* addresses that are listened on */
@@ -130,6 +132,12 @@ static void server_announce(const struct net_address *address)
         printf("Server started on port %d\n", net_address_port(address));
 }
 
+static void server_announce_metrics(const struct net_address *address)
+{
+    if (address->size > 0)
+        printf("Metrics on port %d\n", net_address_port(address));
+}
+
 /* Prints what the system refused, with errno; false. */
 static bool server_print_refusal(const char *what)
 {
@@ -192,6 +200,8 @@ static bool server_cap_connections(struct server *server)
 {
     struct config *config = &server->config;
     uint64_t most = descriptors_for_connections(config->threads), limit = descriptors_limit();
+    unsigned kept = monitor_descriptors(&server->monitor);
+    most = most > kept ? most - kept : 0;
     if (most == 0) {
         fprintf(stderr,
                 "keystore-server: the limit of open files, %" PRIu64 ", leaves none for clients; "
@@ -223,6 +233,7 @@ static bool server_serve(struct server *server)
             return false;
     }
     if (!data_open(&server->data, config, server->engine, &server->activity) ||
+        !monitor_start(&server->monitor, &config->metrics_listen, &server->report) ||
         !server_cap_connections(server) || !server_start_workers(server))
         return false;
     for (size_t i = 0; i < config->listen_count; i++)
@@ -246,6 +257,7 @@ static void server_announce_all(const struct config *config)
 {
     for (size_t i = 0; i < config->listen_count; i++)
         server_announce(&config->listen[i]);
+    server_announce_metrics(&config->metrics_listen);
     if (!standard_flush("keystore-server")) /* clients do not need to see it */
         log_warning("started, but the line that says so could not be written to standard output");
     systemd_ready();
@@ -254,6 +266,7 @@ static void server_announce_all(const struct config *config)
 /* Stops the workers that were started. */
 static void server_drain(struct server *server)
 {
+    monitor_drain(&server->monitor);
     for (unsigned i = 0; i < server->config.threads; i++)
         worker_stop(server->workers[i]);
 }
@@ -331,6 +344,7 @@ static bool server_stop(struct server *server)
         struct watch_numbers numbers = server_read_counters(server);
         watch_end(&server->watch, &numbers, clock_monotonic_ms());
     }
+    monitor_forget_report(&server->monitor);
     bool kept = data_stop(&server->data);
     for (unsigned i = 0; i < server->config.threads; i++)
         worker_free(server->workers[i]);
@@ -343,6 +357,7 @@ static bool server_stop(struct server *server)
         listener_unlink(&server->config.listen[i]);
     data_close(&server->data);
     embedded_free(server->engine);
+    monitor_stop(&server->monitor);
     return kept;
 }
 

@@ -14,6 +14,7 @@
 enum option_type {
     TYPE_NONE,
     TYPE_LISTEN,
+    TYPE_ADDRESS, /* struct net_address, of TCP */
     TYPE_LOG_LEVEL,
     TYPE_REFLECTION,
     TYPE_POLICY, /* enum store_policy */
@@ -124,6 +125,10 @@ static const struct setting settings[] = {
      1,
      "a switch"},
     {{0, "log-level", "LEVEL", "error, warning, info or debug (info)"}, .type = TYPE_LOG_LEVEL},
+    {{0, "metrics-listen", "ADDRESS",
+      "serve metrics by HTTP on HOST:PORT, for Prometheus and browsers (off)"},
+     .type = TYPE_ADDRESS,
+     .offset = AT(metrics_listen)},
     {{0, "reflection", "HOW",
       "whether tools such as grpcurl can ask for the API: on, off, or text, which shows keys and "
       "values as text instead of base64 (on)"},
@@ -276,6 +281,19 @@ static bool options_set_listen(struct config *config, const char *value, const c
     if (!net_address_parse(value, &config->listen[config->listen_count], why))
         return false;
     config->listen_count++;
+    return true;
+}
+
+static bool options_set_address(struct net_address *address, const char *value, const char **why)
+{
+    struct net_address given;
+    if (!net_address_parse(value, &given, why))
+        return false;
+    if (net_address_is_unix(&given)) {
+        *why = "must be HOST:PORT; unix sockets are not supported here";
+        return false;
+    }
+    *address = given;
     return true;
 }
 
@@ -446,6 +464,9 @@ static bool options_set_value(size_t row, struct config *config, const char *val
     switch (setting->type) {
     case TYPE_LISTEN:
         return options_set_listen(config, value, why);
+    case TYPE_ADDRESS:
+        return options_set_address((struct net_address *)((char *)config + setting->offset), value,
+                                   why);
     case TYPE_POLICY:
         return options_set_policy(config, value, why);
     case TYPE_PATH:

@@ -36,6 +36,7 @@ struct config {
     bool has_rules; /* journal.rules were set, perhaps to none */
     uint64_t given; /* a bit for each row of options.h that was set, even to its default */
     enum log_level log_level;
+    struct net_address metrics_listen; /* all zero: metrics are not served */
     enum reflection reflection;
     struct http2_limits http2;
     struct net_limits net;
