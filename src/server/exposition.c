@@ -10,10 +10,12 @@
 #include "net/admission.h"
 #include "net/closings.h"
 #include "server/data.h"
+#include "server/exposition_calls.h"
 #include "server/options.h"
 #include "server/report.h"
 #include "server/worker.h"
 #include "service/offload.h"
+#include "service/route.h"
 #include "service/status.h"
 #include "store/census.h"
 
@@ -26,6 +28,7 @@ struct exposition {
     const struct report *report;
     struct store_census census[2]; /* the newest, and one to fill */
     bool has_census;
+    struct meter_method *methods; /* to sum up calls in */
 };
 
 static void exposition_alloc_census(struct store_census *census, uint32_t databases)
@@ -40,6 +43,7 @@ struct exposition *exposition_new(const struct report *report)
     exposition->report = report;
     for (size_t i = 0; i < 2; i++)
         exposition_alloc_census(&exposition->census[i], store_databases(report->store));
+    exposition->methods = mem_alloc(route_method_count() * sizeof *exposition->methods);
     return exposition;
 }
 
@@ -51,6 +55,7 @@ void exposition_free(struct exposition *exposition)
         free(exposition->census[i].keys);
         free(exposition->census[i].expiring);
     }
+    free(exposition->methods);
     free(exposition);
 }
 
@@ -350,6 +355,7 @@ void exposition_write(struct exposition *exposition, struct metrics_text *text)
 {
     const struct report *report = exposition->report;
     exposition_write_build(report, text);
+    exposition_calls_write(report, exposition->methods, text);
     exposition_write_busy(report, text);
     exposition_write_errors(text);
     exposition_write_calls(report, text);
