@@ -29,7 +29,7 @@
 /* How often the connections' times are checked. */
 #define CHECK_MS 1000
 
-const struct metrics_http_limits metrics_http_default_limits = {.request_ms = 60000,
+const struct metrics_http_limits metrics_http_default_limits = {.request_ms = 10000,
                                                                 .answer_ms = 30000};
 
 /* A connection of ours; the thread's own. */
@@ -77,9 +77,8 @@ static enum MHD_Result http_answer_text(struct metrics_http *http,
                                         struct MHD_Connection *connection, unsigned status,
                                         const char *text)
 {
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text,
-                                        MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT);
     if (response != NULL) {
         http_add(response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/plain; charset=utf-8");
         if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
@@ -137,9 +136,8 @@ static enum MHD_Result http_answer_ready(struct metrics_http *http,
     if (http->source.not_ready != NULL)
         why = http->source.not_ready(http->source.user);
     pthread_mutex_unlock(&http->lock);
-    return why == NULL
-               ? http_answer_text(http, connection, MHD_HTTP_OK, "ok\n")
-               : http_answer_text(http, connection, MHD_HTTP_SERVICE_UNAVAILABLE, why);
+    return why == NULL ? http_answer_text(http, connection, MHD_HTTP_OK, "ok\n")
+                       : http_answer_text(http, connection, MHD_HTTP_SERVICE_UNAVAILABLE, why);
 }
 
 static enum MHD_Result http_answer_page(struct metrics_http *http,
@@ -225,13 +223,12 @@ static enum MHD_Result http_on_request(void *user, struct MHD_Connection *connec
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
         if (strcmp(path, paths[i].path) == 0)
             return paths[i].answer(http, connection);
-    return http_answer_text(
-        http, connection, MHD_HTTP_NOT_FOUND,
-        "there is no such page; there are:\n"
-        "  /metrics  metrics for Prometheus\n"
-        "  /healthz  whether the process lives\n"
-        "  /readyz   whether it serves calls\n"
-        "  /         a page that shows the metrics\n");
+    return http_answer_text(http, connection, MHD_HTTP_NOT_FOUND,
+                            "there is no such page; there are:\n"
+                            "  /metrics  metrics for Prometheus\n"
+                            "  /healthz  whether the process lives\n"
+                            "  /readyz   whether it serves calls\n"
+                            "  /         a page that shows the metrics\n");
 }
 
 /* ---- the thread ---- */
@@ -330,13 +327,13 @@ static struct MHD_Response *http_make_no_memory(void)
 static bool http_start_daemon(struct metrics_http *http, int descriptor)
 {
     errno = 0;
-    http->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, http_on_request, http,
-        MHD_OPTION_EXTERNAL_LOGGER, http_log, NULL, MHD_OPTION_LISTEN_SOCKET, descriptor,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)METRICS_HTTP_CONNECTIONS,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, MEMORY_LIMIT, MHD_OPTION_NOTIFY_CONNECTION,
-        http_on_connection, http, MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, http,
-        MHD_OPTION_END);
+    http->daemon =
+        MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, http_on_request, http,
+                         MHD_OPTION_EXTERNAL_LOGGER, http_log, NULL, MHD_OPTION_LISTEN_SOCKET,
+                         descriptor, MHD_OPTION_CONNECTION_LIMIT,
+                         (unsigned)METRICS_HTTP_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                         MEMORY_LIMIT, MHD_OPTION_NOTIFY_CONNECTION, http_on_connection, http,
+                         MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, http, MHD_OPTION_END);
     if (http->daemon == NULL && errno == 0)
         errno = ENOMEM;
     return http->daemon != NULL;

@@ -304,10 +304,12 @@ class Chart {
       this.g.fillRect(Math.round(this.x(sample.at)), TOP, 1, this.bottom - TOP);
     }
     const parts = this.read(sample ? [sample] : recent());
-    this.readout.replaceChildren(...(sample ? [clock(sample.at)] : []), ...parts.flatMap(([label, value], i) => {
-      const b = document.createElement("b");
+    this.readout.replaceChildren(...(sample ? [clock(sample.at)] : []), ...parts.flatMap(([label, value, color], i) => {
+      const b = document.createElement("b"), swatch = document.createElement("span");
       b.textContent = value;
-      return [(i > 0 || sample ? " · " : "") + (label ? label + " " : ""), b];
+      swatch.className = "swatch";
+      swatch.style.background = palette.series[color];
+      return [i > 0 || sample ? " · " : "", ...(color === undefined ? [] : [swatch]), label ? label + " " : "", b];
     }));
   }
 }
@@ -408,7 +410,7 @@ new Chart("memory", (chart) => {
   chart.line((each) => each.resident, top, palette.series[7]);
   chart.line((each) => each.used, top, palette.series[0], [], true);
   if (limit > 0) chart.line((each) => each.limit <= top ? each.limit : NaN, top, palette.bad, [4, 3]);
-}, (list) => [["used", bytes(newest(list, "used"))], ["resident", bytes(newest(list, "resident"))]]);
+}, (list) => [["used", bytes(newest(list, "used")), 0], ["resident", bytes(newest(list, "resident")), 7]]);
 
 new Chart("log", (chart) => {
   const value = (each) => quantile(each.syncs, 0.5), high = (each) => quantile(each.syncs, 0.99);
@@ -417,14 +419,14 @@ new Chart("log", (chart) => {
   chart.line((each) => high(each) * 1e6, top, palette.series[1], [4, 3]);
 }, (list) => {
   const syncs = list.reduce((all, each) => each.syncs.counts.length ? addCounts(all, each.syncs) : all, NOTHING);
-  return [["sync", quantileText(syncs, 0.5)], ["99 %", quantileText(syncs, 0.99)]];
+  return [["sync", quantileText(syncs, 0.5), 0], ["99 %", quantileText(syncs, 0.99), 1]];
 });
 
 new Chart("clients", (chart) => {
   const top = chart.scale(Math.max(3, most("connections", "streams")), count);
   chart.line((each) => each.streams, top, palette.series[1]);
   chart.line((each) => each.connections, top, palette.series[0]);
-}, (list) => [["connections", count(newest(list, "connections"))], ["streams", count(newest(list, "streams"))]]);
+}, (list) => [["connections", count(newest(list, "connections")), 0], ["streams", count(newest(list, "streams")), 1]]);
 
 new Chart("cpu", (chart) => {
   const top = chart.scale(100, (value) => value + " %");

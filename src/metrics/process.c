@@ -66,10 +66,9 @@ static void process_write_cpu(struct metrics_text *text)
         return;
     metrics_text_family(text, "process_cpu_seconds", METRICS_COUNTER,
                         "CPU time of the process, user and system.");
-    metrics_text_real(
-        text, METRICS_NO_LABELS,
-        (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-            (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
+    metrics_text_real(text, METRICS_NO_LABELS,
+                      (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                          (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
 }
 
 /* The fields after the name, which is in parentheses and may contain anything (proc(5)). */
@@ -78,8 +77,7 @@ static void process_write_stat(const struct metrics_process *process, struct met
     char line[1024];
     unsigned long long threads, started, virtual_bytes;
     long long resident_pages;
-    ssize_t len =
-        process->stat >= 0 ? pread(process->stat, line, sizeof line - 1, 0) : (ssize_t)-1;
+    ssize_t len = process->stat >= 0 ? pread(process->stat, line, sizeof line - 1, 0) : (ssize_t)-1;
     line[len > 0 ? len : 0] = 0;
     const char *fields = strrchr(line, ')');
     if (fields == NULL ||

@@ -82,9 +82,8 @@ static void text_put_count(struct metrics_text *text, uint64_t value)
 
 /* ---- families ---- */
 
-static const char *const types[] = {[METRICS_COUNTER] = "counter",
-                                    [METRICS_GAUGE] = "gauge",
-                                    [METRICS_HISTOGRAM] = "histogram"};
+static const char *const types[] = {
+    [METRICS_COUNTER] = "counter", [METRICS_GAUGE] = "gauge", [METRICS_HISTOGRAM] = "histogram"};
 
 static bool text_ends_in(const char *name, const char *suffix)
 {

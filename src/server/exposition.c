@@ -309,8 +309,8 @@ static void exposition_write_log(const struct journal_stats *stats, struct metri
 
 static void exposition_write_snapshots(const struct journal_stats *stats, struct metrics_text *text)
 {
-    exposition_gauge(text, "keystore_snapshot_in_progress", "1 while a snapshot is written, else 0.",
-                     stats->saving);
+    exposition_gauge(text, "keystore_snapshot_in_progress",
+                     "1 while a snapshot is written, else 0.", stats->saving);
     exposition_gauge(text, "keystore_snapshot_written_keys",
                      "Keys that the snapshot in progress has written; 0 without one.",
                      stats->saving_keys);

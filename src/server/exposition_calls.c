@@ -96,6 +96,16 @@ static void calls_write_durations(struct metrics_text *text, const struct meter_
     }
 }
 
+static void calls_write_retried(struct metrics_text *text, const struct meter_method *methods)
+{
+    uint64_t retried = 0;
+    for (size_t i = 0; i < route_method_count(); i++)
+        retried += methods[i].retried;
+    metrics_text_family(text, "keystore_retried_calls", METRICS_COUNTER,
+                        "Calls that repeat an earlier attempt, as their clients say.");
+    metrics_text_count(text, METRICS_NO_LABELS, retried);
+}
+
 void exposition_calls_write(const struct report *report, struct meter_method *methods,
                             struct metrics_text *text)
 {
@@ -108,4 +118,5 @@ void exposition_calls_write(const struct report *report, struct meter_method *me
                         offsetof(struct meter_method, received));
     calls_write_counter(text, methods, "grpc_server_msg_sent", "Messages sent in calls.",
                         offsetof(struct meter_method, sent));
+    calls_write_retried(text, methods);
 }
