@@ -9,7 +9,8 @@ struct exposition;
 struct metrics_text;
 struct report;
 
-/* Of the report, which is borrowed. Belongs to one thread at a time. Free with exposition_free(). */
+/* Of the report, which is borrowed. Belongs to one thread at a time. Free with exposition_free().
+ */
 struct exposition *exposition_new(const struct report *report);
 
 /* NULL is allowed. */

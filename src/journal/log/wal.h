@@ -69,13 +69,6 @@ uint64_t wal_size(const struct wal *log);
  * counts what was written since then. */
 void wal_forget_former(struct wal *log);
 
-/* The read-only reason on a full disk. */
-extern const char wal_full_reason[];
-
-/* Bounds of how long syncs take: those up to the first, ..., and those beyond the last. */
-#define WAL_SYNC_BOUNDS 16
-extern const uint64_t wal_sync_bounds_us[WAL_SYNC_BOUNDS];
-
 struct wal_stats {
     uint64_t records;                         /* written */
     uint64_t batches;                         /* written */

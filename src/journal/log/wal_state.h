@@ -7,7 +7,6 @@
 
 #include "journal/log/commit_delay.h"
 #include "journal/log/gather.h"
-#include "journal/log/wal.h"
 #include "journal/log/wal_file.h"
 #include "journal/log/wal_options.h"
 #include "store/change.h"

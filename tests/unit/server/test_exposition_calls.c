@@ -1,5 +1,5 @@
-/* Tests of server/exposition_calls.c: which series there are. That they count calls as they are made
- * is tested in tests/e2e/test_metrics.py. */
+/* Tests of server/exposition_calls.c: which series there are. That they count calls as they are
+ * made is tested in tests/e2e/test_metrics.py. */
 #include "server/exposition_calls.h"
 
 #include "service/route.h"
