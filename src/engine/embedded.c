@@ -165,8 +165,8 @@ static enum engine_answer embedded_settle(struct engine *engine, struct engine_t
 }
 
 /* Has the worker woken when locks are free; what was held is to be tried once more after this,
- * because the holder of a lock works in the opposite order. Both exchange the flag: if this exchange
- * is the second one, the lock is seen free. */
+ * because the holder of a lock works in the opposite order. Both exchange the flag: if this
+ * exchange is the second one, the lock is seen free. */
 static void embedded_note_held(struct embedded *embedded, unsigned worker)
 {
     DCHECK(worker < embedded->worker_count);
