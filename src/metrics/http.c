@@ -239,26 +239,19 @@ static void http_close(const struct visitor *visitor)
     shutdown(visitor->descriptor, SHUT_RDWR);
 }
 
-/* Closes connections that are too slow; and, if no others are possible, the one that has done
- * nothing for longest. */
+/* Closes connections that are too slow: when no others are possible, all that have done nothing for
+ * a second. */
 static void http_check(struct metrics_http *http, int64_t now_ms)
 {
-    const struct visitor *oldest = NULL;
-    bool full = true;
+    bool full = http_find(http, -1) == NULL;
     for (size_t i = 0; i < METRICS_HTTP_CONNECTIONS; i++) {
         const struct visitor *visitor = &http->visitors[i];
         int limit_ms = visitor->answering ? http->limits.answer_ms : http->limits.request_ms;
-        if (visitor->descriptor < 0) {
-            full = false;
-            continue;
-        }
-        if (now_ms - visitor->since_ms >= limit_ms)
+        if (full && limit_ms > CHECK_MS)
+            limit_ms = CHECK_MS;
+        if (visitor->descriptor >= 0 && now_ms - visitor->since_ms >= limit_ms)
             http_close(visitor);
-        if (oldest == NULL || visitor->since_ms < oldest->since_ms)
-            oldest = visitor;
     }
-    if (full && now_ms - oldest->since_ms >= CHECK_MS)
-        http_close(oldest);
 }
 
 static int http_wait_ms(struct metrics_http *http, int64_t check_at_ms)

@@ -16,8 +16,8 @@
 struct metrics_http;
 struct metrics_text;
 
-/* The most connections at the same time; others wait in the kernel's queue. When one waits and
- * none has come or gone for a second, the one that has been idle for longest is closed. */
+/* The most connections at the same time; others wait in the kernel's queue. When there are so many,
+ * those that have taken a second are closed. */
 #define METRICS_HTTP_CONNECTIONS 32
 
 /* Descriptors that the server needs besides the one that it is given: connections, its own, those
