@@ -21,7 +21,8 @@ enum reflection { REFLECTION_ON, REFLECTION_OFF, REFLECTION_TEXT };
 struct config {
     struct net_address listen[CONFIG_MAX_LISTEN];
     size_t listen_count;
-    bool listens_by_default; /* no address was set */
+    bool listens_by_default;           /* no address was set */
+    struct net_address metrics_listen; /* all zero: metrics are not served */
     uint32_t threads;
     uint32_t max_connections;
     uint32_t max_per_address;   /* connections; 0 = any number */
@@ -36,7 +37,6 @@ struct config {
     bool has_rules; /* journal.rules were set, perhaps to none */
     uint64_t given; /* a bit for each row of options.h that was set, even to its default */
     enum log_level log_level;
-    struct net_address metrics_listen; /* all zero: metrics are not served */
     enum reflection reflection;
     struct http2_limits http2;
     struct net_limits net;
