@@ -33,6 +33,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* How often the thread checks whether a base is due. */
 #define LOOK_MS 100L
@@ -378,11 +379,17 @@ struct journal_stats journal_stats(struct journal *journal)
                                   .read_only_reason =
                                       atomic_load(&journal->durable.read_only_reason),
                                   .revision = restore_newest(journal->store)};
+    stats.disk_is_full = stats.read_only_reason == wal_full_reason;
     if (journal->log != NULL) {
         struct wal_stats log = wal_stats(journal->log);
         stats.log_bytes = wal_size(journal->log);
         stats.last_sync_us = log.last_sync_us;
         stats.syncs = log.syncs;
+        stats.durable_revision = log.revision;
+        stats.log_written = log.bytes;
+        stats.log_pending = log.gathered_bytes;
+        stats.sync_sum_us = log.sync_sum_us;
+        memcpy(stats.sync_times, log.sync_times, sizeof stats.sync_times);
         stats.waits_since_us = log.waits_since_us;
         stats.slow_waits = log.slow_waits;
     }

@@ -16,6 +16,7 @@
 #include "journal/durable.h"
 #include "journal/fs/fs.h"
 #include "journal/journal_options.h"
+#include "journal/log/wal.h"
 #include "journal/recovery.h"
 
 struct journal;
@@ -76,12 +77,18 @@ bool journal_has_written(struct journal *journal, uint64_t revision);
 struct journal_stats {
     enum journal_durability durability;
     const char *read_only_reason; /* the read-only reason; NULL = writes are accepted */
+    bool disk_is_full;            /* which is that reason; else it has failed */
     uint64_t revision;            /* of the newest commit */
+    uint64_t durable_revision;    /* of the newest one that no crash undoes; 0 without a log */
     uint64_t log_bytes;           /* since the base */
+    uint64_t log_written;         /* bytes since the start */
+    uint64_t log_pending;         /* bytes that wait to be written */
     uint64_t base_bytes;          /* 0 = there is none */
     uint64_t changes;             /* commits since the last base, or since the start */
     int64_t last_sync_us;         /* duration; 0 = none yet */
     uint64_t syncs;
+    uint64_t sync_times[WAL_SYNC_BOUNDS + 1]; /* and sync_sum_us: as in wal.h */
+    uint64_t sync_sum_us;
     int64_t waits_since_us; /* and slow_waits: as in wal.h */
     uint64_t slow_waits;
     enum journal_outcome last_save;

@@ -16,6 +16,7 @@
 #include "server/data.h"
 #include "server/descriptors.h"
 #include "server/hints.h"
+#include "server/monitor.h"
 #include "server/opening.h"
 #include "server/report.h"
 #include "server/systemd.h"
@@ -60,6 +61,7 @@ struct server {
     struct data data;
     struct opening opening;
     struct watch watch;
+    struct monitor monitor;
     int passed[CONFIG_MAX_LISTEN]; /* listening sockets for the first addresses, */
     size_t passed_count;           /* of them; the others are bound here */
     size_t listening;              /* addresses that are listened on, */
@@ -159,6 +161,12 @@ static void server_announce(const struct net_address *address)
         printf("Server started on port %d\n", net_address_port(address));
 }
 
+static void server_announce_metrics(const struct net_address *address)
+{
+    if (address->size > 0)
+        printf("Metrics on port %d\n", net_address_port(address));
+}
+
 /* Prints what the system refused, with errno; false. */
 static bool server_print_refusal(const char *what)
 {
@@ -231,8 +239,10 @@ static bool server_cap_connections(struct server *server)
 {
     struct config *config = &server->config;
     uint64_t most = descriptors_for_connections(config->threads), limit = descriptors_limit();
-    uint64_t spare = config->has_health_listen ? NET_PROBE_CONNECTIONS : 0;
-    most = most > spare ? most - spare : 0;
+    uint64_t kept = monitor_descriptors(&server->monitor);
+    if (config->has_health_listen)
+        kept += NET_PROBE_CONNECTIONS;
+    most = most > kept ? most - kept : 0;
     if (most == 0) {
         log_fatal("keystore-server",
                   "the limit of open files, %" PRIu64 ", leaves none for clients; "
@@ -262,6 +272,7 @@ static bool server_serve(struct server *server)
         return false;
     if (!server_listen_to_all(server) ||
         !data_open(&server->data, config, server->engine, &server->activity) ||
+        !monitor_start(&server->monitor, &config->metrics_listen, &server->report) ||
         !server_cap_connections(server) || !server_start_workers(server))
         return false;
     for (size_t i = 0; i < config->listen_count; i++)
@@ -287,6 +298,7 @@ static void server_announce_all(const struct config *config)
 {
     for (size_t i = 0; i < config->listen_count; i++)
         server_announce(&config->listen[i]);
+    server_announce_metrics(&config->metrics_listen);
     if (!standard_flush("keystore-server")) /* clients do not need to see it */
         log_warning("started, but the line that says so could not be written to standard output");
     systemd_ready();
@@ -296,6 +308,7 @@ static void server_announce_all(const struct config *config)
 static void server_drain(struct server *server)
 {
     opening_open(&server->opening);
+    monitor_drain(&server->monitor);
     for (unsigned i = 0; i < server->config.threads; i++)
         worker_stop(server->workers[i]);
 }
@@ -393,6 +406,7 @@ static bool server_stop(struct server *server)
         struct watch_numbers numbers = server_read_counters(server);
         watch_end(&server->watch, &numbers, clock_monotonic_ms());
     }
+    monitor_forget_report(&server->monitor);
     bool kept = data_stop(&server->data);
     for (unsigned i = 0; i < server->config.threads; i++)
         worker_free(server->workers[i]);
@@ -409,6 +423,7 @@ static bool server_stop(struct server *server)
         listener_unlink(&server->config.health_listen);
     data_close(&server->data);
     embedded_free(server->engine);
+    monitor_stop(&server->monitor);
     return kept;
 }
 

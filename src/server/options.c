@@ -15,6 +15,7 @@ enum option_type {
     TYPE_NONE,
     TYPE_LISTEN,
     TYPE_HEALTH_LISTEN,
+    TYPE_ADDRESS, /* struct net_address, of TCP */
     TYPE_LOG_LEVEL,
     TYPE_LOG_FORMAT,
     TYPE_SLOW, /* slow_log_us */
@@ -49,6 +50,10 @@ static const struct setting settings[] = {
         {{0, "listen", "ADDRESS",
           "listen on HOST:PORT or unix:PATH; may be repeated (" OPTIONS_DEFAULT_LISTEN ")"},
          .type = TYPE_LISTEN},
+    {{0, "metrics-listen", "ADDRESS",
+      "serve metrics by HTTP on HOST:PORT, for Prometheus and browsers (off)"},
+     .type = TYPE_ADDRESS,
+     .offset = AT(metrics_listen)},
     {{0, "threads", "N", "worker threads (one per processor)"},
      TYPE_COUNT,
      AT(threads),
@@ -356,6 +361,19 @@ static bool options_set_health_listen(struct config *config, const char *value, 
     return config->has_health_listen;
 }
 
+static bool options_set_address(struct net_address *address, const char *value, const char **why)
+{
+    struct net_address given;
+    if (!net_address_parse(value, &given, why))
+        return false;
+    if (net_address_is_unix(&given)) {
+        *why = "must be HOST:PORT; unix sockets are not supported here";
+        return false;
+    }
+    *address = given;
+    return true;
+}
+
 static const char *const policies[] = {
     [STORE_NOEVICTION] = "noeviction",     [STORE_ALLKEYS_LRU] = "allkeys-lru",
     [STORE_VOLATILE_LRU] = "volatile-lru", [STORE_ALLKEYS_RANDOM] = "allkeys-random",
@@ -554,6 +572,9 @@ static bool options_set_value(size_t row, struct config *config, const char *val
         return options_set_listen(config, value, why);
     case TYPE_HEALTH_LISTEN:
         return options_set_health_listen(config, value, why);
+    case TYPE_ADDRESS:
+        return options_set_address((struct net_address *)((char *)config + setting->offset), value,
+                                   why);
     case TYPE_POLICY:
         return options_set_policy(config, value, why);
     case TYPE_PATH:

@@ -36,7 +36,7 @@ static void report_write_server(void *user, struct info_writer *writer)
     info_put(writer, "uptime_in_days", "%" PRId64, uptime_s / 86400);
 }
 
-static uint64_t report_count_blocked(const struct report *report)
+uint64_t report_count_blocked(const struct report *report)
 {
     uint64_t blocked = 0;
     for (uint32_t i = 0; report->workers != NULL && i < report->config->threads; i++)
@@ -44,7 +44,7 @@ static uint64_t report_count_blocked(const struct report *report)
     return blocked;
 }
 
-static struct grpc_counts report_count_calls(const struct report *report)
+struct grpc_counts report_count_calls(const struct report *report)
 {
     struct grpc_counts all = {0};
     for (uint32_t i = 0; report->workers != NULL && i < report->config->threads; i++) {
@@ -54,7 +54,7 @@ static struct grpc_counts report_count_calls(const struct report *report)
     return all;
 }
 
-static struct channels_counts report_count_channels(const struct report *report)
+struct channels_counts report_count_channels(const struct report *report)
 {
     if (report->channels == NULL)
         return (struct channels_counts){0};
@@ -109,7 +109,7 @@ static void report_write_persistence(void *user, struct info_writer *writer)
     data_write_info(report->data, writer);
 }
 
-static uint64_t report_count_commands(const struct report *report)
+uint64_t report_count_commands(const struct report *report)
 {
     uint64_t commands = 0;
     for (uint32_t i = 0; report->workers != NULL && i < report->config->threads; i++)

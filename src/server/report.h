@@ -2,10 +2,11 @@
 #ifndef KEYSTORE_SERVER_REPORT_H
 #define KEYSTORE_SERVER_REPORT_H
 
+#include "grpc/server.h"
 #include "server/config.h"
 #include "service/info.h"
+#include "service/streams/channels.h"
 
-struct channels;
 struct data;
 struct net_admission;
 struct offload;
@@ -30,5 +31,11 @@ struct report {
 /* Initializes the report and starts its uptime. The caller sets the sources before the first
  * question. The report must not move. */
 void report_init(struct report *report);
+
+/* Sums over the workers, and over the channels; any thread may ask, before there are some, too. */
+uint64_t report_count_blocked(const struct report *report);
+uint64_t report_count_commands(const struct report *report);
+struct grpc_counts report_count_calls(const struct report *report);
+struct channels_counts report_count_channels(const struct report *report);
 
 #endif

@@ -27,7 +27,8 @@ struct config {
     bool listens_by_default; /* no address was set */
     struct net_address health_listen;
     bool has_health_listen;
-    int64_t drain_delay_ms; /* between the signal and the drain */
+    int64_t drain_delay_ms;            /* between the signal and the drain */
+    struct net_address metrics_listen; /* all zero: metrics are not served */
     uint32_t threads;
     uint32_t max_connections;
     uint32_t max_per_address;   /* connections; 0 = any number */

@@ -17,6 +17,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
 /* Bytes of a request on a connection of NET_PROBES. */
 #define PROBE_BYTES ((size_t)4096)
@@ -33,6 +34,7 @@ struct worker {
     int64_t maintain_at_ms; /* monotonic: when maintenance is due */
     pthread_t thread;
     bool started;
+    atomic_int cpu_clock; /* a clockid_t, that of the thread; 0 = not known */
     atomic_int_fast64_t ticked_ms;
 };
 
@@ -316,6 +318,9 @@ int worker_start(struct worker *worker)
     atomic_store(&worker->ticked_ms, clock_monotonic_ms());
     int error = pthread_create(&worker->thread, NULL, worker_run, worker);
     worker->started = error == 0;
+    clockid_t cpu_clock;
+    if (worker->started && pthread_getcpuclockid(worker->thread, &cpu_clock) == 0)
+        atomic_store(&worker->cpu_clock, cpu_clock);
     return -error;
 }
 
@@ -328,6 +333,15 @@ void worker_stop(struct worker *worker)
 int64_t worker_ticked_ms(const struct worker *worker)
 {
     return atomic_load_explicit(&worker->ticked_ms, memory_order_relaxed);
+}
+
+int64_t worker_busy_us(const struct worker *worker)
+{
+    struct timespec time;
+    clockid_t clock = atomic_load(&worker->cpu_clock);
+    if (clock == 0 || clock_gettime(clock, &time) != 0)
+        return -1;
+    return time.tv_sec * 1000000 + time.tv_nsec / 1000;
 }
 
 uint64_t worker_commands(const struct worker *worker)

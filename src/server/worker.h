@@ -53,6 +53,10 @@ void worker_stop(struct worker *worker);
  * Monotonic. */
 int64_t worker_ticked_ms(const struct worker *worker);
 
+/* CPU time of its thread so far; -1 if the system does not say, as after its end. Any thread may
+ * ask. */
+int64_t worker_busy_us(const struct worker *worker);
+
 /* Requests received so far; any thread may ask. */
 uint64_t worker_commands(const struct worker *worker);
 

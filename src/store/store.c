@@ -17,7 +17,6 @@
 #include "store/evict.h"
 #include "store/limit.h"
 #include "store/list/list_garbage.h"
-#include "store/memory/heap.h"
 #include "store/ops/apply.h"
 #include "store/ops/pieces.h"
 #include "store/ops/undo.h"
@@ -121,44 +120,6 @@ void store_free(struct store *store)
 uint32_t store_databases(const struct store *store)
 {
     return store->databases;
-}
-
-size_t store_count(struct store *store, uint32_t db)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < store->shard_count; i++) {
-        mutex_lock(&store->shards[i].lock);
-        count += store->shards[i].databases[db].dict.count;
-        mutex_unlock(&store->shards[i].lock);
-    }
-    return count;
-}
-
-size_t store_expiring(struct store *store, uint32_t db)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < store->shard_count; i++) {
-        mutex_lock(&store->shards[i].lock);
-        count += store->shards[i].databases[db].expiring;
-        mutex_unlock(&store->shards[i].lock);
-    }
-    return count;
-}
-
-struct store_stats store_stats(struct store *store)
-{
-    struct store_stats stats = {.resident_memory = pages_memory(&store->pages) + heap_slack() +
-                                                   list_garbage_bytes()};
-    for (size_t i = 0; i < store->shard_count; i++) {
-        struct shard *shard = &store->shards[i];
-        mutex_lock(&shard->lock);
-        stats.expired_keys += shard->expired_keys;
-        stats.evicted_keys += shard->evicted_keys;
-        stats.used_memory += slab_used(&shard->slab);
-        stats.resident_memory += slab_heap(&shard->slab) + removals_memory(&shard->removals);
-        mutex_unlock(&shard->lock);
-    }
-    return stats;
 }
 
 void store_set_sink(struct store *store, struct change_sink *sink)

@@ -45,6 +45,7 @@ size_t store_count(struct store *store, uint32_t db);
 struct store_stats {
     uint64_t expired_keys;
     uint64_t evicted_keys;
+    uint64_t hits, misses;  /* of reads that looked for a key */
     size_t used_memory;     /* bytes in use by data and the structures that hold it */
     size_t resident_memory; /* bytes taken from the system for them */
 };

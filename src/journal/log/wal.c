@@ -284,11 +284,14 @@ struct wal_stats wal_stats(struct wal *log)
                               .batches = atomic_load(&log->batches),
                               .bytes = atomic_load(&log->bytes),
                               .syncs = atomic_load(&log->syncs),
+                              .sync_sum_us = atomic_load(&log->sync_sum_us),
                               .last_sync_us = atomic_load(&log->last_sync_us),
                               .waits_since_us = atomic_load(&log->waits_since_us),
                               .slow_waits = atomic_load(&log->slow_waits),
                               .revision = atomic_load(&log->durable_revision),
                               .error = atomic_load(&log->error)};
+    for (size_t i = 0; i <= WAL_SYNC_BOUNDS; i++)
+        stats.sync_times[i] = atomic_load(&log->sync_times[i]);
     pthread_mutex_lock(&log->mutex);
     stats.gathered_bytes = wal_gathered(log);
     stats.buffer_bytes = log->gather.bytes.cap;

@@ -70,11 +70,13 @@ uint64_t wal_size(const struct wal *log);
 void wal_forget_former(struct wal *log);
 
 struct wal_stats {
-    uint64_t records;       /* written */
-    uint64_t batches;       /* written */
-    uint64_t bytes;         /* written, with the batches' lines */
-    uint64_t syncs;         /* of data */
-    int64_t last_sync_us;   /* duration of the newest one; 0 = none yet */
+    uint64_t records;                         /* written */
+    uint64_t batches;                         /* written */
+    uint64_t bytes;                           /* written, with the batches' lines */
+    uint64_t syncs;                           /* of data */
+    uint64_t sync_times[WAL_SYNC_BOUNDS + 1]; /* syncs by their duration... */
+    uint64_t sync_sum_us;                     /* ...and that of all of them */
+    int64_t last_sync_us;                     /* duration of the newest one; 0 = none yet */
     int64_t waits_since_us; /* monotonic time at which the write or sync in progress started; 0 =
                                none is */
     uint64_t slow_waits;    /* writes and syncs that took slow_us or longer */

@@ -40,4 +40,11 @@ struct wal_options {
     void *user;
 };
 
+/* The read-only reason on a full disk. */
+extern const char wal_full_reason[];
+
+/* Bounds of how long syncs take: those up to the first, ..., and those beyond the last. */
+#define WAL_SYNC_BOUNDS 16
+extern const uint64_t wal_sync_bounds_us[WAL_SYNC_BOUNDS];
+
 #endif

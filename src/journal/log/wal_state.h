@@ -63,6 +63,7 @@ struct wal {
     atomic_uint_fast64_t size;   /* bytes of all files since the base */
     atomic_uint_fast64_t former; /* of these, in files before the current one */
     atomic_uint_fast64_t records, batches, bytes, syncs, durable_revision;
+    atomic_uint_fast64_t sync_times[WAL_SYNC_BOUNDS + 1], sync_sum_us;
     atomic_int_fast64_t last_sync_us;
     atomic_int_fast64_t waits_since_us; /* for the disk; 0 = it does not */
     atomic_uint_fast64_t slow_waits;
@@ -84,9 +85,6 @@ static inline bool wal_is_crowded(const struct wal *log)
 
 /* Drops everything that waits to be written: the log has failed. */
 void wal_drop_gathered(struct wal *log);
-
-/* The read-only reason on a full disk. */
-extern const char wal_full_reason[];
 
 /* The thread; `log` is a struct wal *. Ends when the log is stopping and all work is done. */
 void *wal_thread_run(void *log);

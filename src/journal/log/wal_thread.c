@@ -192,6 +192,21 @@ static int wal_thread_append_work(struct wal *log)
     return wal_thread_append_batch(log, log->work.count, buf_slice(&log->work.bytes));
 }
 
+const uint64_t wal_sync_bounds_us[WAL_SYNC_BOUNDS] = {
+    100,   200,    500,    1000,   2000,    5000,    10000,   20000,
+    50000, 100000, 200000, 500000, 1000000, 2000000, 5000000, 10000000};
+
+static void wal_thread_count_sync(struct wal *log, int64_t took_us)
+{
+    size_t bucket = 0;
+    while (bucket < WAL_SYNC_BOUNDS && (uint64_t)took_us > wal_sync_bounds_us[bucket])
+        bucket++;
+    atomic_store(&log->last_sync_us, took_us);
+    atomic_fetch_add(&log->sync_times[bucket], 1);
+    atomic_fetch_add(&log->sync_sum_us, (uint64_t)took_us);
+    atomic_fetch_add(&log->syncs, 1);
+}
+
 static bool wal_thread_sync_file(struct wal *log)
 {
     wal_thread_start_wait(log);
@@ -204,8 +219,7 @@ static bool wal_thread_sync_file(struct wal *log)
     DCHECK(log->written >= log->synced && !log->file.unsynced);
     log->synced = log->written;
     atomic_store(&log->durable_revision, log->synced);
-    atomic_store(&log->last_sync_us, took_us);
-    atomic_fetch_add(&log->syncs, 1);
+    wal_thread_count_sync(log, took_us);
     return true;
 }
 

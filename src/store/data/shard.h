@@ -57,6 +57,7 @@ struct database {
 
 struct shard {
     struct mutex lock;
+    uint64_t lookups[2];      /* of reads: [true] found the key; in the line of the lock */
     uint64_t removed;         /* revision of the last commit that removed a key, or of the start */
     struct removals removals; /* which keys those were, lately */
     struct slab slab;         /* allocates the databases' memory */

@@ -144,6 +144,7 @@ struct lookup apply_lookup_read(struct op_context *ctx, uint32_t db, struct slic
                                 uint64_t hash)
 {
     struct lookup at = apply_peek(ctx, db, key, hash);
+    at.shard->lookups[at.entry != NULL]++;
     apply_note_use(ctx, &at);
     return at;
 }

@@ -288,6 +288,25 @@ static void test_compressed_replies(void **state)
     assert_string_equal(why, "must be asked, always or never");
 }
 
+static void test_the_address_of_metrics(void **state)
+{
+    (void)state;
+    struct config config;
+    const char *why = NULL;
+    size_t row = row_of("metrics-listen");
+    options_fill_defaults(&config);
+    assert_int_equal(config.metrics_listen.size, 0);
+    assert_true(options_set(row, &config, "127.0.0.1:9464", &why));
+    assert_int_equal(net_address_port(&config.metrics_listen), 9464);
+    assert_false(options_set(row, &config, "unix:/x", &why));
+    assert_string_equal(why, "must be HOST:PORT; unix sockets are not supported here");
+    assert_false(options_set(row, &config, "9464", &why));
+    assert_non_null(why);
+    assert_string_equal(config.metrics_listen.text, "127.0.0.1:9464");
+    assert_true(options_set(row, &config, "[::1]:1", &why));
+    assert_int_equal(net_address_port(&config.metrics_listen), 1);
+}
+
 static void test_the_memory_policy(void **state)
 {
     (void)state;
@@ -429,7 +448,7 @@ static void test_the_address_of_health_checks(void **state)
 static void test_every_row_is_known_here(void **state)
 {
     (void)state;
-    assert_int_equal(options_table().count, OPTION_FIRST_SETTING + 11 + COUNT(numbers));
+    assert_int_equal(options_table().count, OPTION_FIRST_SETTING + 12 + COUNT(numbers));
     assert_string_equal(options_row(OPTION_CONFIG)->name, "config");
     assert_string_equal(options_row(OPTION_HELP)->name, "help");
     assert_string_equal(options_row(OPTION_VERSION)->name, "version");
@@ -455,6 +474,7 @@ int main(void)
         cmocka_unit_test(test_slow_calls),
         cmocka_unit_test(test_reflection),
         cmocka_unit_test(test_compressed_replies),
+        cmocka_unit_test(test_the_address_of_metrics),
         cmocka_unit_test(test_the_memory_policy),
         cmocka_unit_test(test_the_durability),
         cmocka_unit_test(test_the_directory),

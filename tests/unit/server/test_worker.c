@@ -226,9 +226,12 @@ static void test_serves_calls_over_tcp(void **state)
     wait_for_answer(&peer, get);
     assert_got(get, SLICE_LITERAL("value"));
     assert_int_equal(worker_commands(worker), 2);
+    int64_t busy_us = worker_busy_us(worker);
+    assert_true(busy_us > 0);
     disconnect_peer(&peer);
     worker_stop(worker);
     worker_join(worker);
+    assert_true(worker_busy_us(worker) == -1);
     assert_int_equal(worker_commands(worker), 2);
     worker_free(worker);
     embedded_free(engine);

@@ -7,6 +7,15 @@
 
 /* ---- records ---- */
 
+/* Where a sync of that duration is counted. */
+static size_t sync_bucket(int64_t took_us)
+{
+    size_t bucket = 0;
+    for (size_t i = 0; i < WAL_SYNC_BOUNDS; i++)
+        bucket += took_us > (int64_t)wal_sync_bounds_us[i];
+    return bucket;
+}
+
 static void a_record_becomes_durable(void **state)
 {
     (void)state;
@@ -22,6 +31,9 @@ static void a_record_becomes_durable(void **state)
     assert_int_equal(stats.records, 1);
     assert_int_equal(stats.batches, 1);
     assert_int_equal(stats.syncs, 1);
+    assert_int_equal(stats.sync_sum_us, stats.last_sync_us);
+    for (size_t i = 0; i <= WAL_SYNC_BOUNDS; i++)
+        assert_int_equal(stats.sync_times[i], i == sync_bucket(stats.last_sync_us));
     assert_int_equal(stats.gathered_bytes, 0);
     assert_int_equal(stats.error, 0);
     assert_int_equal(stats.bytes, fixture.disk.inodes[0].bytes.len);
