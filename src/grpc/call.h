@@ -25,7 +25,8 @@ struct grpc_call {
     struct grpc_connection *connection;
     const void *method;
     void *user;
-    int64_t deadline_ms; /* monotonic; GRPC_NO_TIMEOUT if there is none */
+    struct grpc_metadata *metadata; /* NULL: it has none of that */
+    int64_t deadline_ms;            /* monotonic; GRPC_NO_TIMEOUT if there is none */
     uint64_t max_reply;
     int64_t
         period_ms; /* monotonic: the start of the period in which more of the request must arrive */

@@ -71,6 +71,34 @@ static bool request_starts_in_any_case(struct slice text, struct slice lower)
            strncasecmp((const char *)text.data, (const char *)lower.data, lower.len) == 0;
 }
 
+static void request_keep_rare(struct grpc_request *request, struct slice value, struct slice *rare)
+{
+    *rare = value;
+    request->rare.count++;
+}
+
+static void request_keep_id(struct grpc_request *request, struct slice value, struct slice *rare)
+{
+    request_keep_rare(request, value, rare);
+    request->rare.request_ids++;
+}
+
+/* A field that few requests have; their names have lengths of their own. */
+static void request_read_rare(const struct http2_field *field, struct grpc_request *request)
+{
+    struct grpc_rare_fields *rare = &request->rare;
+    if (slice_equal(field->name, SLICE_LITERAL("traceparent")))
+        request_keep_rare(request, field->value, &rare->traceparent);
+    else if (slice_equal(field->name, SLICE_LITERAL("grpc-trace-bin")))
+        request_keep_rare(request, field->value, &rare->trace_bin);
+    else if (slice_equal(field->name, SLICE_LITERAL("keystore-request-id")))
+        request_keep_id(request, field->value, &rare->request_id);
+    else if (slice_equal(field->name, SLICE_LITERAL("keystore-request-id-bin")))
+        request_keep_id(request, field->value, &rare->request_id_bin);
+    else if (slice_equal(field->name, SLICE_LITERAL("grpc-previous-rpc-attempts")))
+        request_keep_rare(request, field->value, &rare->previous_attempts);
+}
+
 static void request_read_field(const struct http2_field *field, struct grpc_request *request)
 {
     /* The length distinguishes nearly all names, so that most fields cost one comparison. */
@@ -102,6 +130,13 @@ static void request_read_field(const struct http2_field *field, struct grpc_requ
     case sizeof "keystore-max-reply-bytes" - 1:
         if (slice_equal(field->name, SLICE_LITERAL("keystore-max-reply-bytes")))
             request->max_reply_valid = request_parse_max_reply(field->value, &request->max_reply);
+        break;
+    case sizeof "traceparent" - 1:
+    case sizeof "grpc-trace-bin" - 1:
+    case sizeof "keystore-request-id" - 1:
+    case sizeof "keystore-request-id-bin" - 1:
+    case sizeof "grpc-previous-rpc-attempts" - 1:
+        request_read_rare(field, request);
         break;
     default:
         break;

@@ -3,6 +3,7 @@
 #define KEYSTORE_GRPC_REQUEST_H
 
 #include "base/slice.h"
+#include "grpc/metadata.h"
 
 struct http2_field;
 
@@ -22,10 +23,11 @@ struct grpc_request {
     uint64_t max_reply;    /* the largest reply message that the client accepts, in bytes */
     bool max_reply_valid;  /* false if keystore-max-reply-bytes is malformed */
     bool expects_continue; /* it waits for 100 Continue before it sends its body */
+    struct grpc_rare_fields rare;
 };
 
-/* Parses the fields that gRPC defines, and keystore-max-reply-bytes; other custom metadata is
- * ignored. */
+/* Parses the fields that gRPC defines, and keystore-max-reply-bytes, and finds those of
+ * grpc/metadata.h; other custom metadata is ignored. */
 void grpc_request_parse(const struct http2_field *fields, size_t count,
                         struct grpc_request *request);
 

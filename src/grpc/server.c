@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "grpc/call.h"
 #include "grpc/fields.h"
+#include "grpc/metadata.h"
 #include "grpc/request.h"
 
 #include <stdio.h>
@@ -149,6 +150,11 @@ uint64_t grpc_call_max_reply(const struct grpc_call *call)
     return call->max_reply;
 }
 
+const struct grpc_metadata *grpc_call_metadata(const struct grpc_call *call)
+{
+    return call->metadata;
+}
+
 struct blob *grpc_call_holder(const struct grpc_call *call)
 {
     return call->message.blob;
@@ -173,6 +179,8 @@ static void server_set_deadline(struct grpc_call *call, int64_t timeout_ms)
 static bool server_begin_call(struct grpc_call *call, const struct grpc_request *request)
 {
     const struct grpc_service *service = call->connection->server->service;
+    const char *why;
+    call->metadata = grpc_metadata_new(&request->rare, &why);
     call->method = service->find_method(service->user, request->path);
     if (call->method != NULL && service->stream_of != NULL)
         call->stream = service->stream_of(call->method);
@@ -186,6 +194,8 @@ static bool server_begin_call(struct grpc_call *call, const struct grpc_request 
         server_fail(call, ERR_BAD_ARGUMENT,
                     "keystore-max-reply-bytes is malformed; it is a positive decimal number, the "
                     "size in bytes of the largest message that the client accepts");
+    else if (why != NULL)
+        server_fail(call, ERR_BAD_ARGUMENT, why);
     else if (request->timeout_ms == 0)
         server_fail(call, ERR_DEADLINE, "the deadline had passed when the request arrived");
     else if (request->encoding.len > 0 &&
@@ -204,7 +214,7 @@ static bool server_begin_call(struct grpc_call *call, const struct grpc_request 
 static void server_remember(struct grpc_connection *connection, uint32_t block_id,
                             const struct grpc_call *call, const struct grpc_request *request)
 {
-    if (block_id != 0 && !request->expects_continue)
+    if (block_id != 0 && !request->expects_continue && request->rare.count == 0)
         connection->known[block_id % KNOWN_REQUESTS] =
             (struct known_request){.block_id = block_id,
                                    .method = call->method,
@@ -381,6 +391,8 @@ static void server_on_close(void *user, struct http2_stream *stream)
     call_stream_close(call);
     server_unlink_submitted(call);
     call_drop_message(call);
+    if (call->metadata != NULL)
+        free(call->metadata);
 }
 
 static void server_on_feed_end(void *user)
