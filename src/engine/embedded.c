@@ -12,6 +12,7 @@
 #include "journal/durable.h"
 #include "journal/journal.h"
 #include "journal/past.h"
+#include "store/receipts.h"
 #include "store/scan.h"
 #include "store/store.h"
 
@@ -136,6 +137,14 @@ static bool embedded_is_loading(struct embedded *embedded, struct engine_task *t
     return true;
 }
 
+static enum err embedded_may_claim(const struct engine *engine, const char **why)
+{
+    const struct embedded *embedded = (const struct embedded *)engine;
+    *why = loading;
+    bool is_loading = atomic_load_explicit(&embedded->loading, memory_order_acquire);
+    return is_loading ? ERR_LOADING : ERR_NONE;
+}
+
 /* False if the operation is refused. */
 static bool embedded_accepts(struct embedded *embedded, struct engine_task *task)
 {
@@ -165,8 +174,8 @@ static enum engine_answer embedded_settle(struct engine *engine, struct engine_t
 }
 
 /* Has the worker woken when locks are free; what was held is to be tried once more after this,
- * because the holder of a lock works in the opposite order. Both exchange the flag: if this exchange
- * is the second one, the lock is seen free. */
+ * because the holder of a lock works in the opposite order. Both exchange the flag: if this
+ * exchange is the second one, the lock is seen free. */
 static void embedded_note_held(struct embedded *embedded, unsigned worker)
 {
     DCHECK(worker < embedded->worker_count);
@@ -388,6 +397,8 @@ static int64_t embedded_maintain(struct engine *engine, unsigned worker, unsigne
         return MAINTAIN_IDLE_MS;
     if (worker == 0)
         watching_maintain(embedded->watching, now_ms);
+    if (worker == 0 && engine->receipts != NULL)
+        receipts_expire(engine->receipts, now_ms);
     /* Removals would wait for the disk, too. */
     if (embedded->durable != NULL && atomic_load(&embedded->durable->read_only_reason) != NULL)
         return MAINTAIN_IDLE_MS;
@@ -536,6 +547,7 @@ struct engine *embedded_new(const struct store_options *options, unsigned worker
                                        .set_waker = embedded_set_waker,
                                        .init_waiter = embedded_init_waiter,
                                        .leave = embedded_leave,
+                                       .may_claim = embedded_may_claim,
                                        .databases = options->databases};
     struct store_options own = *options;
     own.threads = workers;
@@ -563,6 +575,11 @@ void embedded_set_durable(struct engine *engine, struct durable *durable)
 void embedded_set_journal(struct engine *engine, struct journal *journal)
 {
     ((struct embedded *)engine)->journal = journal;
+}
+
+void embedded_set_receipts(struct engine *engine, struct receipts *receipts)
+{
+    engine->receipts = receipts;
 }
 
 void embedded_set_loading(struct engine *engine, bool is_loading)

@@ -7,6 +7,7 @@
 #include "http2/http2.h"
 
 struct grpc_call;
+struct grpc_metadata;
 struct grpc_stream_method;
 
 /* Limits; each comment names the abuse that it stops. Sizes are in bytes. */
@@ -43,6 +44,9 @@ struct grpc_service {
     /* The client cancelled the call, or the connection was closed, before the answer, or a call
      * that waits has to end: it must not be answered. */
     void (*on_cancel)(void *user, struct grpc_call *call);
+    /* Why a call of the method with that metadata is not served (ERR_NOT_SERVED); NULL: it is.
+     * Asked for calls with such metadata. NULL: all are. */
+    const char *(*refuses)(void *user, const void *method, const struct grpc_metadata *metadata);
     /* How calls of the method stream; NULL if it is unary. NULL: all are. */
     const struct grpc_stream_method *(*stream_of)(const void *method);
     /* The status of a call that violated the protocol; `why` is the error message. */

@@ -175,6 +175,15 @@ static void server_set_deadline(struct grpc_call *call, int64_t timeout_ms)
         timeout_ms == GRPC_NO_TIMEOUT ? GRPC_NO_TIMEOUT : call->connection->now_ms + timeout_ms;
 }
 
+/* Why the call's metadata are not served with its method; NULL: they are. */
+static const char *server_refuses(const struct grpc_call *call)
+{
+    const struct grpc_service *service = call->connection->server->service;
+    if (call->metadata == NULL || service->refuses == NULL)
+        return NULL;
+    return service->refuses(service->user, call->method, call->metadata);
+}
+
 /* True if the call is accepted; else it has been answered with an error. */
 static bool server_begin_call(struct grpc_call *call, const struct grpc_request *request)
 {
@@ -196,6 +205,8 @@ static bool server_begin_call(struct grpc_call *call, const struct grpc_request 
                     "size in bytes of the largest message that the client accepts");
     else if (why != NULL)
         server_fail(call, ERR_BAD_ARGUMENT, why);
+    else if ((why = server_refuses(call)) != NULL)
+        server_fail(call, ERR_NOT_SERVED, why);
     else if (request->timeout_ms == 0)
         server_fail(call, ERR_DEADLINE, "the deadline had passed when the request arrived");
     else if (request->encoding.len > 0 &&

@@ -30,6 +30,8 @@ enum request_state {
     REQUEST_OFFLOADED, /* owned by another thread */
 };
 
+struct identified;
+
 struct request {
     struct engine_task task; /* first: on_done finds the request by it */
     struct arena arena;
@@ -37,6 +39,7 @@ struct request {
     const struct method *method;
     struct grpc_call *call; /* NULL: cancelled while it was in the batch or offloaded */
     enum request_state state;
+    struct identified *identified;   /* it has a request id (identified.h), and is detached */
     bool is_detached;                /* what follows is in use, and must be released */
     struct request *next, *previous; /* while it is unused or held */
 
@@ -44,6 +47,7 @@ struct request {
     uint64_t max_reply;
     unsigned holds; /* how often it was held */
     bool must_wait; /* offloaded: there was no list for it */
+    bool must_hold; /* offloaded: another call has its request id */
     struct offload_job job;
     atomic_bool is_abandoned; /* offloaded: cancelled meanwhile */
     struct chain reply;       /* encoded by another thread, */
