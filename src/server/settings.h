@@ -30,6 +30,9 @@ struct config {
     int64_t idle_timeout_ms;    /* the same; 0 = never */
     size_t max_client_memory;   /* bytes for requests and answers, see base/account.h */
     size_t watch_history;       /* bytes of recent changes that are kept for watchers */
+    uint32_t request_ids;       /* that are remembered with their replies; 0 = they are off */
+    int64_t request_id_age_ms;  /* for how long */
+    size_t request_id_memory;   /* bytes that these may take */
     struct store_options store;
     char dir[CONFIG_MAX_PATH]; /* the data directory */
     struct journal_options journal;

@@ -66,6 +66,7 @@ def test_every_limit_is_tested():
     others = {"config", "help", "version", "listen", "threads", "log-level", "reflection", "dir",
               "durability", "log-rewrite-percent", "log-rewrite-min-size", "save", "import-skip-unsupported",
               "databases", "max-memory", "max-memory-policy", "max-client-memory",
+              "request-ids", "request-id-age", "request-id-memory",  # test_request_ids.py
               "watch-history"}  # test_watch.py
     limits = set(re.findall(r"^ +--([a-z-]+)", run_server("--help").stdout, re.M)) - others
     assert limits
