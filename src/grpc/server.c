@@ -388,6 +388,13 @@ static void server_on_end(void *user, struct http2_stream *stream)
     service->on_request(service->user, call, call->method, grpc_message_bytes(&call->message));
 }
 
+/* What few calls have. */
+static void server_close_rare(struct grpc_call *call)
+{
+    call_stream_close(call);
+    free(call->metadata);
+}
+
 static void server_on_close(void *user, struct http2_stream *stream)
 {
     struct grpc_connection *connection = user;
@@ -399,11 +406,10 @@ static void server_on_close(void *user, struct http2_stream *stream)
         connection->unanswered--;
     if (call->state == CALL_SUBMITTED || call->state == CALL_WAITING)
         service->on_cancel(service->user, call);
-    call_stream_close(call);
+    if (((uintptr_t)call->streaming | (uintptr_t)call->metadata) != 0) /* one branch for both */
+        server_close_rare(call);
     server_unlink_submitted(call);
     call_drop_message(call);
-    if (call->metadata != NULL)
-        free(call->metadata);
 }
 
 static void server_on_feed_end(void *user)

@@ -75,8 +75,8 @@ static void identified_end_claim(struct identified *identified, const struct op_
     buf_init(&encoded, RECEIPTS_MOST_REPLY);
     bool fits = identified_encode(identified->method->encoder, result, &encoded);
     struct slice reply = buf_slice(&encoded);
-    receipts_keep(identified->receipts, identified->claim.receipt, revision, fits ? &reply : NULL,
-                  record);
+    receipts_keep(identified->receipts, identified->claim.receipt, clock_unix_ms(), revision,
+                  fits ? &reply : NULL, record);
     identified->claim.receipt = NULL;
     buf_deinit(&encoded);
 }

@@ -3,8 +3,8 @@
  * kept, in the order in which it was. Knows neither methods nor messages.
  *
  * A receipt as bytes: 1 (the version), the length of the id (1 byte), the id, the print (16), the
- * time of the call in Unix milliseconds (8), 1 or 0 (whether the reply follows), the reply; numbers
- * are little-endian.
+ * time of the write in Unix milliseconds (8), 1 or 0 (whether the reply follows), the reply;
+ * numbers are little-endian.
  */
 #include "store/receipts.h"
 
@@ -308,7 +308,6 @@ enum receipts_answer receipts_claim(struct receipts *receipts, struct receipts_c
     } else {
         claim->receipt = receipts_add(shard, hash, claim->id);
         claim->receipt->print = claim->print;
-        claim->receipt->at_ms = claim->now_ms;
     }
     mutex_unlock(&shard->lock);
     return answer;
@@ -409,13 +408,14 @@ static uint8_t *receipts_copy(struct slice bytes)
     return copy;
 }
 
-void receipts_keep(struct receipts *receipts, struct receipt *receipt, uint64_t revision,
-                   const struct slice *reply, struct buf *record)
+void receipts_keep(struct receipts *receipts, struct receipt *receipt, int64_t now_ms,
+                   uint64_t revision, const struct slice *reply, struct buf *record)
 {
     struct receipts_shard *shard = receipts_shard_of(receipts, receipt->hash);
     struct slice kept = reply != NULL ? *reply : slice_make(NULL, 0);
     uint8_t *copy = receipts_copy(kept);
     CHECK(kept.len <= RECEIPTS_MOST_REPLY);
+    receipt->at_ms = now_ms; /* only its claim looks at it before it is kept */
     if (record != NULL)
         receipts_write(receipt, reply != NULL, kept, record);
     mutex_lock(&shard->lock);

@@ -49,7 +49,7 @@ struct receipts_print {
 struct receipts_options {
     size_t most_count; /* at least 1 */
     size_t most_bytes; /* memory of what is kept */
-    int64_t age_ms;    /* from the call on; then it is forgotten */
+    int64_t age_ms;    /* after the write; then it is forgotten */
 };
 
 struct receipt;
@@ -95,13 +95,14 @@ enum receipts_answer receipts_claim(struct receipts *receipts, struct receipts_c
 void receipts_leave(struct receipts_waiter *waiter);
 
 /*
- * The write has succeeded with that reply: NULL if it is longer than RECEIPTS_MOST_REPLY.
+ * The write has succeeded, at that Unix time, which may be long after the claim, with that reply;
+ * NULL if it is longer than RECEIPTS_MOST_REPLY.
  * `revision` is the newest that the reply shows. With `record` (borrowed, may be NULL), the write
  * has that as the revision of its commit, and the bytes for its log record are appended there:
  * those that receipts_restore() reads. Ends the claim; the receipt must not be used afterwards.
  */
-void receipts_keep(struct receipts *receipts, struct receipt *receipt, uint64_t revision,
-                   const struct slice *reply, struct buf *record);
+void receipts_keep(struct receipts *receipts, struct receipt *receipt, int64_t now_ms,
+                   uint64_t revision, const struct slice *reply, struct buf *record);
 
 /* Nothing took effect. Ends the claim; the receipt must not be used afterwards. */
 void receipts_release(struct receipts *receipts, struct receipt *receipt);

@@ -66,7 +66,7 @@ static void write_once(struct receipts *receipts, struct slice id, struct slice 
 {
     struct call call = {0};
     assert_int_equal(claim_at(receipts, &call, id, 1, NOW), RECEIPTS_NEW);
-    receipts_keep(receipts, call.claim.receipt, revision, &reply, record);
+    receipts_keep(receipts, call.claim.receipt, NOW, revision, &reply, record);
 }
 
 static void assert_repeated(struct receipts *receipts, struct slice id, struct slice reply,
@@ -105,7 +105,7 @@ static void test_a_long_reply_is_known_to_be_one(void **state)
     struct receipts *receipts = new_receipts(1000, 1 << 20);
     struct call call = {0}, again = {0};
     assert_int_equal(claim_at(receipts, &call, SLICE_LITERAL("a"), 1, NOW), RECEIPTS_NEW);
-    receipts_keep(receipts, call.claim.receipt, 9, NULL, NULL);
+    receipts_keep(receipts, call.claim.receipt, NOW, 9, NULL, NULL);
     assert_int_equal(claim_at(receipts, &again, SLICE_LITERAL("a"), 1, NOW), RECEIPTS_REPEATED);
     assert_false(again.claim.has_reply);
     assert_int_equal(again.claim.revision, 9);
@@ -133,7 +133,7 @@ static void test_others_wait_for_the_end_of_a_claim(void **state)
     assert_int_equal(claim_at(receipts, &second, id, 1, NOW), RECEIPTS_NEW);
     assert_int_equal(claim_at(receipts, &third, id, 1, NOW), RECEIPTS_BUSY);
     struct slice reply = SLICE_LITERAL("reply");
-    receipts_keep(receipts, second.claim.receipt, 3, &reply, NULL);
+    receipts_keep(receipts, second.claim.receipt, NOW, 3, &reply, NULL);
     assert_int_equal(third.woken, 2);
     assert_repeated(receipts, id, reply, 3);
     receipts_leave(&third.waiter);
@@ -191,6 +191,23 @@ static void test_a_flood_stays_within_the_memory(void **state)
     }
     free(reply);
     free(open);
+    receipts_free(receipts);
+}
+
+/* A pop may have waited for longer than its reply is remembered. */
+static void test_the_age_counts_from_the_write(void **state)
+{
+    (void)state;
+    struct receipts *receipts = new_receipts(1000, 1 << 20);
+    const int64_t age_ms = RECEIPTS_DEFAULT_AGE_MS, later_ms = NOW + 3 * age_ms;
+    struct call call = {0}, again = {0};
+    struct slice reply = SLICE_LITERAL("reply");
+    assert_int_equal(claim_at(receipts, &call, SLICE_LITERAL("a"), 1, NOW), RECEIPTS_NEW);
+    receipts_expire(receipts, later_ms);
+    receipts_keep(receipts, call.claim.receipt, later_ms, 1, &reply, NULL);
+    assert_int_equal(claim_at(receipts, &again, SLICE_LITERAL("a"), 1, later_ms + age_ms - 1),
+                     RECEIPTS_REPEATED);
+    buf_deinit(&again.claim.reply);
     receipts_free(receipts);
 }
 
@@ -367,7 +384,7 @@ static void *race_run(void *user)
                 }
                 atomic_fetch_add(&race->executed[i], 1);
                 struct slice reply = slice_from_string(id);
-                receipts_keep(race->receipts, claim.receipt, 1, &reply, NULL);
+                receipts_keep(race->receipts, claim.receipt, NOW, 1, &reply, NULL);
                 done = true;
                 break;
             case RECEIPTS_REPEATED:
@@ -414,6 +431,7 @@ int main(void)
         cmocka_unit_test(test_others_wait_for_the_end_of_a_claim),
         cmocka_unit_test(test_the_oldest_are_dropped),
         cmocka_unit_test(test_a_flood_stays_within_the_memory),
+        cmocka_unit_test(test_the_age_counts_from_the_write),
         cmocka_unit_test(test_what_is_old_is_forgotten),
         cmocka_unit_test(test_saved_and_restored),
         cmocka_unit_test(test_saving_ends_early),
