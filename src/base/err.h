@@ -19,6 +19,8 @@ enum err {
     ERR_STOPPING,      /* the server is shutting down */
     ERR_HISTORY_LOST,  /* changes that were asked for are not available any longer */
     ERR_NOT_READ,      /* the caller did not read a stream's replies in time */
+    ERR_ID_REUSED,     /* the request id belongs to another request */
+    ERR_ALREADY_DONE,  /* a repeated write had taken effect, but its reply was not kept */
     ERR_NOT_FOUND,     /* the server has nothing of the name in the request; not for keys */
     ERR_COUNT,         /* of the above: those that clients distinguish by their reasons */
 

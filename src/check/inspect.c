@@ -34,6 +34,7 @@ static bool inspect_on_aux(void *context, struct slice name, struct slice value)
         rdb->has_revision = true;
         rdb->revision = (uint64_t)revision;
     }
+    rdb->receipts += slice_equal(name, SLICE_LITERAL(RDB_AUX_RECEIPT));
     return true;
 }
 
@@ -111,6 +112,7 @@ static void inspect_count_record(struct inspect_log *log, const struct scan_reco
 {
     log->records++;
     log->commands += record->count;
+    log->receipts += record->notes.len > 0;
     if (log->first == 0)
         log->first = record->revision;
     log->last = record->revision;

@@ -32,6 +32,7 @@ struct inspect_rdb {
     uint64_t lists;
     uint64_t elements; /* of all lists */
     uint64_t expiring; /* strings and lists with a deadline */
+    uint64_t receipts; /* of request ids */
 };
 
 struct inspect_log {
@@ -42,7 +43,8 @@ struct inspect_log {
     uint64_t commands;
     uint64_t first; /* revision of the first record; 0 = none, or not known */
     uint64_t last;
-    uint64_t synced; /* revisions up to this one were durable, according to the log itself */
+    uint64_t receipts; /* of request ids */
+    uint64_t synced;   /* revisions up to this one were durable, according to the log itself */
 };
 
 struct inspection {

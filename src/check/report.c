@@ -51,6 +51,16 @@ static void report_indent(FILE *out)
     fprintf(out, "%*s", WIDTH, "");
 }
 
+static void report_receipts(FILE *out, uint64_t receipts)
+{
+    if (receipts == 0)
+        return;
+    report_indent(out);
+    fputs("replies to ", out);
+    report_count(out, receipts, "request id", "request ids");
+    fputc('\n', out);
+}
+
 static void report_rdb(FILE *out, const struct inspect_rdb *rdb)
 {
     report_indent(out);
@@ -68,6 +78,7 @@ static void report_rdb(FILE *out, const struct inspect_rdb *rdb)
         report_count(out, rdb->elements, "element", "elements");
     }
     fprintf(out, "; %" PRIu64 " with a deadline\n", rdb->expiring);
+    report_receipts(out, rdb->receipts);
 }
 
 static void report_revisions(FILE *out, const struct inspect_log *log)
@@ -100,6 +111,7 @@ static void report_log(FILE *out, const struct inspect_log *log)
     else if (plain > 0)
         fputs(", without checksums", out);
     fputc('\n', out);
+    report_receipts(out, log->receipts);
     if (log->first > 0)
         report_revisions(out, log);
 }

@@ -12,6 +12,7 @@
 #include "journal/durable.h"
 #include "journal/journal.h"
 #include "journal/past.h"
+#include "store/receipts.h"
 #include "store/scan.h"
 #include "store/store.h"
 
@@ -144,6 +145,14 @@ static enum engine_state embedded_state(struct engine *engine)
     const struct durable *durable = embedded->durable; /* it was set before the loading ended */
     return durable != NULL && atomic_load(&durable->read_only_reason) != NULL ? ENGINE_READ_ONLY
                                                                               : ENGINE_TAKES_ALL;
+}
+
+static enum err embedded_may_claim(const struct engine *engine, const char **why)
+{
+    const struct embedded *embedded = (const struct embedded *)engine;
+    *why = loading;
+    bool is_loading = atomic_load_explicit(&embedded->loading, memory_order_acquire);
+    return is_loading ? ERR_LOADING : ERR_NONE;
 }
 
 /* False if the operation is refused. */
@@ -398,6 +407,8 @@ static int64_t embedded_maintain(struct engine *engine, unsigned worker, unsigne
         return MAINTAIN_IDLE_MS;
     if (worker == 0)
         watching_maintain(embedded->watching, now_ms);
+    if (worker == 0 && engine->receipts != NULL)
+        receipts_expire(engine->receipts, now_ms);
     /* Removals would wait for the disk, too. */
     if (embedded->durable != NULL && atomic_load(&embedded->durable->read_only_reason) != NULL)
         return MAINTAIN_IDLE_MS;
@@ -547,6 +558,7 @@ struct engine *embedded_new(const struct store_options *options, unsigned worker
                                        .set_waker = embedded_set_waker,
                                        .init_waiter = embedded_init_waiter,
                                        .leave = embedded_leave,
+                                       .may_claim = embedded_may_claim,
                                        .databases = options->databases};
     struct store_options own = *options;
     own.threads = workers;
@@ -574,6 +586,11 @@ void embedded_set_durable(struct engine *engine, struct durable *durable)
 void embedded_set_journal(struct engine *engine, struct journal *journal)
 {
     ((struct embedded *)engine)->journal = journal;
+}
+
+void embedded_set_receipts(struct engine *engine, struct receipts *receipts)
+{
+    engine->receipts = receipts;
 }
 
 void embedded_set_loading(struct engine *engine, bool is_loading)

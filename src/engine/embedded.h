@@ -7,6 +7,7 @@
 
 struct durable;
 struct journal;
+struct receipts;
 struct store;
 struct store_options;
 
@@ -20,6 +21,10 @@ void embedded_set_durable(struct engine *engine, struct durable *durable);
 /* From now on the journal, borrowed, writes the requested snapshots. To be set before the first
  * task; without a journal, requests are refused. */
 void embedded_set_journal(struct engine *engine, struct journal *journal);
+
+/* From now on writes with a request id are served, and remembered there; borrowed. To be set before
+ * the first task. */
+void embedded_set_receipts(struct engine *engine, struct receipts *receipts);
 
 /* While it is loading, every task is refused with ERR_LOADING. A new engine is not loading. */
 void embedded_set_loading(struct engine *engine, bool is_loading);

@@ -16,6 +16,7 @@ struct engine;
 struct engine_snapshot;
 struct scan;
 struct past;
+struct receipts;
 
 enum engine_answer {
     ENGINE_DONE,    /* the result is set; on_done is not called */
@@ -164,6 +165,11 @@ struct engine {
      */
     int64_t (*maintain)(struct engine *engine, unsigned worker, unsigned workers, int64_t now_ms);
     uint32_t databases; /* a task's db is below this */
+    /* Remembers the replies of writes with a request id; NULL: such ids are not served. */
+    struct receipts *receipts;
+    /* To be asked before each claim of an id: ERR_NONE once the receipts of former runs are there,
+     * else an error with its message in *why. NULL: they always are. */
+    enum err (*may_claim)(const struct engine *engine, const char **why);
 };
 
 static inline enum engine_state engine_state(struct engine *engine)
@@ -231,6 +237,11 @@ static inline void engine_leave(struct engine *engine, struct engine_waiter *wai
 {
     if (engine->leave != NULL)
         engine->leave(engine, waiter);
+}
+
+static inline enum err engine_may_claim(const struct engine *engine, const char **why)
+{
+    return engine->may_claim != NULL ? engine->may_claim(engine, why) : ERR_NONE;
 }
 
 static inline void engine_cancel(struct engine *engine, struct engine_task *task)

@@ -7,6 +7,7 @@
 #include "http2/http2.h"
 
 struct grpc_call;
+struct grpc_metadata;
 struct grpc_stream_method;
 
 /* Which replies are compressed, of callers that accept gzip and do not decline it
@@ -85,6 +86,9 @@ struct grpc_service {
     void (*on_cancel)(void *user, struct grpc_call *call);
     /* Has the job run on another thread; NULL: this thread runs it. */
     void (*run_elsewhere)(void *user, struct grpc_job *job);
+    /* Why a call of the method with that metadata is not served (ERR_NOT_SERVED); NULL: it is.
+     * Asked for calls with such metadata. NULL: all are. */
+    const char *(*refuses)(void *user, const void *method, const struct grpc_metadata *metadata);
     /* How calls of the method stream; NULL if it is unary. NULL: all are. */
     const struct grpc_stream_method *(*stream_of)(const void *method);
     /* The status of a call that violated the protocol; `why` is the error message. */

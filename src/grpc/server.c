@@ -287,6 +287,15 @@ static void server_find_method(struct grpc_call *call, struct slice path)
     call_count_start(call, &server->meter->rows[number]);
 }
 
+/* Why the call's metadata are not served with its method; NULL: they are. */
+static const char *server_refuses(const struct grpc_call *call)
+{
+    const struct grpc_service *service = call->connection->server->service;
+    if (call->metadata == NULL || service->refuses == NULL)
+        return NULL;
+    return service->refuses(service->user, call->method, call->metadata);
+}
+
 /* True if the call is accepted; else it has been answered with an error. */
 static bool server_begin_call(struct grpc_call *call, const struct grpc_request *request)
 {
@@ -311,6 +320,8 @@ static bool server_begin_call(struct grpc_call *call, const struct grpc_request 
                     "size in bytes of the largest message that the client accepts");
     else if (why != NULL)
         server_fail(call, ERR_BAD_ARGUMENT, why);
+    else if ((why = server_refuses(call)) != NULL)
+        server_fail(call, ERR_NOT_SERVED, why);
     else if (request->timeout_ms == 0)
         server_fail(call, ERR_DEADLINE, "the deadline had passed when the request arrived");
     else if (request->wish == GRPC_WISH_MALFORMED)
@@ -544,6 +555,14 @@ static void __attribute__((noinline)) server_lose(struct grpc_call *call)
         service->on_cancel(service->user, call);
 }
 
+/* What few calls have. */
+static void server_close_rare(struct grpc_call *call)
+{
+    inflation_abandon(call);
+    call_stream_close(call);
+    free(call->metadata);
+}
+
 static void server_on_close(void *user, struct http2_stream *stream)
 {
     struct grpc_connection *connection = user;
@@ -552,12 +571,11 @@ static void server_on_close(void *user, struct http2_stream *stream)
         connection->borrower = NULL;
     if (call->state != CALL_ANSWERED)
         server_lose(call);
-    inflation_abandon(call);
-    call_stream_close(call);
+    /* One branch for all of them. */
+    if (((uintptr_t)call->streaming | (uintptr_t)call->metadata | (uintptr_t)call->inflation) != 0)
+        server_close_rare(call);
     server_unlink_submitted(call);
     call_drop_message(call);
-    if (call->metadata != NULL)
-        free(call->metadata);
 }
 
 static void server_on_feed_end(void *user)

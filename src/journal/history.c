@@ -298,6 +298,14 @@ static void history_change(struct change_sink *sink, const struct op *change)
     history_append(&history->gathered, change);
 }
 
+/* For the log alone. */
+static void history_note(struct change_sink *sink, struct slice note)
+{
+    struct history *history = (struct history *)sink;
+    if (history->next != NULL && history->next->note != NULL)
+        history->next->note(history->next, note);
+}
+
 /* The commit is in the window before it can become durable. */
 static void history_end(struct change_sink *sink)
 {
@@ -342,6 +350,13 @@ static void history_long_change(struct change_sink *sink, const struct op *chang
     history_append(&commit->gathered, change);
 }
 
+static void history_long_note(struct change_sink *sink, struct slice note)
+{
+    struct history_long *commit = (struct history_long *)sink;
+    if (commit->next != NULL && commit->next->note != NULL)
+        commit->next->note(commit->next, note);
+}
+
 static void history_long_end(struct change_sink *sink)
 {
     struct history_long *commit = (struct history_long *)sink;
@@ -376,6 +391,7 @@ static struct change_sink *history_open_long(struct change_sink *sink)
     commit->next = history->next != NULL ? history->next->open(history->next) : NULL;
     commit->sink = (struct change_sink){.begin = history_long_begin,
                                         .change = history_long_change,
+                                        .note = history_long_note,
                                         .end = history_long_end,
                                         .abort = history_long_abort};
     buf_init_for(&commit->gathered, MOST_BYTES, ACCOUNT_JOURNAL);
@@ -423,6 +439,7 @@ struct change_sink *history_start(struct history *history, uint64_t revision,
     history->sink =
         (struct change_sink){.begin = history_begin,
                              .change = history_change,
+                             .note = history_note,
                              .end = history_end,
                              .abort = history_abort,
                              .open = next == NULL || next->open != NULL ? history_open_long : NULL};

@@ -99,6 +99,7 @@ journal_load(struct journal *journal, struct store *store,
              bool (*on_progress)(void *user, const struct loading_progress *progress), void *user)
 {
     struct recovery_options options = {.skip_unsupported = journal->options.skip_unsupported,
+                                       .receipts = journal->options.receipts,
                                        .on_progress = on_progress,
                                        .user = user};
     journal->store = store;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 struct activity;
+struct receipts;
 
 enum journal_durability {
     JOURNAL_ALWAYS,       /* what was acknowledged survives every crash */
@@ -33,6 +34,7 @@ struct journal_options {
     bool skip_unsupported;     /* as in recovery.h */
     uint64_t reserve_step;     /* revisions; 0 = RESERVE_FIRST_STEP (reserve.h) */
     struct activity *activity; /* as in wal_options.h */
+    struct receipts *receipts; /* borrowed: restored and kept; NULL: they are not */
 };
 
 /* How the last save ended. */

@@ -189,6 +189,7 @@ static int journal_rewrite_write_base(struct journal *journal, struct rewrite *r
 {
     struct snapshot_file_options options = {.fs = journal->fs,
                                             .store = journal->store,
+                                            .receipts = journal->options.receipts,
                                             .name = rewrite->base_name,
                                             .on_begin = journal_rewrite_on_begin,
                                             .on_progress = journal_rewrite_on_progress,

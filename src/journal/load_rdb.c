@@ -134,6 +134,8 @@ static bool load_rdb_on_aux(void *context, struct slice name, struct slice value
     if (!load->has_keys && slice_equal(name, SLICE_LITERAL(RDB_AUX_REVISION)) &&
         decimal_parse(value, &revision) && revision >= 0)
         restore_revision(load->loading->store, (uint64_t)revision);
+    if (slice_equal(name, SLICE_LITERAL(RDB_AUX_RECEIPT)))
+        loading_note(load->loading, value, restore_newest(load->loading->store));
     return true;
 }
 

@@ -1,6 +1,8 @@
 /* Counts and reports progress, and keeps why a loading ended. Knows no format. */
 #include "journal/loading.h"
 
+#include "store/receipts.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -55,4 +57,10 @@ bool loading_fail(struct loading *loading, enum loading_verdict verdict, size_t 
     loading->verdict = verdict;
     loading->offset = offset;
     return false;
+}
+
+void loading_note(struct loading *loading, struct slice bytes, uint64_t revision)
+{
+    if (loading->receipts != NULL)
+        (void)receipts_restore(loading->receipts, bytes, revision);
 }

@@ -8,6 +8,7 @@
 #include "journal/left_out.h"
 #include "journal/unsupported.h"
 
+struct receipts;
 struct store;
 
 enum loading_verdict {
@@ -26,6 +27,7 @@ struct loading_progress {
 
 struct loading {
     struct store *store;
+    struct receipts *receipts; /* restored here; NULL: they are not */
     /* Called regularly, at least once per file; false stops the loading. May be NULL. */
     bool (*on_progress)(void *user, const struct loading_progress *progress);
     void *user;
@@ -49,6 +51,10 @@ void loading_start_file(struct loading *loading, uint64_t former_size);
 
 /* `offset` bytes of the file are read. False if the loading is to end: then the verdict is set. */
 bool loading_reach(struct loading *loading, size_t offset);
+
+/* Restores a receipt (store/receipts.h) of a commit of that revision; bytes that are none, such as
+ * those of a later version, are skipped. */
+void loading_note(struct loading *loading, struct slice bytes, uint64_t revision);
 
 /* Replaces what is not printable by '?': names of keys, commands and files in messages may be any
  * bytes, and a terminal would obey some. */

@@ -562,11 +562,13 @@ static enum loading_verdict recovery_judge_place(struct fs *fs, const char *path
                                                  struct recovery *recovery)
 {
     *recovery = (struct recovery){0};
-    struct work work = {
-        .fs = fs,
-        .options = options,
-        .recovery = recovery,
-        .loading = {.store = store, .on_progress = options->on_progress, .user = options->user}};
+    struct work work = {.fs = fs,
+                        .options = options,
+                        .recovery = recovery,
+                        .loading = {.store = store,
+                                    .receipts = options->receipts,
+                                    .on_progress = options->on_progress,
+                                    .user = options->user}};
     size_t limit = restore_limit(store, 0);
     bool loaded = path != NULL ? recovery_load_one(&work, path) && recovery_judge_unsupported(&work)
                                : recovery_load(&work);

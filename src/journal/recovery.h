@@ -27,6 +27,7 @@ struct recovery_options {
     const struct recovery_cut *cut;
     /* Keys of types that the store does not have are left out; else the loading is refused. */
     bool skip_unsupported;
+    struct receipts *receipts; /* to be restored; NULL: they are only counted */
     /* As in struct loading; may be NULL. */
     bool (*on_progress)(void *user, const struct loading_progress *progress);
     void *user;

@@ -6,6 +6,7 @@
 #include "journal/compute.h"
 #include "journal/log/command.h"
 #include "journal/log/command_keys.h"
+#include "journal/log/note.h"
 #include "journal/log/scan.h"
 #include "store/data/entry.h"
 #include "store/restore.h"
@@ -301,6 +302,18 @@ static bool replay_command(struct replay *replay, const struct scan_command *com
     }
 }
 
+/* What is no receipt that this version knows is skipped, as other annotations are. */
+static void replay_notes(struct replay *replay, struct slice lines, uint64_t revision)
+{
+    struct loading *loading = replay->loading;
+    struct buf note;
+    buf_init_for(&note, SIZE_MAX / 4, ACCOUNT_JOURNAL);
+    while (lines.len > 0)
+        if (note_read(&lines, &note))
+            loading_note(loading, buf_slice(&note), revision);
+    buf_deinit(&note);
+}
+
 static bool replay_record(struct replay *replay, const struct scan_record *record)
 {
     replay->offset = replay->start + record->offset;
@@ -311,6 +324,8 @@ static bool replay_record(struct replay *replay, const struct scan_record *recor
         if (!replay_command(replay, &record->commands[i]))
             return false;
     }
+    if (record->notes.len > 0)
+        replay_notes(replay, record->notes, record->revision);
     return true;
 }
 

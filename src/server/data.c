@@ -52,6 +52,7 @@ bool data_open(struct data *data, const struct config *config, struct engine *en
     data->config = config;
     data->engine = engine;
     options.activity = activity;
+    options.receipts = engine->receipts;
     int error = fs_posix_open(config->dir, &fs);
     if (error != 0) {
         snprintf(why, sizeof why, "cannot open the data directory %s: %s%s", config->dir,

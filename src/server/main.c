@@ -29,6 +29,7 @@
 #include "service/slowlog.h"
 #include "service/status.h"
 #include "service/streams/channels.h"
+#include "store/receipts.h"
 #include "store/store.h"
 
 #include <errno.h>
@@ -47,6 +48,7 @@
 struct server {
     struct config config;
     struct engine *engine;
+    struct receipts *receipts; /* NULL: request ids are off */
     struct activity activity;
     struct net_admission *admission;
     struct offload *offload;
@@ -268,6 +270,12 @@ static bool server_serve(struct server *server)
     activity_init(&server->activity, MOST_BUSY_US);
     embedded_set_loading(server->engine, true);
     embedded_set_history(server->engine, config->watch_history);
+    if (config->request_ids > 0)
+        server->receipts =
+            receipts_new(&(struct receipts_options){.most_count = config->request_ids,
+                                                    .most_bytes = config->request_id_memory,
+                                                    .age_ms = config->request_id_age_ms});
+    embedded_set_receipts(server->engine, server->receipts);
     if (!server_make_workers(server))
         return false;
     if (!server_listen_to_all(server) ||
@@ -424,6 +432,7 @@ static bool server_stop(struct server *server)
     data_close(&server->data);
     embedded_free(server->engine);
     monitor_stop(&server->monitor);
+    receipts_free(server->receipts);
     return kept;
 }
 

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "grpc/server.h"
 #include "server/values.h"
+#include "store/receipts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,6 +91,26 @@ static const struct setting settings[] = {
       "memory limit of the recent changes that are kept for watchers while there are any (64MiB)"},
      TYPE_BYTES,
      AT(watch_history),
+     16 << 10,
+     (uint64_t)1 << 46,
+     "a number of bytes"},
+    {{0, "request-ids", "N",
+      "writes with a request id whose replies are remembered, the newest ones; 0: request ids are "
+      "off (100000)"},
+     TYPE_COUNT,
+     AT(request_ids),
+     0,
+     100000000,
+     "a number of request ids"},
+    {{0, "request-id-age", "SECONDS", "for how long they are remembered (600)"},
+     TYPE_SECONDS,
+     AT(request_id_age_ms),
+     1,
+     2592000,
+     "a number of seconds"},
+    {{0, "request-id-memory", "BYTES", "memory limit of what is remembered of them (64MiB)"},
+     TYPE_BYTES,
+     AT(request_id_memory),
      16 << 10,
      (uint64_t)1 << 46,
      "a number of bytes"},
@@ -329,6 +350,9 @@ void options_fill_defaults(struct config *config)
     *config = (struct config){.threads = processors > 0 ? (uint32_t)processors : 1,
                               .max_value = (size_t)64 * 1024 * 1024,
                               .watch_history = (size_t)64 * 1024 * 1024,
+                              .request_ids = RECEIPTS_DEFAULT_COUNT,
+                              .request_id_age_ms = RECEIPTS_DEFAULT_AGE_MS,
+                              .request_id_memory = RECEIPTS_DEFAULT_BYTES,
                               .store = {.databases = 16, .policy = STORE_NOEVICTION},
                               .dir = "./data",
                               .journal = {.durability = JOURNAL_ALWAYS,

@@ -17,6 +17,7 @@
 #include "service/slowlog.h"
 #include "service/status.h"
 #include "service/streams/channels.h"
+#include "store/receipts.h"
 #include "store/store.h"
 
 #include <inttypes.h>
@@ -85,10 +86,17 @@ static uint64_t report_resident_bytes(void)
     return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+static struct receipts_stats report_receipts(const struct report *report)
+{
+    struct receipts *receipts = report->data->engine->receipts;
+    return receipts != NULL ? receipts_stats(receipts) : (struct receipts_stats){0};
+}
+
 static void report_write_memory(void *user, struct info_writer *writer)
 {
     const struct report *report = user;
     struct store_stats stats = store_stats(report->store);
+    struct receipts_stats receipts = report_receipts(report);
     info_put(writer, "used_memory", "%zu", stats.used_memory);
     info_put(writer, "allocator_resident", "%zu",
              stats.resident_memory + account_used() + account_journal() + mem_held());
@@ -97,6 +105,7 @@ static void report_write_memory(void *user, struct info_writer *writer)
     info_put(writer, "mem_clients_max", "%zu", account_limit());
     info_put(writer, "mem_aof_buffer", "%zu", account_journal());
     info_put(writer, "mem_watch_history", "%zu", embedded_history_bytes(report->data->engine));
+    info_put(writer, "mem_request_ids", "%" PRIu64, receipts.bytes);
     info_put(writer, "mem_small_allocations", "%zu", mem_held());
     info_put(writer, "used_memory_rss", "%" PRIu64, report_resident_bytes());
     info_put(writer, "maxmemory", "%zu", report->config->store.max_memory);
@@ -169,6 +178,10 @@ static void report_write_stats(void *user, struct info_writer *writer)
     info_put(writer, "expired_keys", "%" PRIu64, stats.expired_keys);
     info_put(writer, "evicted_keys", "%" PRIu64, stats.evicted_keys);
     struct channels_counts channels = report_count_channels(report);
+    struct receipts_stats receipts = report_receipts(report);
+    info_put(writer, "request_ids", "%" PRIu64, receipts.kept);
+    info_put(writer, "request_ids_repeated", "%" PRIu64, receipts.repeated);
+    info_put(writer, "request_ids_dropped", "%" PRIu64, receipts.dropped);
     info_put(writer, "pubsub_channels", "%zu", channels.channels);
     info_put(writer, "pubsub_patterns", "%zu", channels.patterns);
     report_put_compressed(report, writer);

@@ -38,8 +38,11 @@ struct config {
     int64_t max_age_ms;         /* the same, of connections; 0 = never */
     int64_t max_age_grace_ms;   /* the same; 0 = any time */
     enum grpc_compress compress_replies;
-    size_t max_client_memory; /* bytes for requests and answers, see base/account.h */
-    size_t watch_history;     /* bytes of recent changes that are kept for watchers */
+    size_t max_client_memory;  /* bytes for requests and answers, see base/account.h */
+    size_t watch_history;      /* bytes of recent changes that are kept for watchers */
+    uint32_t request_ids;      /* that are remembered with their replies; 0 = they are off */
+    int64_t request_id_age_ms; /* for how long */
+    size_t request_id_memory;  /* bytes that these may take */
     struct store_options store;
     char dir[CONFIG_MAX_PATH]; /* the data directory */
     struct journal_options journal;

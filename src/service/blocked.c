@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/container.h"
 #include "base/mem.h"
+#include "service/identified.h"
 #include "service/notable.h"
 #include "service/request.h"
 
@@ -21,7 +22,8 @@ struct blocked {
     struct grpc_call *call;
     struct grpc_message message;
     uint64_t max_reply;
-    bool until_deadline; /* what the timer is set for */
+    struct identified *identified; /* it has a request id, and the claim */
+    bool until_deadline;           /* what the timer is set for */
 };
 
 static struct origin blocked_origin(const struct blocked *blocked)
@@ -40,6 +42,7 @@ void blocked_free(struct blocked *blocked)
     timers_clear(&host->timers, &blocked->timer);
     stream_leave(host, &blocked->again);
     grpc_message_deinit(&blocked->message);
+    identified_free(blocked->identified);
     free(blocked);
 }
 
@@ -50,6 +53,8 @@ static void blocked_end(struct blocked *blocked, struct request *request)
     request->max_reply = blocked->max_reply;
     request->message = blocked->message;
     request->is_detached = true;
+    request->identified = blocked->identified;
+    blocked->identified = NULL;
     blocked->message = (struct grpc_message){0};
     grpc_call_go_on(request->call);
     grpc_call_set_user(request->call, request);
@@ -67,6 +72,7 @@ static void blocked_try(struct blocked *blocked)
     request->method = blocked->method;
     request->task.arena = &request->arena;
     request->task.on_done = service_on_done;
+    request->identified = blocked->identified;
     enum err err = service_make_op(request, &origin, &why);
     if (err != ERR_NONE) {
         blocked_end(blocked, request);
@@ -76,6 +82,7 @@ static void blocked_try(struct blocked *blocked)
     request->task.op.move.take->waiter = &blocked->waiter.waiter;
     enum engine_answer answer = stream_submit(&service->host, &request->task);
     if (answer == ENGINE_WAITING || answer == ENGINE_HELD) {
+        request->identified = NULL;
         service_recycle(request);
         if (answer == ENGINE_HELD)
             stream_wait(&service->host, &blocked->again);
@@ -148,10 +155,12 @@ void blocked_begin(struct request *request)
         .call = request->call,
         .message = request->message,
         .max_reply = request->max_reply,
+        .identified = request->identified,
     };
     engine_init_waiter(service->options.engine, &blocked->waiter);
     atomic_fetch_add_explicit(&service->host.blocked, 1, memory_order_relaxed);
     request->message = (struct grpc_message){0};
+    request->identified = NULL;
     grpc_call_set_user(request->call, blocked);
     service_recycle(request);
     blocked_limit(blocked, wait_ms);

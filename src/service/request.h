@@ -30,6 +30,8 @@ enum request_state {
     REQUEST_OFFLOADED, /* owned by another thread */
 };
 
+struct identified;
+
 /* Bytes of a key that the slow log shows. */
 #define NOTE_MAX_KEY 64
 
@@ -59,6 +61,7 @@ struct request {
     const struct method *method;
     struct grpc_call *call; /* NULL: cancelled while it was in the batch or offloaded */
     enum request_state state;
+    struct identified *identified;   /* it has a request id (identified.h), and is detached */
     bool is_detached;                /* what follows is in use, and must be released */
     struct request *next, *previous; /* while it is unused or held */
     struct request_note note;
@@ -68,6 +71,7 @@ struct request {
     bool wants_gzip; /* the reply is to be compressed */
     unsigned holds;  /* how often it was held */
     bool must_wait;  /* offloaded: there was no list for it */
+    bool must_hold;  /* offloaded: another call has its request id */
     struct offload_job job;
     atomic_bool is_abandoned; /* offloaded: cancelled meanwhile */
     struct chain reply;       /* encoded by another thread, */

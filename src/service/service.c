@@ -14,9 +14,11 @@
 #include "base/container.h"
 #include "base/mem.h"
 #include "grpc/gzip.h"
+#include "grpc/metadata.h"
 #include "service/blocked.h"
 #include "service/check.h"
 #include "service/health_calls.h"
+#include "service/identified.h"
 #include "service/info.h"
 #include "service/latency.h"
 #include "service/notable.h"
@@ -63,10 +65,13 @@ static void service_release_detached(struct request *request)
 {
     grpc_message_deinit(&request->message);
     chain_deinit(&request->reply);
+    identified_free(request->identified);
+    request->identified = NULL;
     atomic_store_explicit(&request->is_abandoned, false, memory_order_relaxed);
     request->wants_gzip = false;
     request->holds = 0;
     request->must_wait = false;
+    request->must_hold = false;
     request->is_detached = false;
 }
 
@@ -170,15 +175,26 @@ void service_refuse(struct request *request, enum err err, const char *why)
     service_recycle(request);
 }
 
+/* True if the reply has been encoded before, and is sent. */
+static bool service_answer_detached(struct request *request)
+{
+    if (request->identified != NULL)
+        identified_end(request);
+    if (chain_length(&request->reply) == 0)
+        return false;
+    request->note.reply_bytes = chain_length(&request->reply) - GRPC_PREFIX_SIZE;
+    grpc_call_reply_chain(request->call, &request->reply);
+    return true;
+}
+
 void service_answer(struct request *request)
 {
     const struct op_result *result = &request->task.result;
     if (result->err != ERR_NONE) {
         struct grpc_status status = status_of_result(result);
         service_fail_with(request, &status);
-    } else if (request->is_detached && chain_length(&request->reply) > 0) {
-        request->note.reply_bytes = chain_length(&request->reply) - GRPC_PREFIX_SIZE;
-        grpc_call_reply_chain(request->call, &request->reply);
+    } else if (request->is_detached && service_answer_detached(request)) {
+        /* it was encoded before */
     } else if (grpc_call_wants_gzip(request->call)) {
         service_answer_compressed(request);
         return;
@@ -202,6 +218,7 @@ enum err service_make_op(struct request *request, const struct origin *origin, c
     request->arena.beside = origin->message.len;
     *op = (struct op){.kind = request->method->kind,
                       .holder = origin->holder,
+                      .receipt = (struct op_receipt *)request->identified,
                       .now_ms = origin->now_ms,
                       .max_answer = service->options.max_answer,
                       .max_reply = origin->max_reply,
@@ -234,10 +251,25 @@ static enum err service_answer_info(struct request *request, const char **why)
                                             &request->reply, why);
 }
 
+/* False: there is nothing to carry out, or not yet. */
+static bool service_run_claim(struct request *request)
+{
+    if (request->identified == NULL)
+        return true;
+    enum identified_answer answer =
+        identified_claim(request, grpc_message_bytes(&request->message));
+    request->must_hold = answer == IDENTIFIED_BUSY;
+    return answer == IDENTIFIED_GO;
+}
+
 static enum err service_run_op(struct request *request, const char **why)
 {
     struct engine_task *task = &request->task;
     struct origin origin = service_detached_origin(request, clock_unix_ms());
+    if (!service_run_claim(request)) {
+        *why = task->result.why;
+        return task->result.err;
+    }
     enum err err = service_make_op(request, &origin, why);
     if (err != ERR_NONE) {
         notable_note_nothing(request);
@@ -252,6 +284,8 @@ static enum err service_run_op(struct request *request, const char **why)
     request->must_wait = op_waits(&task->op) && !task->result.ok;
     if (request->must_wait)
         return ERR_NONE;
+    if (request->identified != NULL)
+        identified_end(request);
     const struct encoder *encoder = request->method->encoder;
     grpc_reply_begin(&request->reply, encoder->size(&task->result));
     encoder->write(&task->result, &request->reply);
@@ -286,7 +320,7 @@ static void service_run(struct offload_job *job)
     *result = kept;
     if (request->wants_gzip && chain_length(&request->reply) > 0)
         grpc_reply_compress(&request->reply);
-    if (!request->must_wait)
+    if (!request->must_wait && !request->must_hold)
         grpc_message_deinit(&request->message);
     arena_reset(&request->arena);
 }
@@ -294,6 +328,18 @@ static void service_run(struct offload_job *job)
 /* ---- dispatch ---- */
 
 static void service_submit_again(struct request *request);
+static void service_hold(struct request *request);
+
+/* The result is set: sends it when it may be shown. */
+static void service_settle(struct request *request)
+{
+    request->state = REQUEST_PENDING;
+    if (request->method->type == METHOD_INFO ||
+        engine_settle(request->service->options.engine, &request->task) == ENGINE_DONE)
+        service_answer(request);
+    else
+        request->note.waited_for_disk = true;
+}
 
 static void service_finish(struct request *request)
 {
@@ -307,12 +353,12 @@ static void service_finish(struct request *request)
         service_submit_again(request);
         return;
     }
-    request->state = REQUEST_PENDING;
-    if (request->method->type == METHOD_INFO ||
-        engine_settle(request->service->options.engine, &request->task) == ENGINE_DONE)
-        service_answer(request);
-    else
-        request->note.waited_for_disk = true;
+    if (request->must_hold) {
+        request->must_hold = false;
+        service_hold(request);
+        return;
+    }
+    service_settle(request);
 }
 
 static void service_finish_job(struct offload_job *job)
@@ -342,7 +388,6 @@ static void service_hold(struct request *request)
     struct service *service = request->service;
     service_detach(request);
     arena_reset(&request->arena);
-    request->holds++;
     request->state = REQUEST_HELD;
     request->next = NULL;
     request->previous = service->last_held;
@@ -370,7 +415,7 @@ static void service_defer(struct request *request, enum engine_answer answer)
     case ENGINE_PENDING:
         break;
     case ENGINE_HELD:
-        if (request->holds < MOST_HOLDS)
+        if (request->holds++ < MOST_HOLDS)
             service_hold(request);
         else
             service_offload(request);
@@ -410,6 +455,37 @@ static void service_submit_again(struct request *request)
     service_refuse(request, err, why);
 }
 
+/* True if the message of an operation alone says that it takes long. */
+static bool service_is_bulky(const struct method *method, size_t size)
+{
+    if (size <= MANY_BYTES)
+        return false;
+    bool has_one = op_info(method->kind)->keys == OP_KEYS_KEY && !op_is(method->kind, OP_HAS_MANY);
+    return !has_one || size > ONE_BYTES;
+}
+
+/* Starts a request that owns its message and has a request id: carries it out if it gets the claim.
+ */
+static void service_start_identified(struct request *request)
+{
+    struct slice message = grpc_message_bytes(&request->message);
+    if (service_is_bulky(request->method, message.len)) { /* it is hashed there, too */
+        service_offload(request);
+        return;
+    }
+    switch (identified_claim(request, message)) {
+    case IDENTIFIED_GO:
+        service_submit_again(request);
+        break;
+    case IDENTIFIED_ANSWERED:
+        service_settle(request);
+        break;
+    case IDENTIFIED_BUSY:
+        service_hold(request);
+        break;
+    }
+}
+
 /* Requests that are held again go to the end of the list, so that each has one turn. An answer may
  * end a connection, and with it other requests of the list. */
 static void service_submit_held(struct service *service)
@@ -417,7 +493,10 @@ static void service_submit_held(struct service *service)
     for (size_t left = service->held_count; left > 0 && service->held != NULL; left--) {
         struct request *request = service->held;
         service_unhold(request);
-        service_submit_again(request);
+        if (request->identified != NULL)
+            service_start_identified(request);
+        else
+            service_submit_again(request);
     }
 }
 
@@ -532,15 +611,6 @@ static void service_start_other(struct request *request, struct slice message)
     }
 }
 
-/* True if the message of an operation alone says that it takes long. */
-static bool service_is_bulky(const struct method *method, size_t size)
-{
-    if (size <= MANY_BYTES)
-        return false;
-    bool has_one = op_info(method->kind)->keys == OP_KEYS_KEY && !op_is(method->kind, OP_HAS_MANY);
-    return !has_one || size > ONE_BYTES;
-}
-
 static void service_on_request(void *user, struct grpc_call *call, const void *found,
                                struct slice message)
 {
@@ -555,6 +625,12 @@ static void service_on_request(void *user, struct grpc_call *call, const void *f
     task->arena = &request->arena;
     task->on_done = service_on_done;
     grpc_call_set_user(call, request);
+    const struct grpc_metadata *metadata = grpc_call_metadata(call);
+    if (metadata != NULL && identified_init(request, metadata)) {
+        service_detach(request);
+        service_start_identified(request);
+        return;
+    }
     if (method->type != METHOD_OP) {
         service_start_other(request, message);
         return;
@@ -655,6 +731,13 @@ static size_t service_number_of(const void *found)
     return route_method_number(found);
 }
 
+static const char *service_refuses(void *user, const void *method,
+                                   const struct grpc_metadata *metadata)
+{
+    const struct service *service = user;
+    return identified_refuses(service->options.engine, method, metadata);
+}
+
 static const struct grpc_stream_method *service_stream_of(const void *found)
 {
     const struct method *method = found;
@@ -683,6 +766,7 @@ struct service *service_new(const struct service_options *options)
                  .find_method = service_find_method,
                  .number_of = service_number_of,
                  .counted = route_method_count(),
+                 .refuses = service_refuses,
                  .stream_of = service_stream_of,
                  .unknown_method = "this server has no such method; docs/operations.md lists those "
                                    "it has, and a path is /keystore.v1.KeyStore/NAME or "

@@ -29,6 +29,9 @@ struct change_sink {
     uint64_t (*begin)(struct change_sink *sink);
     /* Slices in the operation are valid during the call. */
     void (*change)(struct change_sink *sink, const struct op *op);
+    /* Bytes that are kept with the commit, after its last change, and at most once: a receipt
+     * (store/receipts.h). NULL: the sink does not keep such. */
+    void (*note)(struct change_sink *sink, struct slice note);
     void (*end)(struct change_sink *sink);
     void (*abort)(struct change_sink *sink);
     /*

@@ -358,7 +358,7 @@ static bool limit_attempt(struct trial *trial)
         stands = limit_keep_or_roll_back(trial, set, &ctx);
     size_t reserved = stands && !failed ? trial->growth : 0;
     limit_resume_reports(store, set, reserved);
-    apply_commit(&ctx);
+    apply_commit_op(&ctx, trial->op, trial->result);
     trial->result->seen = apply_seen(&ctx);
     trial->outcome = ctx.outcome;
     lock_release(store, &set, trial->quick);

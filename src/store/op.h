@@ -24,6 +24,7 @@ enum op_kind {
 #define STORE_PREFETCH ((size_t)16)
 
 struct blob;
+struct op_result;
 struct pinned;
 
 /* What an operation may do. OP_WRITE takes no memory; OP_GROW may, and is refused at the memory
@@ -158,6 +159,17 @@ struct op_take {
     bool from_tail; /* searched from there; else from the head */
 };
 
+/*
+ * One who keeps the answer of a write with its commit, so that they are lost or survive together.
+ */
+struct op_receipt {
+    /* The operation has succeeded, and its commit is about to end. Called once, under the commit's
+     * locks, on the thread that carries it out. Returns bytes for the commit's record in the log,
+     * which are valid until the commit has ended. */
+    struct slice (*keep)(struct op_receipt *receipt, const struct op_result *result,
+                         uint64_t revision);
+};
+
 /* How BitOp combines strings. */
 enum op_bitwise { OP_BITS_AND, OP_BITS_OR, OP_BITS_XOR, OP_BITS_NOT };
 
@@ -209,6 +221,7 @@ struct op {
     /* The blob that holds the request message, or NULL. The store may keep it instead of copying a
      * value that makes up nearly all of it (blob_cut()). */
     struct blob *holder;
+    struct op_receipt *receipt; /* told of the answer if there is a commit; NULL: nobody is */
 
     const struct slice *values; /* LPush, RPush: at least one */
     size_t value_count;

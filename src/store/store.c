@@ -211,7 +211,7 @@ static enum store_answer store_apply_locked(struct store *store, const struct op
     apply_atomically(&ctx, op, result);
     if (ctx.undo != NULL)
         undo_discard(&undo, ctx.revision);
-    apply_commit(&ctx);
+    apply_commit_op(&ctx, op, result);
     result->seen = apply_seen(&ctx);
     return ctx.outcome;
 }

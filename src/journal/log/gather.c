@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "journal/log/command.h"
+#include "journal/log/note.h"
 
 /* The caller bounds what gathers; this is more than any machine has. */
 #define LIMIT (SIZE_MAX / 4)
@@ -22,6 +23,7 @@ void gather_begin(struct gather *gather)
 {
     CHECK(!gather->record.is_open);
     gather->record.is_open = true;
+    gather->record.is_complete = false;
     gather->record.start = gather->bytes.len;
     gather->record.changes = 0;
     gather->record.selected = gather->selected;
@@ -52,7 +54,7 @@ static void gather_insert_multi(struct gather *gather)
 
 void gather_change(struct gather *gather, const struct op *change)
 {
-    CHECK(gather->record.is_open);
+    CHECK(gather->record.is_open && !gather->record.is_complete);
     if (gather->record.changes == 1)
         gather_insert_multi(gather);
     if (!gather->selected || gather->db != change->db) {
@@ -65,14 +67,29 @@ void gather_change(struct gather *gather, const struct op *change)
 }
 
 /* A record has a revision even without changes: then it is an empty transaction. */
-void gather_end(struct gather *gather)
+static void gather_complete(struct gather *gather)
 {
-    CHECK(gather->record.is_open && gather->bytes.len >= gather->record.start);
-    gather->record.is_open = false;
+    if (gather->record.is_complete)
+        return;
+    gather->record.is_complete = true;
     if (gather->record.changes == 0)
         gather_insert_multi(gather);
     if (gather->record.changes != 1)
         gather_append_text(gather, COMMAND_EXEC);
+}
+
+void gather_note(struct gather *gather, struct slice note)
+{
+    CHECK(gather->record.is_open);
+    gather_complete(gather);
+    note_append(&gather->bytes, note);
+}
+
+void gather_end(struct gather *gather)
+{
+    CHECK(gather->record.is_open && gather->bytes.len >= gather->record.start);
+    gather_complete(gather);
+    gather->record.is_open = false;
     gather->count++;
     DCHECK(gather->bytes.len > gather->record.start); /* a revision without bytes would be lost */
 }

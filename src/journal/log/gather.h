@@ -17,6 +17,7 @@ struct gather {
 
     struct { /* of the open record */
         bool is_open;
+        bool is_complete; /* its commands are; notes may follow */
         size_t start;
         size_t changes;
         bool selected; /* before it */
@@ -34,6 +35,10 @@ void gather_begin(struct gather *gather);
 
 /* Adds a change (store/change.h) to the open record. */
 void gather_change(struct gather *gather, const struct op *change);
+
+/* Adds a note, as lines that follow the open record's commands (journal/log/note.h). There are no
+ * changes after it. */
+void gather_note(struct gather *gather, struct slice note);
 
 /* Ends the open record: it is gathered, or discarded. */
 void gather_end(struct gather *gather);

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "journal/log/note.h"
 
 #include <stdlib.h>
 
@@ -265,15 +266,20 @@ static enum scan_verdict scan_enter_batch(struct scan *scan)
     return SCAN_RECORD;
 }
 
-static void scan_deliver(struct scan *scan, size_t end, struct scan_record *record)
+/* The record's commands end at `at`; what is read ends at `stop`. */
+static void scan_deliver(struct scan *scan, size_t at, size_t stop, struct scan_record *record)
 {
-    CHECK(end > scan->offset && end <= scan->log.len);
+    CHECK(at > scan->offset && at <= stop && stop <= scan->log.len);
+    const uint8_t *notes = scan->log.data + at;
+    size_t notes_size = note_measure(slice_make(notes, stop - at));
+    size_t end = at + notes_size;
     scan_place_args(scan);
     *record = (struct scan_record){.revision = scan->next,
                                    .offset = scan->offset,
                                    .size = end - scan->offset,
                                    .commands = scan->commands,
-                                   .count = scan->count};
+                                   .count = scan->count,
+                                   .notes = slice_make(notes, notes_size)};
     if (scan->next > 0)
         scan->next++;
     scan->offset = end;
@@ -294,7 +300,7 @@ static enum scan_verdict scan_next_of_batch(struct scan *scan, struct scan_recor
                                 "an intact batch has more or fewer records than its line says");
     *found = outcome == RECORD;
     if (*found) {
-        scan_deliver(scan, at, record);
+        scan_deliver(scan, at, scan->batch_end, record);
     } else {
         scan->offset = scan->batch_end;
         scan->batch_end = 0;
@@ -315,7 +321,7 @@ static enum scan_verdict scan_next_of_plain(struct scan *scan, struct scan_recor
                                 "a command is not in Redis' format");
     case RECORD:
         *found = true;
-        scan_deliver(scan, at, record);
+        scan_deliver(scan, at, scan->log.len, record);
         break;
     default:
         scan->offset = at;

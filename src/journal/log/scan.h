@@ -6,9 +6,10 @@
  * The file may hold batches (journal/log/batch.h), each of which is verified as a whole before its
  * first record is delivered, and plain commands, as Redis writes them, whose records have no
  * checksum: one that is cut short ends the file, as in Redis. Lines with '#' between commands,
- * annotations and comments, are skipped. A server that writes batches starts a new file for them,
- * so plain commands precede batches only in files that people joined; they follow batches if Redis
- * continued our file.
+ * annotations and comments, are skipped, except for the notes (journal/log/note.h) that follow a
+ * record and belong to it. A server that writes batches starts a new file for them, so plain
+ * commands precede batches only in files that people joined; they follow batches if Redis continued
+ * our file.
  *
  * How a file ends:
  *  - clean: after a whole record or batch.
@@ -39,6 +40,7 @@ struct scan_record {
     size_t size;       /* bytes */
     const struct scan_command *commands; /* without SELECT, MULTI and EXEC */
     size_t count;                        /* 0: an empty transaction */
+    struct slice notes;                  /* the lines after it (journal/log/note.h); seldom any */
 };
 
 struct scan {

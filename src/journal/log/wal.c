@@ -59,6 +59,13 @@ static void wal_change(struct change_sink *sink, const struct op *op)
         gather_change(&log->gather, op);
 }
 
+static void wal_note(struct change_sink *sink, struct slice note)
+{
+    struct wal *log = (struct wal *)sink;
+    if (log->state != WAL_FAILED)
+        gather_note(&log->gather, note);
+}
+
 void wal_unlock_and_wake(struct wal *log, bool there_is_work)
 {
     bool wake = log->sleeping && there_is_work;
@@ -186,6 +193,7 @@ static void wal_init(struct wal *log, const struct wal_options *options)
     CHECK(options->gap <= options->revision && options->durable != NULL);
     log->sink = (struct change_sink){.begin = wal_begin,
                                      .change = wal_change,
+                                     .note = wal_note,
                                      .end = wal_end,
                                      .abort = wal_abort_record,
                                      .open = wal_open_long};

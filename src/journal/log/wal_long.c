@@ -47,6 +47,11 @@ static void wal_long_change(struct change_sink *sink, const struct op *op)
     gather_change(&((struct wal_long_record *)sink)->gather, op);
 }
 
+static void wal_long_note(struct change_sink *sink, struct slice note)
+{
+    gather_note(&((struct wal_long_record *)sink)->gather, note);
+}
+
 static void wal_long_unlink(struct wal *log, const struct wal_long_record *record)
 {
     struct wal_long_record **link = &log->long_records;
@@ -88,6 +93,7 @@ struct change_sink *wal_open_long(struct change_sink *sink)
     record->log = (struct wal *)sink;
     record->sink = (struct change_sink){.begin = wal_long_begin,
                                         .change = wal_long_change,
+                                        .note = wal_long_note,
                                         .end = wal_long_end,
                                         .abort = wal_long_abort};
     gather_init(&record->gather);

@@ -46,6 +46,8 @@
  *    ks-versions   for each of the next 1 to RDB_BLOCK_KEYS keys, in their order, ks-revision minus
  *                  the version of the key: 7 bits a byte, low bits first, all bytes but the last of
  *                  a number with bit 7 set. A key without a version has version 0.
+ *    ks-receipt    at the end, any number: what is remembered of a write with a request id, in the
+ *                  format of store/receipts.c
  */
 #ifndef KEYSTORE_JOURNAL_RDB_FORMAT_H
 #define KEYSTORE_JOURNAL_RDB_FORMAT_H
@@ -64,6 +66,7 @@
 
 #define RDB_AUX_REVISION "ks-revision"
 #define RDB_AUX_VERSIONS "ks-versions"
+#define RDB_AUX_RECEIPT  "ks-receipt"
 #define RDB_BLOCK_KEYS   256u
 
 enum rdb_opcode {

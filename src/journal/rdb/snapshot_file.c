@@ -28,6 +28,7 @@
 #include "journal/rdb/write.h"
 #include "store/data/entry.h"
 #include "store/list/list.h"
+#include "store/receipts.h"
 #include "store/snapshot.h"
 #include "store/store.h"
 
@@ -413,12 +414,35 @@ static void snapshot_file_save_all(struct base *base)
     snapshot_file_write_all_pins(base);
 }
 
+static bool snapshot_file_write_receipt(void *user, struct slice record)
+{
+    struct base *base = user;
+    struct rdb_write gather;
+    rdb_write_init(&gather,
+                   (struct rdb_sink){.write = snapshot_file_gather, .context = &base->steps});
+    rdb_write_aux(&gather, SLICE_LITERAL(RDB_AUX_RECEIPT), record);
+    if (chain_length(&base->steps.chain) >= WRITE_BYTES)
+        snapshot_file_write_chain(base, &base->steps.chain);
+    return !base->failed;
+}
+
+/* At the end of the file, when no thread waits for it any longer. Those of later commits are in the
+ * log that follows the base. */
+static void snapshot_file_write_receipts(struct base *base)
+{
+    if (base->options->receipts != NULL)
+        receipts_save(base->options->receipts, base->snapshot.revision, snapshot_file_write_receipt,
+                      base);
+    snapshot_file_write_chain(base, &base->steps.chain);
+}
+
 static void snapshot_file_write_rest(struct base *base)
 {
     rdb_block_flush(&base->steps.block);
     rdb_block_flush(&base->early.block);
     snapshot_file_write_chain(base, &base->steps.chain);
     snapshot_file_write_chain(base, &base->early.chain);
+    snapshot_file_write_receipts(base);
     rdb_write_end(&base->rdb);
 }
 

@@ -9,6 +9,7 @@
 
 #include <stdatomic.h>
 
+struct receipts;
 struct store;
 
 /* Progress; any thread may read it. */
@@ -19,9 +20,10 @@ struct snapshot_file_progress {
 };
 
 struct snapshot_file_options {
-    struct fs *fs;       /* borrowed */
-    struct store *store; /* borrowed */
-    const char *name;    /* in the folder; must not be in use */
+    struct fs *fs;             /* borrowed */
+    struct store *store;       /* borrowed */
+    struct receipts *receipts; /* borrowed; NULL: there are none */
+    const char *name;          /* in the folder; must not be in use */
     /* Called when the snapshot starts, with the revision that it will show, while no thread can
      * write. */
     void (*on_begin)(void *user, uint64_t revision);

@@ -258,17 +258,38 @@ uint64_t apply_revision(struct op_context *ctx)
     return ctx->revision;
 }
 
-void apply_commit(struct op_context *ctx)
+static void apply_keep_receipt(struct op_context *ctx, struct op_receipt *receipt,
+                               const struct op_result *result)
+{
+    struct change_sink *sink = ctx->sink;
+    if (!ctx->wrote || result->err != ERR_NONE) /* the commit only removes what had expired */
+        return;
+    struct slice record = receipt->keep(receipt, result, ctx->revision);
+    if (sink != NULL && sink->note != NULL)
+        sink->note(sink, record);
+}
+
+void apply_commit_op(struct op_context *ctx, const struct op *op, const struct op_result *result)
 {
     DCHECK(ctx->undo == NULL || ctx->undo->newest == NULL); /* discarded or rolled back */
     DCHECK(!ctx->wrote || ctx->revision > 0);
     struct change_sink *sink = ctx->sink;
     if (ctx->expired_keys > 0)
         ctx->expired_in->expired_keys += ctx->expired_keys;
-    if (ctx->revision == 0 || sink == NULL)
+    if (ctx->revision == 0)
+        return;
+    if (op->receipt != NULL)
+        apply_keep_receipt(ctx, op->receipt, result);
+    if (sink == NULL)
         return;
     apply_note_revision(ctx->store, ctx->revision);
     sink->end(sink);
+}
+
+void apply_commit(struct op_context *ctx)
+{
+    static const struct op no_receipt;
+    apply_commit_op(ctx, &no_receipt, NULL);
 }
 
 void apply_preserve(struct op_context *ctx, struct lookup *at)

@@ -72,6 +72,9 @@ void apply_atomically(struct op_context *ctx, const struct op *op, struct op_res
 /* Ends the commit, if one was started; its changes are final. */
 void apply_commit(struct op_context *ctx);
 
+/* The same; `op`, which was carried out with that result, may have a receipt. */
+void apply_commit_op(struct op_context *ctx, const struct op *op, const struct op_result *result);
+
 /* Rolls the commit back with its undo log, as if it had never started. Releases what `result` holds
  * and zeroes it. */
 void apply_roll_back(struct op_context *ctx, struct op_result *result);

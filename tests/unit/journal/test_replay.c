@@ -2,7 +2,9 @@
 #include "journal/replay.h"
 
 #include "journal/log/batch.h"
+#include "journal/log/note.h"
 #include "store/op.h"
+#include "store/receipts.h"
 #include "store/restore.h"
 
 #include <setjmp.h>
@@ -93,6 +95,41 @@ static void test_a_log_behind_something_else(void **state)
     assert_int_equal(fixture->end.good, good);
     assert_non_null(fixture->end.why);
     store_text_expect(fixture->store, "0 \"a\" @0 v1 = \"1\"\n");
+}
+
+/* Notes that are receipts are restored with the revision of their record; others are skipped. */
+static void test_receipts_are_restored(void **state)
+{
+    struct replay_fixture *fixture = *state;
+    struct receipts_options options = {
+        .most_count = 100, .most_bytes = 1 << 20, .age_ms = RECEIPTS_DEFAULT_AGE_MS};
+    struct receipts *former = receipts_new(&options), *receipts = receipts_new(&options);
+    struct receipts_claim claim = {.id = SLICE_LITERAL("the id"), .now_ms = 5};
+    struct slice reply = SLICE_LITERAL("reply");
+    struct buf record;
+    buf_init(&record, SIZE_MAX);
+    buf_init(&claim.reply, RECEIPTS_MOST_REPLY);
+    assert_int_equal(receipts_claim(former, &claim), RECEIPTS_NEW);
+    receipts_keep(former, claim.receipt, 5, 77, &reply, &record);
+    replay_add(fixture, "SELECT 0");
+    replay_add(fixture, "SET a 1");
+    note_append(&fixture->log, SLICE_LITERAL("\2of a later version"));
+    replay_add(fixture, "SET b 2");
+    note_append(&fixture->log, buf_slice(&record));
+    assert_true(buf_append(&fixture->log, SLICE_LITERAL("#KSN 0 malformed!\n")));
+    replay_add(fixture, "SET c 3");
+    fixture->loading.receipts = receipts;
+    assert_true(replay_run(fixture));
+    assert_null(fixture->end.why);
+    assert_int_equal(fixture->end.good, fixture->log.len);
+    assert_int_equal(receipts_stats(receipts).kept, 1);
+    assert_int_equal(receipts_claim(receipts, &claim), RECEIPTS_REPEATED);
+    assert_int_equal(claim.revision, 2);
+    assert_true(slice_equal(buf_slice(&claim.reply), reply));
+    buf_deinit(&claim.reply);
+    buf_deinit(&record);
+    receipts_free(former);
+    receipts_free(receipts);
 }
 
 static void test_flush_all(void **state)
@@ -253,6 +290,7 @@ int main(void)
         REPLAY_TEST(test_it_goes_on_behind_what_is_there),
         REPLAY_TEST(test_foreign_commands_count_on),
         REPLAY_TEST(test_a_log_behind_something_else),
+        REPLAY_TEST(test_receipts_are_restored),
         REPLAY_TEST(test_flush_all),
         REPLAY_TEST(test_late_deadlines),
         REPLAY_TEST(test_what_cannot_be_done_is_damage),

@@ -31,6 +31,8 @@ static void test_every_error_has_its_status(void **state)
         {ERR_STOPPING, GRPC_UNAVAILABLE, "ERROR_REASON_STOPPING"},
         {ERR_NOT_READ, GRPC_RESOURCE_EXHAUSTED, "ERROR_REASON_NOT_READ"},
         {ERR_NOT_FOUND, GRPC_NOT_FOUND, "ERROR_REASON_NOT_FOUND"},
+        {ERR_ID_REUSED, GRPC_ALREADY_EXISTS, "ERROR_REASON_REQUEST_ID_REUSED"},
+        {ERR_ALREADY_DONE, GRPC_ALREADY_EXISTS, "ERROR_REASON_ALREADY_DONE"},
     };
     assert_int_equal(ERR_COUNT - 1, sizeof expected / sizeof expected[0]);
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "journal/log/note.h"
 #include "journal/log/scan.h"
 #include "store/seeded.h"
 
@@ -175,6 +176,49 @@ static void a_scan_finds_the_records(void **state)
     gather_deinit(&gather);
 }
 
+/* Notes follow the commands of their record, whatever those are, and come back with it. */
+static void notes_belong_to_their_record(void **state)
+{
+    (void)state;
+    static const size_t changes[] = {1, 0, 3, 1, 1};
+    static const char *const notes[] = {"one", "two", NULL, "four", NULL};
+    struct gather gather;
+    struct scan scan;
+    struct scan_record found;
+    struct buf note;
+    gather_init(&gather);
+    buf_init(&note, SIZE_MAX);
+    for (size_t i = 0; i < 5; i++) {
+        gather_begin(&gather);
+        for (size_t j = 0; j < changes[i]; j++)
+            change(&gather, 0, "key");
+        if (notes[i] != NULL)
+            gather_note(&gather, slice_from_string(notes[i]));
+        gather_end(&gather);
+        gather_begin(&gather);
+        change(&gather, 1, "key");
+        gather_note(&gather, S("lost"));
+        gather_abort(&gather);
+    }
+    assert_int_equal(gather.count, 5);
+    scan_init(&scan, buf_slice(&gather.bytes), 1);
+    for (size_t i = 0; i < 5; i++) {
+        assert_int_equal(scan_next(&scan, &found), SCAN_RECORD);
+        assert_int_equal(found.revision, i + 1);
+        assert_int_equal(found.count, changes[i]);
+        assert_int_equal(found.notes.len > 0, notes[i] != NULL);
+        if (notes[i] == NULL)
+            continue;
+        assert_true(note_read(&found.notes, &note));
+        assert_true(slice_equal(buf_slice(&note), slice_from_string(notes[i])));
+        assert_int_equal(found.notes.len, 0);
+    }
+    assert_int_equal(scan_next(&scan, &found), SCAN_CLEAN);
+    scan_deinit(&scan);
+    buf_deinit(&note);
+    gather_deinit(&gather);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +228,7 @@ int main(void)
         cmocka_unit_test(a_record_without_changes_is_an_empty_transaction),
         cmocka_unit_test(what_is_taken_is_gone_and_a_new_file_selects_anew),
         cmocka_unit_test(a_scan_finds_the_records),
+        cmocka_unit_test(notes_belong_to_their_record),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include "journal/layout.h"
 #include "journal/load_rdb.h"
 #include "store/op.h"
+#include "store/receipts.h"
 #include "store/restore.h"
 
 #include <errno.h>
@@ -33,7 +34,8 @@ struct fixture {
     struct snapshot_file_progress progress;
     struct snapshot_file_result result;
     struct snapshot_file_options options;
-    char *text_at_begin; /* of the store */
+    struct receipts *receipts; /* that load() restores; may be NULL */
+    char *text_at_begin;       /* of the store */
     atomic_bool remove_them;
 };
 
@@ -124,7 +126,7 @@ static struct store *load(struct fixture *fixture)
     size_t size;
     struct slice bytes = map_base(fixture);
     struct store *store = store_new(&(struct store_options){.databases = 4});
-    struct loading loading = {.store = store};
+    struct loading loading = {.store = store, .receipts = fixture->receipts};
     if (!load_rdb(&loading, bytes, &size))
         fail_msg("%s", loading.why);
     assert_int_equal(size, bytes.len);
@@ -165,6 +167,74 @@ static void test_an_empty_store(void **state)
     struct store *loaded = load(fixture);
     store_text_expect(loaded, "");
     store_free(loaded);
+}
+
+/* ---- receipts ---- */
+
+#define RECEIPTS 200
+
+static const struct receipts_options receipts_options = {
+    .most_count = 10000, .most_bytes = 1 << 28, .age_ms = RECEIPTS_DEFAULT_AGE_MS};
+
+/* Claims the id of that number; the reply is in the claim if there was one. */
+static enum receipts_answer claim(struct receipts *receipts, uint64_t number,
+                                  struct receipts_claim *call)
+{
+    char id[20];
+    snprintf(id, sizeof id, "id %u", (unsigned)number);
+    *call = (struct receipts_claim){.id = slice_from_string(id), .now_ms = 1};
+    buf_init(&call->reply, RECEIPTS_MOST_REPLY);
+    return receipts_claim(receipts, call);
+}
+
+/* Those of all commits but every fifth, which had no id; the replies are of all sizes. */
+static struct receipts *make_receipts(const uint8_t *bytes)
+{
+    struct receipts *receipts = receipts_new(&receipts_options);
+    for (uint64_t revision = 1; revision <= RECEIPTS; revision++) {
+        struct receipts_claim call;
+        struct buf record;
+        struct slice reply = slice_make(bytes, (size_t)(revision * 300));
+        if (revision % 5 == 0)
+            continue;
+        buf_init(&record, SIZE_MAX);
+        assert_int_equal(claim(receipts, revision, &call), RECEIPTS_NEW);
+        receipts_keep(receipts, call.receipt, 1, revision, &reply, &record);
+        buf_deinit(&record);
+    }
+    return receipts;
+}
+
+/* Exactly those up to its revision are in the base, after all keys. */
+static void test_it_holds_the_receipts_up_to_its_revision(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t random = seeded_start();
+    uint8_t *bytes = calloc(RECEIPTS, 300);
+    seeded_fill(&random, bytes, RECEIPTS * 300);
+    fill(fixture->store, &random, 100);
+    uint64_t newest = restore_newest(fixture->store);
+    assert_in_range(newest, 50, RECEIPTS - 10);
+    struct receipts *receipts = make_receipts(bytes), *loaded = receipts_new(&receipts_options);
+    fixture->options.receipts = receipts;
+    assert_int_equal(snapshot_file_write(&fixture->options, &fixture->result), 0);
+    fixture->receipts = loaded;
+    store_free(load(fixture));
+    for (uint64_t revision = 1; revision <= RECEIPTS; revision++) {
+        struct receipts_claim call;
+        bool is_there = revision <= newest && revision % 5 != 0;
+        enum receipts_answer answer = claim(loaded, revision, &call);
+        assert_int_equal(answer, is_there ? RECEIPTS_REPEATED : RECEIPTS_NEW);
+        if (is_there)
+            assert_true(
+                slice_equal(buf_slice(&call.reply), slice_make(bytes, (size_t)(revision * 300))));
+        else
+            receipts_release(loaded, call.receipt);
+        buf_deinit(&call.reply);
+    }
+    receipts_free(receipts);
+    receipts_free(loaded);
+    free(bytes);
 }
 
 /* ---- writes meanwhile ---- */
@@ -468,6 +538,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_it_holds_what_was_there),
         TEST(test_an_empty_store),
+        TEST(test_it_holds_the_receipts_up_to_its_revision),
         TEST(test_writes_meanwhile_are_no_part_of_it),
         TEST(test_many_long_strings_change_meanwhile),
         TEST(test_long_lists_change_meanwhile),
