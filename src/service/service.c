@@ -96,10 +96,11 @@ void service_detach(struct request *request)
     grpc_call_take_message(request->call, &request->message);
 }
 
-/* True if it does not matter whether the request is carried out once or twice. */
+/* True if it does not matter whether the call is made once or twice. */
 static bool service_is_repeatable(const struct request *request)
 {
-    return request->method->type == METHOD_OP && op_info(request->method->kind)->access == OP_READ;
+    return request->identified != NULL || (request->method->type == METHOD_OP &&
+                                           op_info(request->method->kind)->access == OP_READ);
 }
 
 static void service_fail_with(struct request *request, struct grpc_status *status)
