@@ -261,7 +261,7 @@ static enum keystore_code client_call_method(struct keystore_client *client,
 #define SERVICE_LIST   SERVICE_STRING
 #define SERVICE_KEY    SERVICE_STRING
 #define SERVICE_TXN    SERVICE_STRING
-#define SERVICE_ADMIN  "/keystore.v1.KeyStoreAdmin/"
+#define SERVICE_ADMIN  CLIENT_ADMIN_SERVICE
 
 /* A call without a prototype in include/keystore/client.h does not compile; script/docs writes
  * them. */

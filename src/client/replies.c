@@ -263,6 +263,14 @@ static struct keystore_scan_page replies_scan_page_from_wire(struct pool *pool,
         .entries = entries, .count = wire->n_entries, .cursor = replies_from_wire(wire->cursor)};
 }
 
+static struct keystore_backup_page
+replies_backup_page_from_wire(struct pool *pool, const Keystore__V1__BackupPage *wire)
+{
+    (void)pool;
+    return (struct keystore_backup_page){
+        .data = replies_from_wire(wire->data), .offset = wire->offset, .size = wire->size};
+}
+
 static struct keystore_message replies_message_from_wire(struct pool *pool,
                                                          const Keystore__V1__Message *wire)
 {
@@ -421,6 +429,7 @@ REPLY(info_reply)
 REPLY(txn_reply)
 REPLY(reply)
 REPLY(scan_page)
+REPLY(backup_page)
 REPLY(message)
 REPLY(consume_reply)
 REPLY(watch_batch)

@@ -575,6 +575,13 @@ Keystore__V1__WatchRequest *requests_watch_request(struct request_builder *build
     return wire;
 }
 
+Keystore__V1__BackupRequest *requests_backup_request(struct request_builder *builder,
+                                                     const void *request)
+{
+    (void)request; /* it has no fields */
+    return requests_new_message(builder, &keystore__v1__backup_request__descriptor);
+}
+
 Keystore__V1__Message *requests_message(struct request_builder *builder,
                                         const struct keystore_message *message)
 {

@@ -76,6 +76,8 @@ Keystore__V1__ScanRequest *requests_scan_request(struct request_builder *builder
                                                  const struct keystore_scan_request *request);
 Keystore__V1__WatchRequest *requests_watch_request(struct request_builder *builder,
                                                    const struct keystore_watch_request *request);
+Keystore__V1__BackupRequest *requests_backup_request(struct request_builder *builder,
+                                                     const void *request);
 Keystore__V1__Message *requests_message(struct request_builder *builder,
                                         const struct keystore_message *message);
 Keystore__V1__SubscribeRequest *
