@@ -18,6 +18,7 @@ enum {
     OPTION_NO_RAW,
     OPTION_PIPE,
     OPTION_YES,
+    OPTION_FORCE,
     OPTION_HELP,
     OPTION_VERSION,
 };
@@ -37,6 +38,7 @@ static const struct option_row rows[] = {
                      "redis-cli --pipe, and report how many there were; errors have the number of\n"
                      "their line or command"},
     [OPTION_YES] = {0, "yes", NULL, "let DELMATCH delete without asking"},
+    [OPTION_FORCE] = {0, "force", NULL, "let BACKUP replace a file that exists"},
     [OPTION_HELP] = {0, "help", NULL, "print this help and exit"},
     [OPTION_VERSION] = {0, "version", NULL, "print the version and exit"},
 };
@@ -107,6 +109,9 @@ static bool options_take_option(size_t row, const char *value, struct options *o
         return true;
     case OPTION_YES:
         options->yes = true;
+        return true;
+    case OPTION_FORCE:
+        options->force = true;
         return true;
     case OPTION_HELP:
         options->help = true;

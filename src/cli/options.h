@@ -16,7 +16,8 @@ struct options {
     int64_t timeout_ms; /* 0 = the library's default */
     enum options_form form;
     bool pipe;
-    bool yes; /* delete without asking */
+    bool yes;   /* delete without asking */
+    bool force; /* replace the file of a backup */
     bool help;
     bool version;
     char **command; /* the rest of argv */

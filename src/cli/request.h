@@ -29,6 +29,7 @@ enum request_type {
     REQUEST_SUBSCRIBE,
     REQUEST_CONSUME,
     REQUEST_OBSERVE,
+    REQUEST_BACKUP,
     /* These are handled by the session. */
     REQUEST_WATCH,
     REQUEST_UNWATCH,
@@ -60,6 +61,8 @@ struct request {
     bool initial;                    /* OBSERVE */
     uint64_t from_version;           /* OBSERVE; 0 = from now on */
     uint64_t limit;                  /* CONSUME: ends after so many; 0 = never */
+    const char *path;                /* BACKUP: the file, or "-" */
+    bool force;                      /* BACKUP: replace the file */
 };
 
 /* Has an operation of REQUEST_BLOCKING not wait. */

@@ -159,6 +159,7 @@ enum keystore_code send_request(struct keystore_client *client, const struct req
     case REQUEST_SUBSCRIBE:
     case REQUEST_CONSUME:
     case REQUEST_OBSERVE:
+    case REQUEST_BACKUP:
     case REQUEST_WATCH: /* handled by the session */
     case REQUEST_UNWATCH:
     case REQUEST_MULTI:

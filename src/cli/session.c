@@ -226,6 +226,7 @@ static enum session_result session_run_stream(struct session *session,
         .arena = &session->arena,
         .raw = session->raw,
         .yes = session->options->yes,
+        .force = session->options->force,
     };
     if (streams_run(&streams, request))
         return SESSION_OK;
@@ -307,6 +308,7 @@ static enum session_result session_run_request(struct session *session,
     case REQUEST_SUBSCRIBE:
     case REQUEST_CONSUME:
     case REQUEST_OBSERVE:
+    case REQUEST_BACKUP:
         break;
     }
     return session->transaction.open ? session_queue(session, request, words, label)
