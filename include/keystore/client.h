@@ -363,6 +363,14 @@ struct keystore_info_request {
     size_t count;
 };
 
+/* Which connections end: those that have all of what is given, at least one. */
+struct keystore_kill_clients_request {
+    uint64_t id;          /* 0 = any */
+    const char *address;  /* of the peer, with or without its port; UTF-8; NULL = any */
+    const char *listener; /* where it has connected to; the same */
+    bool include_own;     /* also the connection of the call, after its reply */
+};
+
 struct keystore_save_request {
     bool wait; /* answer when the snapshot is durable */
 };
@@ -765,6 +773,10 @@ KEYSTORE_API enum keystore_code keystore_info(struct keystore_client *client,
 KEYSTORE_API enum keystore_code keystore_save(struct keystore_client *client,
                                               const struct keystore_save_request *request,
                                               struct keystore_status *answer);
+KEYSTORE_API enum keystore_code
+keystore_kill_clients(struct keystore_client *client,
+                      const struct keystore_kill_clients_request *request,
+                      struct keystore_status *answer);
 
 #ifdef __cplusplus
 }

@@ -10,9 +10,13 @@ static const struct {
     const char *title;
     const struct command *(*table)(size_t *count);
 } topics[] = {
-    {"Strings", commands_strings}, {"Bits of strings", commands_bits},
-    {"Lists", commands_lists},     {"Keys", commands_keys},
-    {"Streams", commands_streams}, {"Transactions, server, keystore-cli", commands_session},
+    {"Strings", commands_strings},
+    {"Bits of strings", commands_bits},
+    {"Lists", commands_lists},
+    {"Keys", commands_keys},
+    {"Streams", commands_streams},
+    {"Administration", commands_admin},
+    {"Transactions, server, keystore-cli", commands_session},
 };
 #define TOPIC_COUNT (sizeof topics / sizeof *topics)
 

@@ -22,6 +22,7 @@ enum request_type {
     REQUEST_INFO,
     REQUEST_SAVE,
     REQUEST_BGSAVE,
+    REQUEST_KILL_CLIENTS,
     /* These are streams (cli/streams.h). */
     REQUEST_SCAN,
     REQUEST_KEYS,
@@ -30,6 +31,7 @@ enum request_type {
     REQUEST_CONSUME,
     REQUEST_OBSERVE,
     REQUEST_BACKUP,
+    REQUEST_CLIENTS,
     /* These are handled by the session. */
     REQUEST_WATCH,
     REQUEST_UNWATCH,
@@ -63,6 +65,10 @@ struct request {
     uint64_t limit;                  /* CONSUME: ends after so many; 0 = never */
     const char *path;                /* BACKUP: the file, or "-" */
     bool force;                      /* BACKUP: replace the file */
+    struct keystore_clients_request clients;
+    bool only_id;                              /* CLIENT ID */
+    struct keystore_kill_clients_request kill; /* CLIENT KILL */
+    bool by_address;                           /* in the form with one address */
 };
 
 /* Has an operation of REQUEST_BLOCKING not wait. */

@@ -92,6 +92,21 @@ static enum keystore_code send_save(struct keystore_client *client, bool wait, s
     return keystore_save(client, &(struct keystore_save_request){.wait = wait}, &status);
 }
 
+static enum keystore_code send_kill_clients(struct keystore_client *client,
+                                            const struct request *request, struct reply *reply)
+{
+    struct keystore_status status;
+    enum keystore_code code = keystore_kill_clients(client, &request->kill, &status);
+    *reply = format_integer(status.count);
+    if (request->by_address && status.count > 0)
+        *reply = format_status("OK");
+    else if (request->by_address)
+        *reply = (struct reply){.type = REPLY_ERROR,
+                                .bytes = keystore_text("no connection has this address: CLIENT "
+                                                       "LIST shows those that there are")};
+    return code;
+}
+
 /* Lower case, as are the server's names of sections. */
 static const char *send_section_name(struct keystore_slice word, struct arena *arena)
 {
@@ -153,6 +168,8 @@ enum keystore_code send_request(struct keystore_client *client, const struct req
     case REQUEST_SAVE:
     case REQUEST_BGSAVE:
         return send_save(client, request->type == REQUEST_SAVE, reply);
+    case REQUEST_KILL_CLIENTS:
+        return send_kill_clients(client, request, reply);
     case REQUEST_SCAN: /* handled by streams.c */
     case REQUEST_KEYS:
     case REQUEST_DELETE_MATCHING:
@@ -160,6 +177,7 @@ enum keystore_code send_request(struct keystore_client *client, const struct req
     case REQUEST_CONSUME:
     case REQUEST_OBSERVE:
     case REQUEST_BACKUP:
+    case REQUEST_CLIENTS:
     case REQUEST_WATCH: /* handled by the session */
     case REQUEST_UNWATCH:
     case REQUEST_MULTI:

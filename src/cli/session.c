@@ -299,6 +299,7 @@ static enum session_result session_run_request(struct session *session,
     case REQUEST_INFO:
     case REQUEST_SAVE:
     case REQUEST_BGSAVE:
+    case REQUEST_KILL_CLIENTS:
         return session->transaction.open ? session_queue(session, request, words, label)
                                          : session_send(session, request, label);
     case REQUEST_BLOCKING:
@@ -309,6 +310,7 @@ static enum session_result session_run_request(struct session *session,
     case REQUEST_CONSUME:
     case REQUEST_OBSERVE:
     case REQUEST_BACKUP:
+    case REQUEST_CLIENTS:
         break;
     }
     return session->transaction.open ? session_queue(session, request, words, label)

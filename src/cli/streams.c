@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/standard.h"
 #include "cli/backup_file.h"
+#include "cli/clients.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
 #include "keystore/streams.h"
@@ -553,6 +554,21 @@ static bool streams_backup(struct streams *streams, const struct request *reques
     return true;
 }
 
+/* ---- CLIENT ---- */
+
+static bool streams_clients(struct streams *streams, const struct request *request)
+{
+    struct keystore_stream *stream;
+    struct reply reply;
+    if (keystore_clients(streams->client, &request->clients, &stream) != KEYSTORE_OK)
+        return streams_fail_call(streams);
+    if (!clients_read(stream, request->only_id, streams->arena, &reply))
+        return streams_fail_and_close(streams, stream);
+    keystore_stream_close(stream);
+    streams_print(streams, &reply);
+    return true;
+}
+
 bool streams_run(struct streams *streams, const struct request *request)
 {
     static bool (*const runs[])(struct streams * streams, const struct request *request) = {
@@ -563,6 +579,7 @@ bool streams_run(struct streams *streams, const struct request *request)
         [REQUEST_CONSUME] = streams_consume,
         [REQUEST_OBSERVE] = streams_observe,
         [REQUEST_BACKUP] = streams_backup,
+        [REQUEST_CLIENTS] = streams_clients,
     };
     return runs[request->type](streams, request);
 }

@@ -15,7 +15,7 @@ struct streams {
     const char *problem; /* NULL: `error` */
 };
 
-/* Runs a command of the types REQUEST_SCAN to REQUEST_BACKUP and prints what it returns. False if
+/* Runs a command of the types REQUEST_SCAN to REQUEST_CLIENTS and prints what it returns. False if
  * it failed. */
 bool streams_run(struct streams *streams, const struct request *request);
 

@@ -29,6 +29,8 @@ bool replies_txn_reply(struct slice bytes, struct pool *pool, struct keystore_tx
 bool replies_info_reply(struct slice bytes, struct pool *pool, struct keystore_info_reply *answer);
 
 bool replies_scan_page(struct slice bytes, struct pool *pool, struct keystore_scan_page *answer);
+bool replies_clients_page(struct slice bytes, struct pool *pool,
+                          struct keystore_clients_page *answer);
 bool replies_backup_page(struct slice bytes, struct pool *pool,
                          struct keystore_backup_page *answer);
 bool replies_message(struct slice bytes, struct pool *pool, struct keystore_message *answer);

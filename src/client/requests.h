@@ -76,6 +76,12 @@ Keystore__V1__ScanRequest *requests_scan_request(struct request_builder *builder
                                                  const struct keystore_scan_request *request);
 Keystore__V1__WatchRequest *requests_watch_request(struct request_builder *builder,
                                                    const struct keystore_watch_request *request);
+Keystore__V1__ClientsRequest *
+requests_clients_request(struct request_builder *builder,
+                         const struct keystore_clients_request *request);
+Keystore__V1__KillClientsRequest *
+requests_kill_clients_request(struct request_builder *builder,
+                              const struct keystore_kill_clients_request *request);
 Keystore__V1__BackupRequest *requests_backup_request(struct request_builder *builder,
                                                      const void *request);
 Keystore__V1__Message *requests_message(struct request_builder *builder,

@@ -18,6 +18,7 @@ static const char *const paths[] = {
     [STREAM_CONSUME] = CLIENT_SERVICE "Consume",
     [STREAM_SUBSCRIBE] = CLIENT_SERVICE "Subscribe",
     [STREAM_BACKUP] = CLIENT_ADMIN_SERVICE "Backup",
+    [STREAM_CLIENTS] = CLIENT_ADMIN_SERVICE "Clients",
 };
 
 /* ---- life ---- */
@@ -267,6 +268,8 @@ STREAM(subscribe, STREAM_SUBSCRIBE, true, true, keystore_subscribe_request, subs
        keystore_message, message)
 STREAM(consume, STREAM_CONSUME, false, true, keystore_consume_request, consume_request,
        keystore_deliveries, consume_reply)
+STREAM(clients, STREAM_CLIENTS, true, false, keystore_clients_request, clients_request,
+       keystore_clients_page, clients_page)
 STREAM_METHOD(backup, STREAM_BACKUP, true, false, backup_request, keystore_backup_page, backup_page)
 
 enum keystore_code keystore_backup(struct keystore_client *client, struct keystore_stream **stream)

@@ -12,6 +12,7 @@ enum stream_kind {
     STREAM_CONSUME,
     STREAM_SUBSCRIBE,
     STREAM_BACKUP,
+    STREAM_CLIENTS,
 };
 
 /* Where a watch is. */

@@ -71,6 +71,7 @@ struct grpc_connection {
     struct known_request known[KNOWN_REQUESTS];
     int64_t idle_since_ms;  /* monotonic: the last check that saw a call */
     uint32_t last_stream;   /* as of that check */
+    char *user_agent;       /* of the first request; NULL: there was none yet */
     const char *no_waiting; /* why calls must not wait any longer; NULL: they may */
 };
 
@@ -83,6 +84,9 @@ enum err call_gather(struct grpc_call *call, struct slice part, const char **why
 /* True, and counted, if less than min_progress of the message has arrived in a period; a period
  * with more of it is followed by another. */
 bool call_stalls(struct grpc_call *call, int64_t now_ms);
+
+/* describe.c: keeps the client's name, of its first request. */
+void call_note_agent(struct grpc_connection *connection, const struct http2_request *request);
 
 /* stream.c: calls that stream. */
 

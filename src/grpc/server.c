@@ -232,6 +232,8 @@ static void server_on_request(void *user, struct http2_stream *stream,
         return;
     }
     struct grpc_request parsed;
+    if (connection->user_agent == NULL)
+        call_note_agent(connection, request);
     grpc_request_parse(request->fields, request->count, &parsed);
     if (!slice_equal(parsed.method, SLICE_LITERAL("POST")))
         server_fail_http(call, "405");
@@ -449,6 +451,7 @@ void grpc_connection_free(struct grpc_connection *connection)
     http2_session_free(connection->session);
     CHECK(connection->unanswered == 0 && connection->unfinished == 0 &&
           connection->submitted == NULL);
+    free(connection->user_agent);
     free(connection);
 }
 

@@ -92,6 +92,16 @@ struct grpc_counts {
 };
 struct grpc_counts grpc_server_counts(const struct grpc_server *server);
 
+/* A connection as administrators see it. */
+struct grpc_description {
+    int64_t active_ms;      /* monotonic: when bytes were received or sent last */
+    uint32_t calls;         /* in flight */
+    uint32_t streams;       /* of them, those that stream */
+    uint64_t calls_so_far;  /* by the numbers that the client has given to its streams */
+    const char *user_agent; /* of the first request, in ASCII, truncated; borrowed; may be empty */
+};
+struct grpc_description grpc_connection_describe(const struct grpc_connection *connection);
+
 /* The client has shut down its side and may be gone: ends the calls that wait (grpc_call_wait()).
  * Output is to be pulled. */
 void grpc_connection_hang_up(struct grpc_connection *connection);

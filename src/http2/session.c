@@ -464,7 +464,8 @@ void http2_session_end(struct http2_session *session, struct closing why)
         return;
     if (!session_is_ending(session))
         session->closing = why;
-    session_fail(session, why.kind == CLOSING_SHUTDOWN            ? HTTP2_NO_ERROR
+    bool is_innocent = why.kind == CLOSING_SHUTDOWN || why.kind == CLOSING_KILLED;
+    session_fail(session, is_innocent                             ? HTTP2_NO_ERROR
                           : why.kind == CLOSING_HANDSHAKE_TIMEOUT ? HTTP2_SETTINGS_TIMEOUT
                                                                   : HTTP2_ENHANCE_YOUR_CALM);
 }

@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@ struct net_admission {
     struct net_closings *closings;
     struct net_admission_counts reported; /* as of the latest log line */
     struct net_peer last_refused;
+    atomic_uint_fast64_t last_id;
     struct log_limit refused_lines, pause_lines;
     uint64_t secret; /* so that clients cannot choose addresses of one bucket */
     struct counted *buckets[BUCKETS];
@@ -63,6 +65,11 @@ void net_admission_free(struct net_admission *admission)
 struct net_closings *net_admission_closings(struct net_admission *admission)
 {
     return admission->closings;
+}
+
+uint64_t net_admission_next_id(struct net_admission *admission)
+{
+    return atomic_fetch_add_explicit(&admission->last_id, 1, memory_order_relaxed) + 1;
 }
 
 static struct counted **admission_find(struct net_admission *admission, const uint8_t address[16])

@@ -21,6 +21,9 @@ struct net_closings *net_admission_closings(struct net_admission *admission);
 /* An admitted connection is closed. Thread-safe. */
 void net_admission_leave(struct net_admission *admission, const struct net_peer *peer);
 
+/* The number of the next connection, from 1. Thread-safe. */
+uint64_t net_admission_next_id(struct net_admission *admission);
+
 /* Lowers the limit on connections to `max_open`, because there are no descriptors for more; never
  * raises it. Thread-safe. */
 void net_admission_cap(struct net_admission *admission, uint32_t max_open);

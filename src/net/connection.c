@@ -352,6 +352,7 @@ void connection_close(struct net_connection *connection)
         return;
     connection_report_closing(connection);
     connection_count_queued(connection, 0);
+    visit_on_close(connection);
     CHECK(connection->previous != NULL ? connection->previous->next == connection
                                        : connection->shared->first == connection);
     if (connection->previous != NULL)
@@ -394,6 +395,8 @@ void connection_open(struct net_shared *shared, int descriptor, bool is_unix,
     struct net_connection *connection = mem_alloc_zero(sizeof *connection);
     connection->shared = shared;
     connection->peer = *peer;
+    connection->id = net_admission_next_id(shared->admission);
+    connection->opened_ms = connection_now_of(connection);
     bool opened = connection_open_handle(connection, descriptor, is_unix);
     connection->uv.handle.data = connection;
     if (!opened) {

@@ -24,6 +24,7 @@
 #include "service/protoset.h"
 #include "service/status.h"
 #include "service/streams/channels.h"
+#include "service/streams/clients.h"
 #include "store/store.h"
 
 #include <errno.h>
@@ -46,6 +47,7 @@ struct server {
     struct net_admission *admission;
     struct offload *offload;
     struct channels *channels;
+    struct clients *clients;
     struct protoset *protoset; /* NULL: reflection is off */
     struct worker **workers;
     struct report report;
@@ -148,6 +150,7 @@ static bool server_make_workers(struct server *server)
     if (server->offload == NULL)
         return server_print_refusal("a thread");
     server->channels = channels_new(config->threads);
+    server->clients = clients_new(server->offload, config->threads);
     if (config->reflection != REFLECTION_OFF)
         server->protoset = protoset_new(config->reflection == REFLECTION_TEXT);
     report_init(&server->report);
@@ -163,6 +166,7 @@ static bool server_make_workers(struct server *server)
                                      .admission = server->admission,
                                      .offload = server->offload,
                                      .channels = server->channels,
+                                     .clients = server->clients,
                                      .protoset = server->protoset,
                                      .info = &server->report.info};
     for (unsigned i = 0; i < config->threads; i++) {
@@ -326,6 +330,7 @@ static bool server_stop(struct server *server)
      * until it ends. */
     for (unsigned i = 0; i < server->config.threads; i++)
         worker_join(server->workers[i]);
+    clients_stop(server->clients);
     offload_stop(server->offload);
     if (atomic_load(&server->data.serving)) {
         struct watch_numbers numbers = server_read_counters(server);
@@ -337,6 +342,7 @@ static bool server_stop(struct server *server)
     free(server->workers);
     offload_free(server->offload);
     channels_free(server->channels);
+    clients_free(server->clients);
     protoset_free(server->protoset);
     net_admission_free(server->admission);
     for (size_t i = server->passed_count; i < server->listening; i++)

@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "grpc/server.h"
 #include "net/loop.h"
+#include "server/roster.h"
 #include "service/offload.h"
 #include "service/service.h"
 #include "service/streams/channels.h"
@@ -229,6 +230,7 @@ struct worker *worker_new(const struct worker_options *options, unsigned index)
                                                             .info = options->info,
                                                             .offload = options->offload,
                                                             .channels = options->channels,
+                                                            .clients = options->clients,
                                                             .protoset = options->protoset,
                                                             .max_value = config->max_value,
                                                             .max_answer = limits.max_message});
@@ -245,6 +247,10 @@ struct worker *worker_new(const struct worker_options *options, unsigned index)
         offload_set_waker(options->offload, index, waker);
     if (options->channels != NULL)
         channels_set_waker(options->channels, index, waker);
+    if (options->clients != NULL) {
+        struct clients_source source = roster_source(worker->loop);
+        clients_set_source(options->clients, index, &source);
+    }
     return worker;
 }
 

@@ -7,6 +7,7 @@
 
 struct activity;
 struct channels;
+struct clients;
 struct engine;
 struct info_source;
 struct offload;
@@ -21,6 +22,7 @@ struct worker_options {
     struct net_admission *admission;
     struct offload *offload;   /* NULL: a worker itself does what takes long */
     struct channels *channels; /* NULL: Publish and Subscribe are not served */
+    struct clients *clients;   /* NULL: Clients and KillClients are not served */
     const struct info_source *info;
     const struct protoset *protoset; /* of the API, for reflection; NULL: it is off */
 };

@@ -2,6 +2,7 @@
 #include "service/route.h"
 
 #include "service/streams/backup.h"
+#include "service/streams/clients.h"
 #include "service/streams/consume.h"
 #include "service/streams/pipeline.h"
 #include "service/streams/reflection.h"
@@ -36,6 +37,8 @@ static const struct method others[] = {
      .kind = OP_COUNT,
      .encoder = &encode_status},
     STREAM("Backup", backup_method),
+    STREAM("Clients", clients_method),
+    STREAM("KillClients", kill_clients_method),
 };
 
 /* Streams, and what belongs to them. */

@@ -532,6 +532,7 @@ struct service *service_new(const struct service_options *options)
         .host = {.engine = options->engine,
                  .offload = options->offload,
                  .channels = options->channels,
+                 .clients = options->clients,
                  .worker = options->worker,
                  .activity = options->activity,
                  .waker = options->waker,

@@ -9,6 +9,7 @@
 
 struct activity_worker;
 struct channels;
+struct clients;
 struct engine;
 struct info_source;
 struct offload;
@@ -24,6 +25,7 @@ struct service_options {
     struct alarm alarm;               /* has service_run_timers() called; monotonic */
     struct offload *offload;          /* for requests that take long; NULL: they run here */
     struct channels *channels;        /* NULL: Publish and Subscribe are not served */
+    struct clients *clients;          /* NULL: Clients and KillClients are not served */
     const struct protoset *protoset;  /* of the API, for reflection; NULL: it is off */
     size_t max_value;                 /* of one value, in bytes */
     size_t max_answer;                /* that the elements of one answer may take, in bytes */

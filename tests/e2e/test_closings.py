@@ -175,12 +175,13 @@ def test_a_client_that_does_not_end(fresh_server):
 
 
 def test_every_end_has_a_test(own):
-    """A new kind needs one, too: here, or with a limit of memory (test_no_memory.py)."""
+    """A new kind needs one, too: here, with a limit of memory (test_no_memory.py), or for those that
+    administrators end (test_clients.py)."""
     names = {name.removeprefix("connections_closed_") for name in info(own)
              if name.startswith("connections_closed_")}
     assert names == {"http1", "tls", "proxy", "not_http2", "protocol_error", "flood",
                      "handshake_timeout", "header_timeout", "write_timeout", "client_memory",
-                     "server_memory", "shutdown"}
+                     "server_memory", "shutdown", "killed"}
 
 
 # Calls that are refused below gRPC.

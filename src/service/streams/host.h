@@ -16,6 +16,7 @@
 #include <stdatomic.h>
 
 struct channels;
+struct clients;
 struct protoset;
 struct watch_feed;
 
@@ -34,6 +35,7 @@ struct stream_host {
     struct engine *engine;
     struct offload *offload;          /* NULL: the worker itself does what takes long */
     struct channels *channels;        /* NULL: Publish and Subscribe are not served */
+    struct clients *clients;          /* NULL: Clients and KillClients are not served */
     unsigned worker;                  /* the worker's number, to the engine and to `offload` */
     struct activity_worker *activity; /* marked busy before a write; may be NULL */
     struct waker waker;               /* has service_resume() called */

@@ -5,7 +5,7 @@
 #ifndef KEYSTORE_TESTS_CLI_FAKE_CLIENT_H
 #define KEYSTORE_TESTS_CLI_FAKE_CLIENT_H
 
-#include "keystore/client.h"
+#include "keystore/streams.h"
 
 static const char *fake_called = "nothing";
 static int fake_calls;
@@ -115,6 +115,18 @@ enum keystore_code keystore_save(struct keystore_client *client,
     fake_sent_wait = request->wait;
     *answer = fake_reply.answer.status;
     return fake_call("save");
+}
+
+static struct keystore_kill_clients_request fake_sent_kill;
+
+enum keystore_code keystore_kill_clients(struct keystore_client *client,
+                                         const struct keystore_kill_clients_request *request,
+                                         struct keystore_status *answer)
+{
+    (void)client;
+    fake_sent_kill = *request;
+    *answer = fake_reply.answer.status;
+    return fake_call("kill_clients");
 }
 
 enum keystore_code keystore_info(struct keystore_client *client,

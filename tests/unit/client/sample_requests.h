@@ -5,7 +5,7 @@
 #ifndef KEYSTORE_TESTS_CLIENT_SAMPLE_REQUESTS_H
 #define KEYSTORE_TESTS_CLIENT_SAMPLE_REQUESTS_H
 
-#include "keystore/client.h"
+#include "keystore/streams.h"
 #include "mini_redis.pb-c.h"
 
 #include <string.h>
@@ -453,6 +453,25 @@ static const struct keystore_save_request sample_save_request = {.wait = true};
 static inline void seen_save_request(const Keystore__V1__SaveRequest *wire)
 {
     assert_true(wire->wait);
+}
+
+static const struct keystore_clients_request sample_clients_request = {.own = true, .id = 7};
+
+static inline void seen_clients_request(const Keystore__V1__ClientsRequest *wire)
+{
+    assert_true(wire->own);
+    assert_int_equal(wire->id, 7);
+}
+
+static const struct keystore_kill_clients_request sample_kill_clients_request = {
+    .id = UINT64_MAX, .address = "10.0.0.1", .listener = "unix:/socket", .include_own = true};
+
+static inline void seen_kill_clients_request(const Keystore__V1__KillClientsRequest *wire)
+{
+    assert_true(wire->id == UINT64_MAX);
+    assert_string_equal(wire->address, "10.0.0.1");
+    assert_string_equal(wire->listener, "unix:/socket");
+    assert_true(wire->include_own);
 }
 
 static const struct keystore_message sample_message = {

@@ -72,6 +72,8 @@ static void forget(void *seen)
     REQUEST(list_find, NULL)                                                                       \
     REQUEST(info_request, NULL)                                                                    \
     REQUEST(save_request, NULL)                                                                    \
+    REQUEST(clients_request, NULL)                                                                 \
+    REQUEST(kill_clients_request, NULL)                                                            \
     REQUEST(message, NULL)                                                                         \
     REQUEST(txn_request, NULL)
 

@@ -153,6 +153,7 @@ static inline void link_ignore_wake(void *user)
 static struct waker link_waker;
 static struct offload *link_offload;
 static struct channels *link_channels;
+static struct clients *link_clients;
 static struct ng_options link_client;
 static struct activity_worker *link_activity;
 static struct protoset *link_protoset;
@@ -181,6 +182,7 @@ static inline void *link_new(struct engine *engine, const struct info_source *in
                                                           .info = info,
                                                           .offload = link_offload,
                                                           .channels = link_channels,
+                                                          .clients = link_clients,
                                                           .protoset = link_protoset,
                                                           .max_value = MAX_VALUE,
                                                           .max_answer = MAX_ANSWER});

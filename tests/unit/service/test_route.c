@@ -24,6 +24,8 @@ static const struct {
     {"Info", OP_COUNT, NULL, NULL, true},
     {"Save", OP_COUNT, NULL, &encode_status, true},
     {"Backup", OP_COUNT, NULL, NULL, true},
+    {"Clients", OP_COUNT, NULL, NULL, true},
+    {"KillClients", OP_COUNT, NULL, NULL, true},
     {"Pipeline", OP_COUNT, NULL, NULL, false},
     {"Scan", OP_COUNT, NULL, NULL, false},
     {"StreamList", OP_COUNT, NULL, NULL, false},
