@@ -35,6 +35,7 @@ struct config {
     struct journal_options journal;
     bool has_rules; /* journal.rules were set, perhaps to none */
     uint64_t given; /* a bit for each row of options.h that was set, even to its default */
+    uint64_t on_command_line; /* of them, those on the command line */
     enum log_level log_level;
     enum reflection reflection;
     struct http2_limits http2;
