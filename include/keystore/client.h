@@ -10,7 +10,8 @@
  *         fwrite(value.value.data, 1, value.value.len, stdout);
  *     keystore_close(client);
  *
- * Streams, blocking queues, subscriptions and pipelines are in keystore/streams.h.
+ * Streams, blocking queues, subscriptions and pipelines are in keystore/streams.h, the server's
+ * connections and settings in keystore/admin.h.
  *
  * Requests and answers mirror the messages of proto/mini_redis.proto, whose comments document their
  * fields; a zeroed field has its default. Request slices are borrowed for the call. Answer slices
@@ -361,14 +362,6 @@ struct keystore_list_find {
 struct keystore_info_request {
     const char *const *sections; /* UTF-8; empty = all */
     size_t count;
-};
-
-/* Which connections end: those that have all of what is given, at least one. */
-struct keystore_kill_clients_request {
-    uint64_t id;          /* 0 = any */
-    const char *address;  /* of the peer, with or without its port; UTF-8; NULL = any */
-    const char *listener; /* where it has connected to; the same */
-    bool include_own;     /* also the connection of the call, after its reply */
 };
 
 struct keystore_save_request {
@@ -773,10 +766,6 @@ KEYSTORE_API enum keystore_code keystore_info(struct keystore_client *client,
 KEYSTORE_API enum keystore_code keystore_save(struct keystore_client *client,
                                               const struct keystore_save_request *request,
                                               struct keystore_status *answer);
-KEYSTORE_API enum keystore_code
-keystore_kill_clients(struct keystore_client *client,
-                      const struct keystore_kill_clients_request *request,
-                      struct keystore_status *answer);
 
 #ifdef __cplusplus
 }

@@ -238,41 +238,6 @@ KEYSTORE_API enum keystore_next keystore_backup_next(struct keystore_stream *str
                                                      int64_t timeout_ms,
                                                      struct keystore_backup_page *answer);
 
-struct keystore_clients_request {
-    bool own;    /* only the client's own connection */
-    uint64_t id; /* only the one with this id; 0 = all */
-};
-
-/* A connection of the server; texts are zero-terminated. */
-struct keystore_client_info {
-    uint64_t id;
-    const char *address;  /* "HOST:PORT", or "unix" */
-    const char *listener; /* where it has connected to */
-    int64_t age_ms;
-    int64_t idle_ms;
-    uint32_t calls;        /* in flight */
-    uint32_t streams;      /* of them, those with streams of messages */
-    uint64_t calls_so_far; /* including those in flight */
-    uint64_t bytes_in;     /* 0 over a unix socket */
-    uint64_t bytes_out;
-    uint64_t queued_bytes; /* of replies that it has yet to take */
-    const char *user_agent;
-    bool own; /* it is the connection of this client */
-};
-
-struct keystore_clients_page {
-    const struct keystore_client_info *clients;
-    size_t count;
-};
-
-/* The server's connections, in pages. keystore_kill_clients() ends some. */
-KEYSTORE_API enum keystore_code keystore_clients(struct keystore_client *client,
-                                                 const struct keystore_clients_request *request,
-                                                 struct keystore_stream **stream);
-KEYSTORE_API enum keystore_next keystore_clients_next(struct keystore_stream *stream,
-                                                      int64_t timeout_ms,
-                                                      struct keystore_clients_page *answer);
-
 /*
  * Pipelines: operations of any kind, gathered in batches and executed one after the other while
  * more are sent. This is the fastest way to execute many. Each operation is atomic on its own, and

@@ -88,11 +88,38 @@ static bool commands_admin_build_client(struct args *args, struct request *reque
                        (const char *)word.data, args->command->usage);
 }
 
+/* ---- CONFIG ---- */
+
+static bool commands_admin_build_config(struct args *args, struct request *request)
+{
+    if (args_match(args, "GET"))
+        return commands_admin_take_text(args, "GET", &request->config.pattern);
+    if (args_match(args, "SET")) {
+        struct keystore_set_config_request *set = &request->set_config;
+        request->type = REQUEST_SET_CONFIG;
+        set->value = "";
+        if (!commands_admin_take_text(args, "SET", &set->name) || !args_has_value(args, "SET"))
+            return false;
+        if (args->words.items[args->at].len > 0) /* a value may be empty */
+            return commands_admin_take_text(args, "SET", &set->value);
+        (void)args_take(args);
+        return true;
+    }
+    if (args_match(args, "REWRITE"))
+        return args_refuse(args, "CONFIG SET is not written to a file, so there is no CONFIG "
+                                 "REWRITE: change the server's configuration file, too");
+    struct keystore_slice word = args_take(args);
+    return args_refuse(args, "CONFIG has no '%.*s'; usage: CONFIG %s", args_quoted_len(word),
+                       (const char *)word.data, args->command->usage);
+}
+
 static const struct command table[] = {
     {"CLIENT",
      "ID|INFO|LIST [ID id]|KILL address|KILL [ID id] [ADDR address] [LADDR listener] [SKIPME no]",
      "The server's connections; KILL ends some", 1, COMMAND_ANY, REQUEST_CLIENTS, KEYSTORE_OP_NONE,
      NULL, commands_admin_build_client},
+    {"CONFIG", "GET pattern|SET name value", "The server's settings; SET lasts until it ends", 1, 3,
+     REQUEST_CONFIG, KEYSTORE_OP_NONE, NULL, commands_admin_build_config},
 };
 
 const struct command *commands_admin(size_t *count)

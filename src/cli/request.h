@@ -4,7 +4,7 @@
 
 #include "base/arena.h"
 #include "cli/format.h"
-#include "keystore/streams.h"
+#include "keystore/admin.h"
 
 struct command;
 
@@ -23,6 +23,8 @@ enum request_type {
     REQUEST_SAVE,
     REQUEST_BGSAVE,
     REQUEST_KILL_CLIENTS,
+    REQUEST_CONFIG,
+    REQUEST_SET_CONFIG,
     /* These are streams (cli/streams.h). */
     REQUEST_SCAN,
     REQUEST_KEYS,
@@ -65,6 +67,8 @@ struct request {
     uint64_t limit;                  /* CONSUME: ends after so many; 0 = never */
     const char *path;                /* BACKUP: the file, or "-" */
     bool force;                      /* BACKUP: replace the file */
+    struct keystore_config_request config;
+    struct keystore_set_config_request set_config;
     struct keystore_clients_request clients;
     bool only_id;                              /* CLIENT ID */
     struct keystore_kill_clients_request kill; /* CLIENT KILL */

@@ -92,6 +92,29 @@ static enum keystore_code send_save(struct keystore_client *client, bool wait, s
     return keystore_save(client, &(struct keystore_save_request){.wait = wait}, &status);
 }
 
+/* Names and values, as in Redis. */
+static enum keystore_code send_config(struct keystore_client *client, const struct request *request,
+                                      struct arena *arena, struct reply *reply)
+{
+    struct keystore_config_reply config;
+    enum keystore_code code = keystore_config(client, &request->config, &config);
+    struct reply *items = arena_alloc(arena, (2 * config.count + 1) * sizeof *items);
+    for (size_t i = 0; i < config.count; i++) {
+        items[2 * i] = format_bytes(keystore_text(config.settings[i].name));
+        items[2 * i + 1] = format_bytes(keystore_text(config.settings[i].value));
+    }
+    *reply = format_list(items, 2 * config.count);
+    return code;
+}
+
+static enum keystore_code send_set_config(struct keystore_client *client,
+                                          const struct request *request, struct reply *reply)
+{
+    struct keystore_status status;
+    *reply = format_status("OK");
+    return keystore_set_config(client, &request->set_config, &status);
+}
+
 static enum keystore_code send_kill_clients(struct keystore_client *client,
                                             const struct request *request, struct reply *reply)
 {
@@ -168,6 +191,10 @@ enum keystore_code send_request(struct keystore_client *client, const struct req
     case REQUEST_SAVE:
     case REQUEST_BGSAVE:
         return send_save(client, request->type == REQUEST_SAVE, reply);
+    case REQUEST_CONFIG:
+        return send_config(client, request, arena, reply);
+    case REQUEST_SET_CONFIG:
+        return send_set_config(client, request, reply);
     case REQUEST_KILL_CLIENTS:
         return send_kill_clients(client, request, reply);
     case REQUEST_SCAN: /* handled by streams.c */

@@ -300,6 +300,8 @@ static enum session_result session_run_request(struct session *session,
     case REQUEST_SAVE:
     case REQUEST_BGSAVE:
     case REQUEST_KILL_CLIENTS:
+    case REQUEST_CONFIG:
+    case REQUEST_SET_CONFIG:
         return session->transaction.open ? session_queue(session, request, words, label)
                                          : session_send(session, request, label);
     case REQUEST_BLOCKING:

@@ -272,6 +272,8 @@ static enum keystore_code client_call_method(struct keystore_client *client,
 
 CALL(info, SERVICE_ADMIN "Info", info_request, info_reply)
 CALL(save, SERVICE_ADMIN "Save", save_request, status)
+CALL(config, SERVICE_ADMIN "Config", config_request, config_reply)
+CALL(set_config, SERVICE_ADMIN "SetConfig", set_config_request, status)
 CALL(kill_clients, SERVICE_ADMIN "KillClients", kill_clients_request, status)
 CALL(publish, CLIENT_SERVICE "Publish", message, status)
 

@@ -263,6 +263,22 @@ static struct keystore_scan_page replies_scan_page_from_wire(struct pool *pool,
         .entries = entries, .count = wire->n_entries, .cursor = replies_from_wire(wire->cursor)};
 }
 
+static struct keystore_config_reply
+replies_config_reply_from_wire(struct pool *pool, const Keystore__V1__ConfigReply *wire)
+{
+    struct keystore_setting *settings = pool_alloc_array(pool, wire->n_settings, sizeof *settings);
+    for (size_t i = 0; settings != NULL && i < wire->n_settings; i++)
+        settings[i] = (struct keystore_setting){
+            .name = wire->settings[i]->name,
+            .value = wire->settings[i]->value,
+            .origin = (enum keystore_setting_origin)wire->settings[i]->origin,
+            .accepts = wire->settings[i]->accepts,
+            .changeable = wire->settings[i]->changeable,
+            .help = wire->settings[i]->help,
+        };
+    return (struct keystore_config_reply){.settings = settings, .count = wire->n_settings};
+}
+
 static struct keystore_clients_page
 replies_clients_page_from_wire(struct pool *pool, const Keystore__V1__ClientsPage *wire)
 {
@@ -456,6 +472,7 @@ REPLY(reply)
 REPLY(scan_page)
 REPLY(backup_page)
 REPLY(clients_page)
+REPLY(config_reply)
 REPLY(message)
 REPLY(consume_reply)
 REPLY(watch_batch)

@@ -588,6 +588,31 @@ requests_clients_request(struct request_builder *builder,
     return wire;
 }
 
+Keystore__V1__ConfigRequest *requests_config_request(struct request_builder *builder,
+                                                     const struct keystore_config_request *request)
+{
+    Keystore__V1__ConfigRequest *wire =
+        requests_new_message(builder, &keystore__v1__config_request__descriptor);
+    if (wire != NULL && request->pattern != NULL)
+        wire->pattern = (char *)request->pattern;
+    return wire;
+}
+
+Keystore__V1__SetConfigRequest *
+requests_set_config_request(struct request_builder *builder,
+                            const struct keystore_set_config_request *request)
+{
+    Keystore__V1__SetConfigRequest *wire =
+        requests_new_message(builder, &keystore__v1__set_config_request__descriptor);
+    if (wire == NULL)
+        return NULL;
+    if (request->name != NULL)
+        wire->name = (char *)request->name;
+    if (request->value != NULL)
+        wire->value = (char *)request->value;
+    return wire;
+}
+
 Keystore__V1__KillClientsRequest *
 requests_kill_clients_request(struct request_builder *builder,
                               const struct keystore_kill_clients_request *request)

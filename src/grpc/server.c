@@ -422,6 +422,12 @@ struct grpc_server *grpc_server_new(const struct grpc_limits *limits,
     return server;
 }
 
+void grpc_server_set_limits(struct grpc_server *server, const struct grpc_limits *limits)
+{
+    server->limits = *limits;
+    http2_context_set_limits(server->http2, &limits->http2);
+}
+
 void grpc_server_free(struct grpc_server *server)
 {
     if (server == NULL)

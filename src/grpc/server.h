@@ -23,6 +23,10 @@ struct grpc_limits grpc_limits_for(size_t max_value, const struct http2_limits *
 struct grpc_server *grpc_server_new(const struct grpc_limits *limits,
                                     const struct grpc_service *service);
 
+/* Replaces the limits, of which only times and min_progress may have changed; they are in effect
+ * for what is open, too. */
+void grpc_server_set_limits(struct grpc_server *server, const struct grpc_limits *limits);
+
 /* All its connections must have been freed. NULL is allowed. */
 void grpc_server_free(struct grpc_server *server);
 

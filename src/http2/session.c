@@ -47,6 +47,11 @@ struct http2_context *http2_context_new(const struct http2_limits *limits,
     return context;
 }
 
+void http2_context_set_limits(struct http2_context *context, const struct http2_limits *limits)
+{
+    context->limits = *limits;
+}
+
 void http2_context_free(struct http2_context *context)
 {
     if (context == NULL)

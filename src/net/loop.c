@@ -269,6 +269,11 @@ int net_loop_listen(struct net_loop *loop, int descriptor, bool is_unix)
     return acceptor_new(&loop->shared, descriptor, is_unix);
 }
 
+void net_loop_set_limits(struct net_loop *loop, const struct net_limits *limits)
+{
+    loop->shared.limits = *limits;
+}
+
 void net_loop_run(struct net_loop *loop)
 {
     uv_run(&loop->shared.uv, UV_RUN_DEFAULT);

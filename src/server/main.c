@@ -17,6 +17,7 @@
 #include "server/descriptors.h"
 #include "server/hints.h"
 #include "server/report.h"
+#include "server/runtime.h"
 #include "server/systemd.h"
 #include "server/watch.h"
 #include "server/worker.h"
@@ -52,6 +53,7 @@ struct server {
     struct worker **workers;
     struct report report;
     struct data data;
+    struct runtime runtime;
     struct watch watch;
     int passed[CONFIG_MAX_LISTEN]; /* listening sockets for the first addresses, */
     size_t passed_count;           /* of them; the others are bound here */
@@ -167,6 +169,7 @@ static bool server_make_workers(struct server *server)
                                      .offload = server->offload,
                                      .channels = server->channels,
                                      .clients = server->clients,
+                                     .runtime = &server->runtime,
                                      .protoset = server->protoset,
                                      .info = &server->report.info};
     for (unsigned i = 0; i < config->threads; i++) {
@@ -226,6 +229,7 @@ static bool server_serve(struct server *server)
         if (!server_serve_address(server, i))
             return false;
     }
+    runtime_init(&server->runtime, config, server->admission, &server->data);
     if (!data_open(&server->data, config, server->engine, &server->activity) ||
         !server_cap_connections(server) || !server_start_workers(server))
         return false;
@@ -318,7 +322,7 @@ static void server_wait_and_drain(struct server *server, const sigset_t *signals
 {
     int received = server_watch_until_signal(server, signals);
     log_info("%s received: finishing the calls in flight", strsignal(received));
-    systemd_stopping(server->config.net.drain_timeout_ms);
+    systemd_stopping(runtime_drain_timeout_ms(&server->runtime));
     pthread_sigmask(SIG_UNBLOCK, signals, NULL);
     server_drain(server);
 }
@@ -343,6 +347,7 @@ static bool server_stop(struct server *server)
     offload_free(server->offload);
     channels_free(server->channels);
     clients_free(server->clients);
+    runtime_deinit(&server->runtime);
     protoset_free(server->protoset);
     net_admission_free(server->admission);
     for (size_t i = server->passed_count; i < server->listening; i++)

@@ -9,6 +9,7 @@
 #include "grpc/server.h"
 #include "net/loop.h"
 #include "server/roster.h"
+#include "server/runtime.h"
 #include "service/offload.h"
 #include "service/service.h"
 #include "service/streams/channels.h"
@@ -27,6 +28,8 @@ struct worker {
     struct activity_worker activity;
     unsigned index, count;  /* this worker's number, and how many there are */
     int64_t maintain_at_ms; /* monotonic: when maintenance is due */
+    struct runtime *runtime;
+    unsigned generation; /* of the settings that are in effect here */
     pthread_t thread;
     bool started;
     atomic_int_fast64_t ticked_ms;
@@ -130,11 +133,36 @@ static void worker_on_hang_up(void *session)
     grpc_connection_hang_up(session);
 }
 
+static struct grpc_limits worker_grpc_limits(const struct config *config)
+{
+    struct http2_limits http2 = config->http2;
+    /* Not opening the windows is the same as not reading. */
+    http2.stall_timeout_ms = config->net.write_timeout_ms;
+    struct grpc_limits limits = grpc_limits_for(config->max_value, &http2);
+    limits.request_timeout_ms = config->request_timeout_ms;
+    limits.min_progress = config->net.min_progress;
+    limits.write_timeout_ms = config->net.write_timeout_ms;
+    limits.idle_timeout_ms = config->idle_timeout_ms;
+    return limits;
+}
+
+/* Takes over settings that have changed. */
+static void worker_renew_limits(struct worker *worker)
+{
+    struct config config;
+    if (worker->runtime == NULL || !runtime_take(worker->runtime, &worker->generation, &config))
+        return;
+    struct grpc_limits limits = worker_grpc_limits(&config);
+    grpc_server_set_limits(worker->grpc, &limits);
+    net_loop_set_limits(worker->loop, &config.net);
+}
+
 /* Maintenance has times of its own, however often timers are due. */
 static int64_t worker_tick(void *user)
 {
     struct worker *worker = user;
     service_set_time(worker->service, clock_unix_ms());
+    worker_renew_limits(worker);
     int64_t now_ms = clock_monotonic_ms();
     atomic_store_explicit(&worker->ticked_ms, now_ms, memory_order_relaxed);
     if (now_ms >= worker->maintain_at_ms)
@@ -197,29 +225,18 @@ static struct net_protocol worker_protocol(struct worker *worker)
                                  .drain = worker_drain};
 }
 
-static struct grpc_limits worker_grpc_limits(const struct config *config)
-{
-    struct http2_limits http2 = config->http2;
-    /* Not opening the windows is the same as not reading. */
-    http2.stall_timeout_ms = config->net.write_timeout_ms;
-    struct grpc_limits limits = grpc_limits_for(config->max_value, &http2);
-    limits.request_timeout_ms = config->request_timeout_ms;
-    limits.min_progress = config->net.min_progress;
-    limits.write_timeout_ms = config->net.write_timeout_ms;
-    limits.idle_timeout_ms = config->idle_timeout_ms;
-    return limits;
-}
-
 struct worker *worker_new(const struct worker_options *options, unsigned index)
 {
     const struct config *config = options->config;
     struct worker *worker = mem_alloc_zero(sizeof *worker);
     struct waker waker = {.wake = worker_wake, .user = worker};
     struct grpc_limits limits = worker_grpc_limits(config);
+    struct settings_source *settings = options->runtime != NULL ? &options->runtime->source : NULL;
     CHECK(index < config->threads);
     worker->engine = options->engine;
     worker->index = index;
     worker->count = config->threads;
+    worker->runtime = options->runtime;
     activity_worker_init(&worker->activity, options->activity);
     worker->protocol = worker_protocol(worker);
     worker->service = service_new(&(struct service_options){.engine = options->engine,
@@ -231,6 +248,7 @@ struct worker *worker_new(const struct worker_options *options, unsigned index)
                                                             .offload = options->offload,
                                                             .channels = options->channels,
                                                             .clients = options->clients,
+                                                            .settings = settings,
                                                             .protoset = options->protoset,
                                                             .max_value = config->max_value,
                                                             .max_answer = limits.max_message});

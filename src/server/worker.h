@@ -8,6 +8,7 @@
 struct activity;
 struct channels;
 struct clients;
+struct runtime;
 struct engine;
 struct info_source;
 struct offload;
@@ -23,6 +24,7 @@ struct worker_options {
     struct offload *offload;   /* NULL: a worker itself does what takes long */
     struct channels *channels; /* NULL: Publish and Subscribe are not served */
     struct clients *clients;   /* NULL: Clients and KillClients are not served */
+    struct runtime *runtime;   /* NULL: no setting changes */
     const struct info_source *info;
     const struct protoset *protoset; /* of the API, for reflection; NULL: it is off */
 };

@@ -7,6 +7,7 @@
 #include "service/streams/pipeline.h"
 #include "service/streams/reflection.h"
 #include "service/streams/scan.h"
+#include "service/streams/settings.h"
 #include "service/streams/stream_list.h"
 #include "service/streams/subscribe.h"
 #include "service/streams/watch.h"
@@ -39,6 +40,8 @@ static const struct method others[] = {
     STREAM("Backup", backup_method),
     STREAM("Clients", clients_method),
     STREAM("KillClients", kill_clients_method),
+    STREAM("Config", config_method),
+    STREAM("SetConfig", set_config_method),
 };
 
 /* Streams, and what belongs to them. */

@@ -533,6 +533,7 @@ struct service *service_new(const struct service_options *options)
                  .offload = options->offload,
                  .channels = options->channels,
                  .clients = options->clients,
+                 .settings = options->settings,
                  .worker = options->worker,
                  .activity = options->activity,
                  .waker = options->waker,

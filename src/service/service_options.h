@@ -14,6 +14,7 @@ struct engine;
 struct info_source;
 struct offload;
 struct protoset;
+struct settings_source;
 
 /* All borrowed. */
 struct service_options {
@@ -26,9 +27,10 @@ struct service_options {
     struct offload *offload;          /* for requests that take long; NULL: they run here */
     struct channels *channels;        /* NULL: Publish and Subscribe are not served */
     struct clients *clients;          /* NULL: Clients and KillClients are not served */
-    const struct protoset *protoset;  /* of the API, for reflection; NULL: it is off */
-    size_t max_value;                 /* of one value, in bytes */
-    size_t max_answer;                /* that the elements of one answer may take, in bytes */
+    const struct settings_source *settings; /* NULL: Config and SetConfig are not served */
+    const struct protoset *protoset;        /* of the API, for reflection; NULL: it is off */
+    size_t max_value;                       /* of one value, in bytes */
+    size_t max_answer;                      /* that the elements of one answer may take, in bytes */
 };
 
 #endif

@@ -44,11 +44,31 @@ static void kills(void **state)
     assert_refused("CLIENT KILL ADDR \"a\\x00\"", "needs a text");
 }
 
+static void settings(void **state)
+{
+    (void)state;
+    struct request request = parsed("CONFIG GET max-*");
+    assert_int_equal(request.type, REQUEST_CONFIG);
+    assert_string_equal(request.config.pattern, "max-*");
+    request = parsed("config set save '60 5'");
+    assert_int_equal(request.type, REQUEST_SET_CONFIG);
+    assert_string_equal(request.set_config.name, "save");
+    assert_string_equal(request.set_config.value, "60 5");
+    assert_string_equal(parsed("CONFIG SET save ''").set_config.value, "");
+    assert_refused("CONFIG", "CONFIG takes 1 to 3 arguments");
+    assert_refused("CONFIG GET", "GET of CONFIG needs a value");
+    assert_refused("CONFIG GET a b", "CONFIG has no option 'b' there");
+    assert_refused("CONFIG SET save", "SET of CONFIG needs a value");
+    assert_refused("CONFIG REWRITE", "is not written to a file");
+    assert_refused("CONFIG RESETSTAT", "CONFIG has no 'RESETSTAT'; usage: CONFIG GET");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(connections),
         cmocka_unit_test(kills),
+        cmocka_unit_test(settings),
     };
     return cmocka_run_group_tests(tests, NULL, parsed_tear_down);
 }

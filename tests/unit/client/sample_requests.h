@@ -5,7 +5,7 @@
 #ifndef KEYSTORE_TESTS_CLIENT_SAMPLE_REQUESTS_H
 #define KEYSTORE_TESTS_CLIENT_SAMPLE_REQUESTS_H
 
-#include "keystore/streams.h"
+#include "keystore/admin.h"
 #include "mini_redis.pb-c.h"
 
 #include <string.h>
@@ -461,6 +461,22 @@ static inline void seen_clients_request(const Keystore__V1__ClientsRequest *wire
 {
     assert_true(wire->own);
     assert_int_equal(wire->id, 7);
+}
+
+static const struct keystore_config_request sample_config_request = {.pattern = "max-*"};
+
+static inline void seen_config_request(const Keystore__V1__ConfigRequest *wire)
+{
+    assert_string_equal(wire->pattern, "max-*");
+}
+
+static const struct keystore_set_config_request sample_set_config_request = {.name = "save",
+                                                                             .value = "60 5"};
+
+static inline void seen_set_config_request(const Keystore__V1__SetConfigRequest *wire)
+{
+    assert_string_equal(wire->name, "save");
+    assert_string_equal(wire->value, "60 5");
 }
 
 static const struct keystore_kill_clients_request sample_kill_clients_request = {

@@ -1,5 +1,5 @@
 /* The public calls, against scripted answers. */
-#include "keystore/client.h"
+#include "keystore/admin.h"
 
 #include "client/call.h"
 #include "client/replies.h" /* keystore_list_values */
@@ -89,6 +89,8 @@ static void forget(void *message)
 #define OTHERS(METHOD)                                                                             \
     METHOD(info, "Info", info_request, info_reply)                                                 \
     METHOD(save, "Save", save_request, status)                                                     \
+    METHOD(config, "Config", config_request, config_reply)                                         \
+    METHOD(set_config, "SetConfig", set_config_request, status)                                    \
     METHOD(kill_clients, "KillClients", kill_clients_request, status)                              \
     METHOD(publish, "Publish", message, status)
 

@@ -101,6 +101,7 @@ static inline void empty_clients_page(const struct keystore_clients_page *page)
     REPLY(bit_fields)                                                                              \
     REPLY(lcs_reply)                                                                               \
     REPLY(info_reply)                                                                              \
+    REPLY(config_reply)                                                                            \
     REPLY(clients_page)                                                                            \
     REPLY(txn_reply)
 
@@ -282,6 +283,13 @@ static void read_info_reply(const struct keystore_info_reply *info)
 {
     for (size_t i = 0; i < info->count; i++)
         seen_bytes += strlen(info->fields[i].name) + strlen(info->fields[i].value);
+}
+
+static void read_config_reply(const struct keystore_config_reply *config)
+{
+    for (size_t i = 0; i < config->count; i++)
+        seen_bytes += strlen(config->settings[i].name) + strlen(config->settings[i].value) +
+                      strlen(config->settings[i].accepts) + strlen(config->settings[i].help);
 }
 
 static void read_clients_page(const struct keystore_clients_page *page)

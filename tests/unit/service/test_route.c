@@ -26,6 +26,8 @@ static const struct {
     {"Backup", OP_COUNT, NULL, NULL, true},
     {"Clients", OP_COUNT, NULL, NULL, true},
     {"KillClients", OP_COUNT, NULL, NULL, true},
+    {"Config", OP_COUNT, NULL, NULL, true},
+    {"SetConfig", OP_COUNT, NULL, NULL, true},
     {"Pipeline", OP_COUNT, NULL, NULL, false},
     {"Scan", OP_COUNT, NULL, NULL, false},
     {"StreamList", OP_COUNT, NULL, NULL, false},
