@@ -10,7 +10,8 @@
  *         fwrite(value.value.data, 1, value.value.len, stdout);
  *     keystore_close(client);
  *
- * Streams, blocking queues, subscriptions and pipelines are in keystore/streams.h.
+ * Streams, blocking queues, subscriptions and pipelines are in keystore/streams.h, the server's
+ * connections and settings in keystore/admin.h.
  *
  * Requests and answers mirror the messages of proto/mini_redis.proto, whose comments document their
  * fields; a zeroed field has its default. Request slices are borrowed for the call. Answer slices

@@ -221,6 +221,23 @@ KEYSTORE_API enum keystore_next keystore_subscribe_next(struct keystore_stream *
                                                         int64_t timeout_ms,
                                                         struct keystore_message *answer);
 
+struct keystore_backup_page {
+    struct keystore_slice data; /* the next bytes of the file */
+    uint64_t offset;            /* of data in the file */
+    uint64_t size;              /* of the whole file, in bytes */
+};
+
+/*
+ * A snapshot of all data, as of a time after the start of the call, as the bytes of one file in
+ * order: as dump.rdb in an empty data directory, it is loaded by KeyStore and by redis-server. The
+ * file is complete only if KEYSTORE_END comes after a page that ends at `size`.
+ */
+KEYSTORE_API enum keystore_code keystore_backup(struct keystore_client *client,
+                                                struct keystore_stream **stream);
+KEYSTORE_API enum keystore_next keystore_backup_next(struct keystore_stream *stream,
+                                                     int64_t timeout_ms,
+                                                     struct keystore_backup_page *answer);
+
 /*
  * Pipelines: operations of any kind, gathered in batches and executed one after the other while
  * more are sent. This is the fastest way to execute many. Each operation is atomic on its own, and

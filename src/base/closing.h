@@ -24,6 +24,7 @@ enum closing_kind {
     CLOSING_CLIENT_MEMORY,     /* clients hold too much memory, and it holds most of that */
     CLOSING_SERVER_MEMORY,     /* the system gives the server no more memory */
     CLOSING_SHUTDOWN,          /* it did not close in time when the server shut down */
+    CLOSING_KILLED,            /* an administrator wanted it */
     CLOSING_KINDS,
 };
 

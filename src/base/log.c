@@ -23,8 +23,8 @@ struct line {
     size_t len;
 };
 
-static const char *const level_names[] = {"error", "warning", "info", "debug"};
-static const char *const format_names[] = {"text", "logfmt", "json"};
+const char *const log_level_names[LOG_DEBUG + 1] = {"error", "warning", "info", "debug"};
+const char *const log_format_names[LOG_JSON + 1] = {"text", "logfmt", "json"};
 static _Atomic enum log_level threshold = LOG_INFO;
 static _Atomic enum log_format current_format = LOG_TEXT;
 
@@ -38,31 +38,9 @@ bool log_is_on(enum log_level level)
     return level <= atomic_load_explicit(&threshold, memory_order_relaxed);
 }
 
-bool log_level_parse(const char *name, enum log_level *level)
-{
-    for (enum log_level i = LOG_ERROR; i <= LOG_DEBUG; i++) {
-        if (strcmp(name, level_names[i]) == 0) {
-            *level = i;
-            return true;
-        }
-    }
-    return false;
-}
-
 void log_set_format(enum log_format format)
 {
     atomic_store_explicit(&current_format, format, memory_order_relaxed);
-}
-
-bool log_format_parse(const char *name, enum log_format *format)
-{
-    for (enum log_format i = LOG_TEXT; i <= LOG_JSON; i++) {
-        if (strcmp(name, format_names[i]) == 0) {
-            *format = i;
-            return true;
-        }
-    }
-    return false;
 }
 
 /* ---- bytes of a line ---- */
@@ -172,7 +150,7 @@ static void log_put_start(struct line *line, enum log_format format, enum log_le
                           const char *message)
 {
     char padded[16];
-    const char *level_name = level_names[level];
+    const char *level_name = log_level_names[level];
     switch (format) {
     case LOG_TEXT:
         log_put_time(line);

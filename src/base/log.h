@@ -16,20 +16,18 @@
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 enum log_format { LOG_TEXT, LOG_LOGFMT, LOG_JSON };
 
+/* As users write them: "error" and so on, "text" and so on. */
+extern const char *const log_level_names[LOG_DEBUG + 1];
+extern const char *const log_format_names[LOG_JSON + 1];
+
 /* Drops lines above this level. Initially LOG_INFO. */
 void log_set_level(enum log_level level);
 
 /* True if a line of that level would be written. */
 bool log_is_on(enum log_level level);
 
-/* "error", "warning", "info", "debug"; false for anything else, with *level unchanged. */
-bool log_level_parse(const char *name, enum log_level *level);
-
 /* Of the lines that follow. Initially LOG_TEXT. */
 void log_set_format(enum log_format format);
-
-/* "text", "logfmt", "json"; false for anything else, with *format unchanged. */
-bool log_format_parse(const char *name, enum log_format *format);
 
 /* Writes a printf-style line, given without newline; truncated after about 1,000 bytes. In text,
  * control characters become '?'. */

@@ -31,6 +31,7 @@ const struct command *commands_bits(size_t *count);
 const struct command *commands_lists(size_t *count);
 const struct command *commands_keys(size_t *count);
 const struct command *commands_streams(size_t *count);
+const struct command *commands_admin(size_t *count);
 const struct command *commands_session(size_t *count);
 
 #endif

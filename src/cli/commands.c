@@ -1,7 +1,7 @@
 /* Finds commands by name and parses command lines. Does not know any single command. */
 #include "cli/commands.h"
 
-#include <ctype.h>
+#include "base/nearest.h"
 
 /* Maximum length of a misspelt name for which a suggestion is made. */
 #define NAME_LIMIT 16
@@ -10,9 +10,13 @@ static const struct {
     const char *title;
     const struct command *(*table)(size_t *count);
 } topics[] = {
-    {"Strings", commands_strings}, {"Bits of strings", commands_bits},
-    {"Lists", commands_lists},     {"Keys", commands_keys},
-    {"Streams", commands_streams}, {"Transactions, server, keystore-cli", commands_session},
+    {"Strings", commands_strings},
+    {"Bits of strings", commands_bits},
+    {"Lists", commands_lists},
+    {"Keys", commands_keys},
+    {"Streams", commands_streams},
+    {"Administration", commands_admin},
+    {"Transactions, server, keystore-cli", commands_session},
 };
 #define TOPIC_COUNT (sizeof topics / sizeof *topics)
 
@@ -40,33 +44,6 @@ const struct command *commands_find(struct keystore_slice name)
 
 /* ---- misspelt names ---- */
 
-static size_t commands_smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-/* The edit distance: how many letters must be inserted, deleted, replaced or swapped with a
- * neighbour (optimal string alignment). */
-static size_t commands_distance(const unsigned char *word, size_t word_len, const char *name)
-{
-    size_t name_len = strlen(name);
-    size_t table[NAME_LIMIT + 1][NAME_LIMIT + 1];
-    for (size_t j = 0; j <= name_len; j++)
-        table[0][j] = j;
-    for (size_t i = 1; i <= word_len; i++) {
-        table[i][0] = i;
-        for (size_t j = 1; j <= name_len; j++) {
-            int letter = toupper(word[i - 1]);
-            size_t best = table[i - 1][j - 1] + (letter == name[j - 1] ? 0 : 1);
-            best = commands_smaller(best, commands_smaller(table[i - 1][j], table[i][j - 1]) + 1);
-            if (i > 1 && j > 1 && letter == name[j - 2] && toupper(word[i - 2]) == name[j - 1])
-                best = commands_smaller(best, table[i - 2][j - 2] + 1);
-            table[i][j] = best;
-        }
-    }
-    return table[word_len][name_len];
-}
-
 /* The command that was probably meant; NULL if none is close enough. */
 static const struct command *commands_nearest(struct keystore_slice name)
 {
@@ -76,7 +53,7 @@ static const struct command *commands_nearest(struct keystore_slice name)
     if (name.len > NAME_LIMIT)
         return NULL;
     for (size_t i = 0; (command = commands_at(i)) != NULL; i++) {
-        size_t d = commands_distance(name.data, name.len, command->name);
+        size_t d = nearest_distance(name.data, name.len, command->name);
         if (d < best_distance) {
             best_distance = d;
             best = command;

@@ -172,6 +172,30 @@ static bool commands_streams_build_observe(struct args *args, struct request *re
     return true;
 }
 
+/* ---- BACKUP ---- */
+
+static bool commands_streams_build_backup(struct args *args, struct request *request)
+{
+    while (args_left(args) > 0) {
+        if (args_match(args, "--force")) {
+            request->force = true;
+            continue;
+        }
+        if (request->path != NULL)
+            return args_refuse_option(args);
+        struct keystore_slice word = args_take(args);
+        if (word.len == 0 || memchr(word.data, '\0', word.len) != NULL)
+            return args_refuse(args, "BACKUP takes the name of a file, or - for standard output");
+        char *path = arena_alloc(args->arena, word.len + 1);
+        memcpy(path, word.data, word.len);
+        path[word.len] = '\0';
+        request->path = path;
+    }
+    return request->path != NULL ||
+           args_refuse(args, "--force is not enough: name the file; usage: BACKUP %s",
+                       args->command->usage);
+}
+
 static const struct command table[] = {
     {"SCAN", "cursor [MATCH pattern] [TYPE type] [COUNT count]",
      "Some of the keys, and the cursor for more; 0 starts and ends", 1, COMMAND_ANY, REQUEST_SCAN,
@@ -195,6 +219,9 @@ static const struct command table[] = {
     {"OBSERVE", "pattern [pattern ...] [FROM version] [INITIAL]",
      "Print the changes of keys that match until Ctrl-C", 1, COMMAND_ANY, REQUEST_OBSERVE,
      KEYSTORE_OP_NONE, NULL, commands_streams_build_observe},
+    {"BACKUP", "file [--force]",
+     "Write a snapshot of all data to a file here; - is standard output", 1, 2, REQUEST_BACKUP,
+     KEYSTORE_OP_NONE, NULL, commands_streams_build_backup},
 };
 
 const struct command *commands_streams(size_t *count)

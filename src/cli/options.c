@@ -19,6 +19,7 @@ enum {
     OPTION_PIPE,
     OPTION_YES,
     OPTION_HEALTH,
+    OPTION_FORCE,
     OPTION_HELP,
     OPTION_VERSION,
 };
@@ -42,6 +43,7 @@ static const struct option_row rows[] = {
                        "check the server's health, or that of the service that follows, such as\n"
                        "keystore.write; exit code 0: SERVING, 2: cannot connect, 3: the check\n"
                        "failed, 4: not SERVING"},
+    [OPTION_FORCE] = {0, "force", NULL, "let BACKUP replace a file that exists"},
     [OPTION_HELP] = {0, "help", NULL, "print this help and exit"},
     [OPTION_VERSION] = {0, "version", NULL, "print the version and exit"},
 };
@@ -115,6 +117,9 @@ static bool options_take_option(size_t row, const char *value, struct options *o
         return true;
     case OPTION_HEALTH:
         options->health = true;
+        return true;
+    case OPTION_FORCE:
+        options->force = true;
         return true;
     case OPTION_HELP:
         options->help = true;

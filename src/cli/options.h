@@ -18,6 +18,7 @@ struct options {
     bool pipe;
     bool yes;    /* delete without asking */
     bool health; /* check the service that `command` names, or the server */
+    bool force;  /* replace the file of a backup */
     bool help;
     bool version;
     char **command; /* the rest of argv */

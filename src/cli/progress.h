@@ -1,4 +1,4 @@
-/* The line that says how far a batch is, rewritten in place on a terminal. */
+/* The line that says how far a batch or a backup is, rewritten in place on a terminal. */
 #ifndef KEYSTORE_CLI_PROGRESS_H
 #define KEYSTORE_CLI_PROGRESS_H
 
@@ -21,5 +21,9 @@ void progress_hide(struct progress *progress);
 
 /* Shows how many commands were run and failed; at most every 100 ms. */
 void progress_show(struct progress *progress, uint64_t commands, uint64_t errors, int64_t now_ms);
+
+/* The same for bytes of a backup; `size`, of all, is 0 while the server still writes its snapshot,
+ * and then the rate is counted from now. */
+void progress_show_bytes(struct progress *progress, uint64_t bytes, uint64_t size, int64_t now_ms);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "base/arena.h"
 #include "cli/format.h"
-#include "keystore/streams.h"
+#include "keystore/admin.h"
 
 struct command;
 
@@ -22,6 +22,9 @@ enum request_type {
     REQUEST_INFO,
     REQUEST_SAVE,
     REQUEST_BGSAVE,
+    REQUEST_KILL_CLIENTS,
+    REQUEST_CONFIG,
+    REQUEST_SET_CONFIG,
     /* These are streams (cli/streams.h). */
     REQUEST_SCAN,
     REQUEST_KEYS,
@@ -29,6 +32,8 @@ enum request_type {
     REQUEST_SUBSCRIBE,
     REQUEST_CONSUME,
     REQUEST_OBSERVE,
+    REQUEST_BACKUP,
+    REQUEST_CLIENTS,
     /* These are handled by the session. */
     REQUEST_WATCH,
     REQUEST_UNWATCH,
@@ -60,6 +65,14 @@ struct request {
     bool initial;                    /* OBSERVE */
     uint64_t from_version;           /* OBSERVE; 0 = from now on */
     uint64_t limit;                  /* CONSUME: ends after so many; 0 = never */
+    const char *path;                /* BACKUP: the file, or "-" */
+    bool force;                      /* BACKUP: replace the file */
+    struct keystore_config_request config;
+    struct keystore_set_config_request set_config;
+    struct keystore_clients_request clients;
+    bool only_id;                              /* CLIENT ID */
+    struct keystore_kill_clients_request kill; /* CLIENT KILL */
+    bool by_address;                           /* in the form with one address */
 };
 
 /* Has an operation of REQUEST_BLOCKING not wait. */

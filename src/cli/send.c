@@ -92,6 +92,44 @@ static enum keystore_code send_save(struct keystore_client *client, bool wait, s
     return keystore_save(client, &(struct keystore_save_request){.wait = wait}, &status);
 }
 
+/* Names and values, as in Redis. */
+static enum keystore_code send_config(struct keystore_client *client, const struct request *request,
+                                      struct arena *arena, struct reply *reply)
+{
+    struct keystore_config_reply config;
+    enum keystore_code code = keystore_config(client, &request->config, &config);
+    struct reply *items = arena_alloc(arena, (2 * config.count + 1) * sizeof *items);
+    for (size_t i = 0; i < config.count; i++) {
+        items[2 * i] = format_bytes(keystore_text(config.settings[i].name));
+        items[2 * i + 1] = format_bytes(keystore_text(config.settings[i].value));
+    }
+    *reply = format_list(items, 2 * config.count);
+    return code;
+}
+
+static enum keystore_code send_set_config(struct keystore_client *client,
+                                          const struct request *request, struct reply *reply)
+{
+    struct keystore_status status;
+    *reply = format_status("OK");
+    return keystore_set_config(client, &request->set_config, &status);
+}
+
+static enum keystore_code send_kill_clients(struct keystore_client *client,
+                                            const struct request *request, struct reply *reply)
+{
+    struct keystore_status status;
+    enum keystore_code code = keystore_kill_clients(client, &request->kill, &status);
+    *reply = format_integer(status.count);
+    if (request->by_address && status.count > 0)
+        *reply = format_status("OK");
+    else if (request->by_address)
+        *reply = (struct reply){.type = REPLY_ERROR,
+                                .bytes = keystore_text("no connection has this address: CLIENT "
+                                                       "LIST shows those that there are")};
+    return code;
+}
+
 /* Lower case, as are the server's names of sections. */
 static const char *send_section_name(struct keystore_slice word, struct arena *arena)
 {
@@ -153,12 +191,20 @@ enum keystore_code send_request(struct keystore_client *client, const struct req
     case REQUEST_SAVE:
     case REQUEST_BGSAVE:
         return send_save(client, request->type == REQUEST_SAVE, reply);
+    case REQUEST_CONFIG:
+        return send_config(client, request, arena, reply);
+    case REQUEST_SET_CONFIG:
+        return send_set_config(client, request, reply);
+    case REQUEST_KILL_CLIENTS:
+        return send_kill_clients(client, request, reply);
     case REQUEST_SCAN: /* handled by streams.c */
     case REQUEST_KEYS:
     case REQUEST_DELETE_MATCHING:
     case REQUEST_SUBSCRIBE:
     case REQUEST_CONSUME:
     case REQUEST_OBSERVE:
+    case REQUEST_BACKUP:
+    case REQUEST_CLIENTS:
     case REQUEST_WATCH: /* handled by the session */
     case REQUEST_UNWATCH:
     case REQUEST_MULTI:

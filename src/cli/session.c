@@ -226,6 +226,7 @@ static enum session_result session_run_stream(struct session *session,
         .arena = &session->arena,
         .raw = session->raw,
         .yes = session->options->yes,
+        .force = session->options->force,
     };
     if (streams_run(&streams, request))
         return SESSION_OK;
@@ -298,6 +299,9 @@ static enum session_result session_run_request(struct session *session,
     case REQUEST_INFO:
     case REQUEST_SAVE:
     case REQUEST_BGSAVE:
+    case REQUEST_KILL_CLIENTS:
+    case REQUEST_CONFIG:
+    case REQUEST_SET_CONFIG:
         return session->transaction.open ? session_queue(session, request, words, label)
                                          : session_send(session, request, label);
     case REQUEST_BLOCKING:
@@ -307,6 +311,8 @@ static enum session_result session_run_request(struct session *session,
     case REQUEST_SUBSCRIBE:
     case REQUEST_CONSUME:
     case REQUEST_OBSERVE:
+    case REQUEST_BACKUP:
+    case REQUEST_CLIENTS:
         break;
     }
     return session->transaction.open ? session_queue(session, request, words, label)

@@ -7,7 +7,10 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/standard.h"
+#include "cli/backup_file.h"
+#include "cli/clients.h"
 #include "cli/interrupt.h"
+#include "cli/progress.h"
 #include "keystore/streams.h"
 
 #include <inttypes.h>
@@ -481,6 +484,91 @@ static bool streams_observe(struct streams *streams, const struct request *reque
     return true;
 }
 
+/* ---- BACKUP ---- */
+
+/* How often the progress is shown while nothing comes. */
+#define PROGRESS_MS 200
+
+static bool streams_refuse_backup(struct streams *streams, struct backup_file *file, uint64_t taken,
+                                  uint64_t size)
+{
+    snprintf(file->problem, BACKUP_PROBLEM_SIZE,
+             "the backup is not complete: the server sent %" PRIu64 " of %" PRIu64 " bytes", taken,
+             size);
+    return streams_refuse(streams, file->problem);
+}
+
+/* Takes the pages of a backup into the file. */
+static bool streams_take_backup(struct streams *streams, struct keystore_stream *stream,
+                                struct backup_file *file, struct progress *progress)
+{
+    struct keystore_backup_page page;
+    uint64_t taken = 0, size = 0;
+    for (;;) {
+        enum keystore_next next = keystore_backup_next(stream, PROGRESS_MS, &page);
+        if (interrupt_is_pending())
+            return streams_refuse(streams, "the backup was interrupted, and nothing is left of it");
+        if (next == KEYSTORE_FAILED)
+            return streams_fail(streams, stream);
+        bool complete = next == KEYSTORE_END && taken == size && size > 0;
+        if (complete)
+            return true;
+        if (next == KEYSTORE_END || (next == KEYSTORE_ITEM && page.offset != taken))
+            return streams_refuse_backup(streams, file, taken, size);
+        if (next == KEYSTORE_ITEM) {
+            if (!backup_file_write(file, page.data.data, page.data.len))
+                return streams_refuse(streams, file->problem);
+            taken += page.data.len;
+            size = page.size;
+        }
+        progress_show_bytes(progress, taken, size, clock_monotonic_ms());
+    }
+}
+
+static bool streams_backup(struct streams *streams, const struct request *request)
+{
+    struct backup_file file;
+    struct keystore_stream *stream;
+    struct progress progress;
+    char *problem = arena_alloc(streams->arena, BACKUP_PROBLEM_SIZE);
+    standard_push(); /* what is printed comes before a backup to the same place */
+    if (!backup_file_open(&file, request->path, request->force || streams->force, problem))
+        return streams_refuse(streams, problem);
+    if (keystore_backup(streams->client, &stream) != KEYSTORE_OK) {
+        backup_file_discard(&file);
+        return streams_fail_call(streams);
+    }
+    progress_init(&progress, isatty(STDERR_FILENO) ? stderr : NULL, clock_monotonic_ms());
+    bool result = streams_take_backup(streams, stream, &file, &progress);
+    progress_hide(&progress);
+    keystore_stream_close(stream);
+    if (!result) {
+        backup_file_discard(&file);
+        return false;
+    }
+    if (!backup_file_commit(&file))
+        return streams_refuse(streams, problem);
+    struct reply reply = format_status("OK");
+    if (strcmp(request->path, "-") != 0)
+        streams_print(streams, &reply);
+    return true;
+}
+
+/* ---- CLIENT ---- */
+
+static bool streams_clients(struct streams *streams, const struct request *request)
+{
+    struct keystore_stream *stream;
+    struct reply reply;
+    if (keystore_clients(streams->client, &request->clients, &stream) != KEYSTORE_OK)
+        return streams_fail_call(streams);
+    if (!clients_read(stream, request->only_id, streams->arena, &reply))
+        return streams_fail_and_close(streams, stream);
+    keystore_stream_close(stream);
+    streams_print(streams, &reply);
+    return true;
+}
+
 bool streams_run(struct streams *streams, const struct request *request)
 {
     static bool (*const runs[])(struct streams * streams, const struct request *request) = {
@@ -490,6 +578,8 @@ bool streams_run(struct streams *streams, const struct request *request)
         [REQUEST_SUBSCRIBE] = streams_subscribe,
         [REQUEST_CONSUME] = streams_consume,
         [REQUEST_OBSERVE] = streams_observe,
+        [REQUEST_BACKUP] = streams_backup,
+        [REQUEST_CLIENTS] = streams_clients,
     };
     return runs[request->type](streams, request);
 }

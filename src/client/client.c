@@ -261,7 +261,7 @@ static enum keystore_code client_call_method(struct keystore_client *client,
 #define SERVICE_LIST   SERVICE_STRING
 #define SERVICE_KEY    SERVICE_STRING
 #define SERVICE_TXN    SERVICE_STRING
-#define SERVICE_ADMIN  "/keystore.v1.KeyStoreAdmin/"
+#define SERVICE_ADMIN  CLIENT_ADMIN_SERVICE
 
 /* A call without a prototype in include/keystore/client.h does not compile; script/docs writes
  * them. */
@@ -272,6 +272,9 @@ static enum keystore_code client_call_method(struct keystore_client *client,
 
 CALL(info, SERVICE_ADMIN "Info", info_request, info_reply)
 CALL(save, SERVICE_ADMIN "Save", save_request, status)
+CALL(config, SERVICE_ADMIN "Config", config_request, config_reply)
+CALL(set_config, SERVICE_ADMIN "SetConfig", set_config_request, status)
+CALL(kill_clients, SERVICE_ADMIN "KillClients", kill_clients_request, status)
 CALL(publish, CLIENT_SERVICE "Publish", message, status)
 CALL(health, "/grpc.health.v1.Health/Check", health_request, health_reply)
 

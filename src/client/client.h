@@ -6,7 +6,8 @@
 #include "client/pool.h"
 #include "client/requests.h"
 
-#define CLIENT_SERVICE "/keystore.v1.KeyStore/"
+#define CLIENT_SERVICE       "/keystore.v1.KeyStore/"
+#define CLIENT_ADMIN_SERVICE "/keystore.v1.KeyStoreAdmin/"
 
 /* A larger request is refused here: servers accept 64 MiB, and lengths must fit 32 bits. */
 #define CLIENT_REQUEST_LIMIT ((size_t)1 << 30)

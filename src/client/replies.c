@@ -265,6 +265,55 @@ static struct keystore_scan_page replies_scan_page_from_wire(struct pool *pool,
         .entries = entries, .count = wire->n_entries, .cursor = replies_from_wire(wire->cursor)};
 }
 
+static struct keystore_config_reply
+replies_config_reply_from_wire(struct pool *pool, const Keystore__V1__ConfigReply *wire)
+{
+    struct keystore_setting *settings = pool_alloc_array(pool, wire->n_settings, sizeof *settings);
+    for (size_t i = 0; settings != NULL && i < wire->n_settings; i++)
+        settings[i] = (struct keystore_setting){
+            .name = wire->settings[i]->name,
+            .value = wire->settings[i]->value,
+            .origin = (enum keystore_setting_origin)wire->settings[i]->origin,
+            .accepts = wire->settings[i]->accepts,
+            .changeable = wire->settings[i]->changeable,
+            .help = wire->settings[i]->help,
+        };
+    return (struct keystore_config_reply){.settings = settings, .count = wire->n_settings};
+}
+
+static struct keystore_clients_page
+replies_clients_page_from_wire(struct pool *pool, const Keystore__V1__ClientsPage *wire)
+{
+    struct keystore_client_info *clients = pool_alloc_array(pool, wire->n_clients, sizeof *clients);
+    for (size_t i = 0; clients != NULL && i < wire->n_clients; i++) {
+        const Keystore__V1__ClientsPage__Client *from = wire->clients[i];
+        clients[i] = (struct keystore_client_info){
+            .id = from->id,
+            .address = from->address,
+            .listener = from->listener,
+            .age_ms = from->age_ms,
+            .idle_ms = from->idle_ms,
+            .calls = from->calls,
+            .streams = from->streams,
+            .calls_so_far = from->calls_so_far,
+            .bytes_in = from->bytes_in,
+            .bytes_out = from->bytes_out,
+            .queued_bytes = from->queued_bytes,
+            .user_agent = from->user_agent,
+            .own = from->own,
+        };
+    }
+    return (struct keystore_clients_page){.clients = clients, .count = wire->n_clients};
+}
+
+static struct keystore_backup_page
+replies_backup_page_from_wire(struct pool *pool, const Keystore__V1__BackupPage *wire)
+{
+    (void)pool;
+    return (struct keystore_backup_page){
+        .data = replies_from_wire(wire->data), .offset = wire->offset, .size = wire->size};
+}
+
 static struct keystore_message replies_message_from_wire(struct pool *pool,
                                                          const Keystore__V1__Message *wire)
 {
@@ -434,6 +483,9 @@ REPLY(info_reply)
 REPLY(txn_reply)
 REPLY(reply)
 REPLY(scan_page)
+REPLY(backup_page)
+REPLY(clients_page)
+REPLY(config_reply)
 REPLY(message)
 REPLY(consume_reply)
 REPLY(watch_batch)

@@ -9,7 +9,7 @@
 
 #include "base/slice.h"
 #include "client/pool.h"
-#include "keystore/streams.h"
+#include "keystore/admin.h"
 
 /* The struct of message ListValues has a name of its own. */
 #define keystore_list_values   keystore_list
@@ -31,6 +31,12 @@ bool replies_health_reply(struct slice bytes, struct pool *pool,
                           struct keystore_health_reply *answer);
 
 bool replies_scan_page(struct slice bytes, struct pool *pool, struct keystore_scan_page *answer);
+bool replies_config_reply(struct slice bytes, struct pool *pool,
+                          struct keystore_config_reply *answer);
+bool replies_clients_page(struct slice bytes, struct pool *pool,
+                          struct keystore_clients_page *answer);
+bool replies_backup_page(struct slice bytes, struct pool *pool,
+                         struct keystore_backup_page *answer);
 bool replies_message(struct slice bytes, struct pool *pool, struct keystore_message *answer);
 bool replies_consume_reply(struct slice bytes, struct pool *pool,
                            struct keystore_deliveries *answer);

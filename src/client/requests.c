@@ -586,6 +586,68 @@ Keystore__V1__WatchRequest *requests_watch_request(struct request_builder *build
     return wire;
 }
 
+Keystore__V1__ClientsRequest *
+requests_clients_request(struct request_builder *builder,
+                         const struct keystore_clients_request *request)
+{
+    Keystore__V1__ClientsRequest *wire =
+        requests_new_message(builder, &keystore__v1__clients_request__descriptor);
+    if (wire == NULL)
+        return NULL;
+    wire->own = request->own;
+    wire->id = request->id;
+    return wire;
+}
+
+Keystore__V1__ConfigRequest *requests_config_request(struct request_builder *builder,
+                                                     const struct keystore_config_request *request)
+{
+    Keystore__V1__ConfigRequest *wire =
+        requests_new_message(builder, &keystore__v1__config_request__descriptor);
+    if (wire != NULL && request->pattern != NULL)
+        wire->pattern = (char *)request->pattern;
+    return wire;
+}
+
+Keystore__V1__SetConfigRequest *
+requests_set_config_request(struct request_builder *builder,
+                            const struct keystore_set_config_request *request)
+{
+    Keystore__V1__SetConfigRequest *wire =
+        requests_new_message(builder, &keystore__v1__set_config_request__descriptor);
+    if (wire == NULL)
+        return NULL;
+    if (request->name != NULL)
+        wire->name = (char *)request->name;
+    if (request->value != NULL)
+        wire->value = (char *)request->value;
+    return wire;
+}
+
+Keystore__V1__KillClientsRequest *
+requests_kill_clients_request(struct request_builder *builder,
+                              const struct keystore_kill_clients_request *request)
+{
+    Keystore__V1__KillClientsRequest *wire =
+        requests_new_message(builder, &keystore__v1__kill_clients_request__descriptor);
+    if (wire == NULL)
+        return NULL;
+    wire->id = request->id;
+    if (request->address != NULL)
+        wire->address = (char *)request->address;
+    if (request->listener != NULL)
+        wire->listener = (char *)request->listener;
+    wire->include_own = request->include_own;
+    return wire;
+}
+
+Keystore__V1__BackupRequest *requests_backup_request(struct request_builder *builder,
+                                                     const void *request)
+{
+    (void)request; /* it has no fields */
+    return requests_new_message(builder, &keystore__v1__backup_request__descriptor);
+}
+
 Keystore__V1__Message *requests_message(struct request_builder *builder,
                                         const struct keystore_message *message)
 {

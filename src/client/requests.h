@@ -9,7 +9,7 @@
 
 #include "client/buffer.h"
 #include "client/pool.h"
-#include "keystore/streams.h"
+#include "keystore/admin.h"
 #include "mini_redis.pb-c.h"
 
 #include <grpc/health/v1/health.pb-c.h>
@@ -82,6 +82,19 @@ Keystore__V1__ScanRequest *requests_scan_request(struct request_builder *builder
                                                  const struct keystore_scan_request *request);
 Keystore__V1__WatchRequest *requests_watch_request(struct request_builder *builder,
                                                    const struct keystore_watch_request *request);
+Keystore__V1__ClientsRequest *
+requests_clients_request(struct request_builder *builder,
+                         const struct keystore_clients_request *request);
+Keystore__V1__ConfigRequest *requests_config_request(struct request_builder *builder,
+                                                     const struct keystore_config_request *request);
+Keystore__V1__SetConfigRequest *
+requests_set_config_request(struct request_builder *builder,
+                            const struct keystore_set_config_request *request);
+Keystore__V1__KillClientsRequest *
+requests_kill_clients_request(struct request_builder *builder,
+                              const struct keystore_kill_clients_request *request);
+Keystore__V1__BackupRequest *requests_backup_request(struct request_builder *builder,
+                                                     const void *request);
 Keystore__V1__Message *requests_message(struct request_builder *builder,
                                         const struct keystore_message *message);
 Keystore__V1__SubscribeRequest *

@@ -12,9 +12,13 @@
 #include <stdlib.h>
 
 static const char *const paths[] = {
-    [STREAM_SCAN] = CLIENT_SERVICE "Scan",           [STREAM_LIST] = CLIENT_SERVICE "StreamList",
-    [STREAM_WATCH] = CLIENT_SERVICE "Watch",         [STREAM_CONSUME] = CLIENT_SERVICE "Consume",
+    [STREAM_SCAN] = CLIENT_SERVICE "Scan",
+    [STREAM_LIST] = CLIENT_SERVICE "StreamList",
+    [STREAM_WATCH] = CLIENT_SERVICE "Watch",
+    [STREAM_CONSUME] = CLIENT_SERVICE "Consume",
     [STREAM_SUBSCRIBE] = CLIENT_SERVICE "Subscribe",
+    [STREAM_BACKUP] = CLIENT_ADMIN_SERVICE "Backup",
+    [STREAM_CLIENTS] = CLIENT_ADMIN_SERVICE "Clients",
 };
 
 /* ---- life ---- */
@@ -223,8 +227,9 @@ static enum keystore_next stream_next(struct keystore_stream *stream,
     return stream_unpacked(stream, message, method->unpack(message, &stream->pool, answer));
 }
 
-/* Defines the two functions of a stream by their names and the structs of request and answer. */
-#define STREAM(function, kind, half_close, awaits_headers, request_, takes, gives, unpacks)        \
+/* Defines how the messages of a stream are packed and unpacked, and the function that returns the
+ * next one. */
+#define STREAM_METHOD(function, kind, half_close, awaits_headers, takes, gives, unpacks)           \
     static void *pack_##function(struct request_builder *builder, const void *request)             \
     {                                                                                              \
         return requests_##takes(builder, request);                                                 \
@@ -239,16 +244,20 @@ static enum keystore_next stream_next(struct keystore_stream *stream,
                                                            pack_##function,                        \
                                                            unpack_##function,                      \
                                                            sizeof(struct gives)};                  \
+    enum keystore_next keystore_##function##_next(struct keystore_stream *stream,                  \
+                                                  int64_t timeout_ms, struct gives *answer)        \
+    {                                                                                              \
+        return stream_next(stream, &method_##function, timeout_ms, answer);                        \
+    }
+
+/* Defines the two functions of a stream by their names and the structs of request and answer. */
+#define STREAM(function, kind, half_close, awaits_headers, request_, takes, gives, unpacks)        \
+    STREAM_METHOD(function, kind, half_close, awaits_headers, takes, gives, unpacks)               \
     enum keystore_code keystore_##function(struct keystore_client *client,                         \
                                            const struct request_ *request,                         \
                                            struct keystore_stream **stream)                        \
     {                                                                                              \
         return stream_start(client, &method_##function, request, stream);                          \
-    }                                                                                              \
-    enum keystore_next keystore_##function##_next(struct keystore_stream *stream,                  \
-                                                  int64_t timeout_ms, struct gives *answer)        \
-    {                                                                                              \
-        return stream_next(stream, &method_##function, timeout_ms, answer);                        \
     }
 
 STREAM(scan, STREAM_SCAN, true, false, keystore_scan_request, scan_request, keystore_scan_page,
@@ -259,6 +268,14 @@ STREAM(subscribe, STREAM_SUBSCRIBE, true, true, keystore_subscribe_request, subs
        keystore_message, message)
 STREAM(consume, STREAM_CONSUME, false, true, keystore_consume_request, consume_request,
        keystore_deliveries, consume_reply)
+STREAM(clients, STREAM_CLIENTS, true, false, keystore_clients_request, clients_request,
+       keystore_clients_page, clients_page)
+STREAM_METHOD(backup, STREAM_BACKUP, true, false, backup_request, keystore_backup_page, backup_page)
+
+enum keystore_code keystore_backup(struct keystore_client *client, struct keystore_stream **stream)
+{
+    return stream_start(client, &method_backup, &method_backup, stream); /* the request is empty */
+}
 
 /* ---- acknowledgements ---- */
 

@@ -5,7 +5,15 @@
 #include "client/client.h"
 #include "client/streaming.h"
 
-enum stream_kind { STREAM_SCAN, STREAM_LIST, STREAM_WATCH, STREAM_CONSUME, STREAM_SUBSCRIBE };
+enum stream_kind {
+    STREAM_SCAN,
+    STREAM_LIST,
+    STREAM_WATCH,
+    STREAM_CONSUME,
+    STREAM_SUBSCRIBE,
+    STREAM_BACKUP,
+    STREAM_CLIENTS,
+};
 
 /* Where a watch is. */
 struct stream_watch {

@@ -102,6 +102,7 @@ struct grpc_connection {
     struct grpc_call *submitted; /* in the current feed: their messages stay valid until its end */
     struct known_request known[KNOWN_REQUESTS];
     struct lifetime lifetime;
+    char *user_agent;       /* of the first request; NULL: there was none yet */
     const char *no_waiting; /* why calls must not wait any longer; NULL: they may */
 };
 
@@ -166,6 +167,8 @@ void lifetime_check(struct grpc_connection *connection, int64_t now_ms);
 
 /* CLOSING_MAX_AGE if the calls have not ended then, else CLOSING_NONE. */
 struct closing lifetime_expired(const struct grpc_connection *connection, int64_t now_ms);
+/* describe.c: keeps the client's name, of its first request. */
+void call_note_agent(struct grpc_connection *connection, const struct http2_request *request);
 
 /* stream.c: calls that stream. */
 

@@ -380,6 +380,8 @@ static void server_on_request(void *user, struct http2_stream *stream,
         return;
     }
     struct grpc_request parsed;
+    if (connection->user_agent == NULL)
+        call_note_agent(connection, request);
     grpc_request_parse(request->fields, request->count, &parsed);
     if (!slice_equal(parsed.method, SLICE_LITERAL("POST")))
         server_fail_http(call, "405");
@@ -634,6 +636,12 @@ struct grpc_server *grpc_server_new(const struct grpc_limits *limits,
     return server;
 }
 
+void grpc_server_set_limits(struct grpc_server *server, const struct grpc_limits *limits)
+{
+    server->limits = *limits;
+    http2_context_set_limits(server->http2, &limits->http2);
+}
+
 void grpc_server_free(struct grpc_server *server)
 {
     if (server == NULL)
@@ -663,6 +671,7 @@ void grpc_connection_free(struct grpc_connection *connection)
     http2_session_free(connection->session);
     CHECK(connection->unanswered == 0 && connection->unfinished == 0 &&
           connection->inflating == 0 && connection->submitted == NULL);
+    free(connection->user_agent);
     free(connection);
 }
 

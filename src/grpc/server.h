@@ -24,6 +24,10 @@ struct grpc_limits grpc_limits_for(size_t max_value, const struct http2_limits *
 struct grpc_server *grpc_server_new(const struct grpc_limits *limits,
                                     const struct grpc_service *service);
 
+/* Replaces the limits, of which only times and min_progress may have changed; they are in effect
+ * for what is open, too. */
+void grpc_server_set_limits(struct grpc_server *server, const struct grpc_limits *limits);
+
 /* All its connections must have been freed. NULL is allowed. */
 void grpc_server_free(struct grpc_server *server);
 
@@ -106,6 +110,15 @@ const struct meter *grpc_server_meter(const struct grpc_server *server);
 /* Around answers to several calls outside of a feed, which then share one reading of the clock. */
 void grpc_server_begin_turn(struct grpc_server *server);
 void grpc_server_end_turn(struct grpc_server *server);
+/* A connection as administrators see it. */
+struct grpc_description {
+    int64_t active_ms;      /* monotonic: when bytes were received or sent last */
+    uint32_t calls;         /* in flight */
+    uint32_t streams;       /* of them, those that stream */
+    uint64_t calls_so_far;  /* by the numbers that the client has given to its streams */
+    const char *user_agent; /* of the first request, in ASCII, truncated; borrowed; may be empty */
+};
+struct grpc_description grpc_connection_describe(const struct grpc_connection *connection);
 
 /* The client has shut down its side and may be gone: ends the calls that wait (grpc_call_wait()).
  * Output is to be pulled. */

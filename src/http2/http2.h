@@ -133,6 +133,10 @@ struct http2_context *http2_context_new(const struct http2_limits *limits,
 /* All its sessions must have been freed. NULL is allowed. */
 void http2_context_free(struct http2_context *context);
 
+/* Replaces the limits, of which only times may have changed; they are in effect for sessions that
+ * exist, too. */
+void http2_context_set_limits(struct http2_context *context, const struct http2_limits *limits);
+
 /* Streams reset so far in all sessions of the context; callable from any thread. */
 struct http2_reset_counts {
     uint64_t refused;       /* REFUSED_STREAM, before processing: too many streams, or the server is

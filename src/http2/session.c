@@ -49,6 +49,11 @@ struct http2_context *http2_context_new(const struct http2_limits *limits,
     return context;
 }
 
+void http2_context_set_limits(struct http2_context *context, const struct http2_limits *limits)
+{
+    context->limits = *limits;
+}
+
 void http2_context_free(struct http2_context *context)
 {
     if (context == NULL)
@@ -492,6 +497,7 @@ static enum http2_error session_end_code(enum closing_kind kind)
 {
     switch (kind) {
     case CLOSING_SHUTDOWN:
+    case CLOSING_KILLED:
     case CLOSING_MAX_AGE:
     case CLOSING_KEEPALIVE_TIMEOUT:
         return HTTP2_NO_ERROR;

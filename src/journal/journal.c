@@ -169,6 +169,16 @@ static const char *journal_find_reason(struct journal *journal)
     return NULL;
 }
 
+void journal_set_schedule(struct journal *journal, const struct journal_options *options)
+{
+    pthread_mutex_lock(&journal->lock);
+    journal->options.rewrite_percent = options->rewrite_percent;
+    journal->options.rewrite_min_size = options->rewrite_min_size;
+    journal->options.rule_count = options->rule_count;
+    memcpy(journal->options.rules, options->rules, sizeof options->rules);
+    pthread_mutex_unlock(&journal->lock);
+}
+
 static void journal_complete_saves(struct journal_save *saves, const char *why)
 {
     while (saves != NULL) {

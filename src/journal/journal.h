@@ -58,6 +58,10 @@ struct journal_save {
  * progress is completed first. From any thread, between start and stop. */
 void journal_save(struct journal *journal, struct journal_save *save);
 
+/* Replaces when a base is due: the rules, rewrite_percent and rewrite_min_size of the options. From
+ * any thread, between open and free. */
+void journal_set_schedule(struct journal *journal, const struct journal_options *options);
+
 /*
  * Opens the newest base for reading; it can be read to its end even when another has replaced it
  * meanwhile. 0, with its size in bytes, and the caller closes the file; -ENOENT if there is none,

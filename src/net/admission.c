@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,10 +25,12 @@ struct counted {
 struct net_admission {
     pthread_mutex_t lock;
     uint32_t max_per_address;
+    uint32_t wanted, cap; /* limits on connections, of which the lower one holds */
     struct net_admission_counts counts;
     struct net_closings *closings;
     struct net_admission_counts reported; /* as of the latest log line */
     struct net_peer last_refused;
+    atomic_uint_fast64_t last_id;
     struct log_limit refused_lines, pause_lines;
     uint64_t secret; /* so that clients cannot choose addresses of one bucket */
     struct counted *buckets[BUCKETS];
@@ -37,7 +40,8 @@ struct net_admission *net_admission_new(uint32_t max_connections, uint32_t max_p
 {
     struct net_admission *admission = mem_alloc_zero(sizeof *admission);
     pthread_mutex_init(&admission->lock, NULL);
-    admission->counts.max_open = max_connections;
+    admission->counts.max_open = admission->wanted = max_connections;
+    admission->cap = UINT32_MAX;
     admission->max_per_address = max_per_address;
     random_fill(&admission->secret, sizeof admission->secret);
     admission->closings = net_closings_new();
@@ -63,6 +67,11 @@ void net_admission_free(struct net_admission *admission)
 struct net_closings *net_admission_closings(struct net_admission *admission)
 {
     return admission->closings;
+}
+
+uint64_t net_admission_next_id(struct net_admission *admission)
+{
+    return atomic_fetch_add_explicit(&admission->last_id, 1, memory_order_relaxed) + 1;
 }
 
 static struct counted **admission_find(struct net_admission *admission, const uint8_t address[16])
@@ -163,13 +172,27 @@ void net_admission_leave_probe(struct net_admission *admission)
     pthread_mutex_unlock(&admission->lock);
 }
 
+/* The lock is held. */
+static void admission_limit(struct net_admission *admission)
+{
+    admission->counts.capped = admission->cap < admission->wanted;
+    admission->counts.max_open = admission->counts.capped ? admission->cap : admission->wanted;
+}
+
+void net_admission_set_max(struct net_admission *admission, uint32_t max_open)
+{
+    pthread_mutex_lock(&admission->lock);
+    admission->wanted = max_open;
+    admission_limit(admission);
+    pthread_mutex_unlock(&admission->lock);
+}
+
 void net_admission_cap(struct net_admission *admission, uint32_t max_open)
 {
     pthread_mutex_lock(&admission->lock);
-    if (max_open < admission->counts.max_open) {
-        admission->counts.max_open = max_open;
-        admission->counts.capped = true;
-    }
+    if (max_open < admission->cap)
+        admission->cap = max_open;
+    admission_limit(admission);
     pthread_mutex_unlock(&admission->lock);
 }
 

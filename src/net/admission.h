@@ -31,6 +31,13 @@ struct net_closings *net_admission_closings(struct net_admission *admission);
 void net_admission_leave(struct net_admission *admission, const struct net_peer *peer);
 void net_admission_leave_probe(struct net_admission *admission);
 
+/* The number of the next connection, from 1. Thread-safe. */
+uint64_t net_admission_next_id(struct net_admission *admission);
+
+/* Sets the limit on connections, of new ones: open ones stay. net_admission_cap() still holds.
+ * Thread-safe. */
+void net_admission_set_max(struct net_admission *admission, uint32_t max_open);
+
 /* Lowers the limit on connections to `max_open`, because there are no descriptors for more; never
  * raises it. Thread-safe. */
 void net_admission_cap(struct net_admission *admission, uint32_t max_open);

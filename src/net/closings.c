@@ -32,6 +32,7 @@ static const char *const names[CLOSING_KINDS] = {
     [CLOSING_CLIENT_MEMORY] = "client_memory",
     [CLOSING_SERVER_MEMORY] = "server_memory",
     [CLOSING_SHUTDOWN] = "shutdown",
+    [CLOSING_KILLED] = "killed",
 };
 
 struct net_closings *net_closings_new(void)

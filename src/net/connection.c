@@ -366,6 +366,7 @@ void connection_close(struct net_connection *connection)
         return;
     connection_report_closing(connection);
     connection_count_queued(connection, 0);
+    visit_on_close(connection);
     CHECK(connection->previous != NULL ? connection->previous->next == connection
                                        : connection->shared->first == connection);
     if (connection->previous != NULL)
@@ -409,6 +410,8 @@ void connection_open(struct net_shared *shared, int descriptor, bool is_unix,
     connection->shared = shared;
     connection->peer = *peer;
     connection->purpose = purpose;
+    connection->id = net_admission_next_id(shared->admission);
+    connection->opened_ms = connection_now_of(connection);
     bool opened = connection_open_handle(connection, descriptor, is_unix);
     connection->uv.handle.data = connection;
     if (!opened) {

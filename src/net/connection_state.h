@@ -12,6 +12,7 @@
 #define READ_CHUNK ((size_t)256 * 1024)
 
 struct acceptor;
+struct net_visit;
 
 /* What the connections of a loop share. */
 struct net_shared {
@@ -23,6 +24,7 @@ struct net_shared {
     bool accepting_paused;                               /* an acceptor waits for descriptors; */
     void (*resume_accepting)(struct net_shared *shared); /* makes it try again */
     struct net_connection *first;                        /* of the open connections */
+    struct net_visit *visits;                            /* net/visit.h */
     uv_handle_t *anchor; /* keeps the loop alive while connections are open: one that neither reads
                             nor writes, waiting for an answer, does not */
     size_t queued_total; /* pending output in the protocols, in bytes */
@@ -47,6 +49,8 @@ struct net_connection {
     void *session;
     struct net_peer peer;
     enum net_purpose purpose;
+    uint64_t id;
+    int64_t opened_ms;
     struct chain unsent; /* the output that uv_write() is writing, from `sent` on */
     struct chain_cursor sent;
     size_t write_size;      /* bytes of the write in progress */
@@ -77,6 +81,10 @@ struct net_connection {
     size_t placed;            /* bytes just read to where the protocol wanted them */
     struct net_connection *next_waiting;
 };
+
+/* visit.c: a visit begins; a connection is about to leave the list, so visits go on to the next. */
+void visit_begin(struct net_shared *shared, struct net_visit *visit);
+void visit_on_close(const struct net_connection *connection);
 
 static inline int64_t connection_now_of(const struct net_connection *connection)
 {

@@ -10,6 +10,7 @@
 #include "net/connection.h"
 #include "net/connection_state.h"
 #include "net/progress.h"
+#include "net/visit.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -271,6 +272,7 @@ void net_loop_free(struct net_loop *loop)
     int busy = uv_loop_close(&loop->shared.uv);
     CHECK(busy == 0); /* else a handle was not closed */
     CHECK(loop->shared.first == NULL && loop->shared.queued_total == 0);
+    net_visit_end_all(&loop->shared);
     chain_deinit(&loop->shared.output);
     free(loop);
 }
@@ -281,6 +283,11 @@ int net_loop_listen(struct net_loop *loop, int descriptor, bool is_unix, enum ne
     return acceptor_new(&loop->shared, descriptor, is_unix, purpose, is_shared);
 }
 
+void net_loop_set_limits(struct net_loop *loop, const struct net_limits *limits)
+{
+    loop->shared.limits = *limits;
+}
+
 void net_loop_run(struct net_loop *loop)
 {
     uv_run(&loop->shared.uv, UV_RUN_DEFAULT);
@@ -289,6 +296,11 @@ void net_loop_run(struct net_loop *loop)
 void net_loop_wake(struct net_loop *loop)
 {
     uv_async_send(&loop->wake);
+}
+
+void net_visit_begin(struct net_loop *loop, struct net_visit *visit)
+{
+    visit_begin(&loop->shared, visit);
 }
 
 void net_loop_tick_within(struct net_loop *loop, int64_t delay_ms)

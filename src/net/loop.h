@@ -32,6 +32,9 @@ struct net_loop *net_loop_new(const struct net_protocol *protocol, struct net_ad
                               const struct net_limits *limits);
 void net_loop_free(struct net_loop *loop);
 
+/* Replaces the limits, for what is open, too. On the loop's thread. */
+void net_loop_set_limits(struct net_loop *loop, const struct net_limits *limits);
+
 /* Serves a bound socket, whose descriptor the loop owns from now on. If another process has it
  * open, too (`is_shared`), connections that are pending when the loop stops are left to that.
  * Returns 0 or a negative errno. */

@@ -52,16 +52,6 @@ static void config_complain(const char *format, ...)
 
 /* The file. */
 
-/* The row of that setting; 0, which is no setting, if it is unknown. */
-static size_t config_find_setting(const char *name)
-{
-    for (size_t i = OPTION_FIRST_SETTING; i < options_table().count; i++) {
-        if (strcmp(options_row(i)->name, name) == 0)
-            return i;
-    }
-    return 0;
-}
-
 /* Keeps the error message of the newest line, if that is the first bad one. */
 static void config_note(struct reading *reading, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -108,7 +98,7 @@ static char *config_on_read(char *out, int size, void *user)
 static int config_on_line(void *user, const char *section, const char *name, const char *value)
 {
     struct reading *reading = user;
-    size_t row = section[0] == '\0' ? config_find_setting(name) : 0;
+    size_t row = section[0] == '\0' ? options_find(name) : 0;
     const char *why = NULL;
     /* The command line takes precedence, but a bad value is an error even so. */
     struct config *target = reading->given[row] ? &reading->ignored : reading->config;
@@ -224,6 +214,10 @@ enum config_answer config_read(int argc, char **argv, struct config *config)
     bool is_set = config->listen_count > 0 ||
                   options_set(OPTION_FIRST_SETTING, config, OPTIONS_DEFAULT_LISTEN, &why);
     CHECK(is_set); /* a default is valid */
+    for (size_t i = 0; i < OPTION_MAX_ROWS; i++)
+        config->on_command_line |= (uint64_t)reading.given[i] << i;
+    if (config->listens_by_default)
+        config->given &= ~(UINT64_C(1) << OPTION_FIRST_SETTING);
     options_settle(config);
     return CONFIG_RUN;
 }

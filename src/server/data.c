@@ -187,6 +187,12 @@ static void data_write_saving(const struct journal_stats *stats, struct info_wri
     info_put(writer, "rdb_last_bgsave_time_ms", "%" PRId64, stats->last_save_ms);
 }
 
+void data_set_schedule(struct data *data, const struct journal_options *options)
+{
+    if (data->journal != NULL)
+        journal_set_schedule(data->journal, options);
+}
+
 void data_disk(struct data *data, int64_t *waits_since_us, uint64_t *slow_waits)
 {
     struct journal_stats stats = {0};

@@ -7,6 +7,7 @@
 struct activity;
 struct engine;
 struct info_writer;
+struct journal_options;
 
 /* Initially all zero. It must not move. */
 struct data {
@@ -31,6 +32,9 @@ enum data_loaded { DATA_LOADED, DATA_STOPPED, DATA_BAD };
  * serve; from then on writes go to disk. DATA_BAD after an error message on standard error.
  */
 enum data_loaded data_load(struct data *data, bool (*is_stopped)(void));
+
+/* As journal_set_schedule(). Without effect before data_open(). */
+void data_set_schedule(struct data *data, const struct journal_options *options);
 
 /* Makes everything durable. The engine must not be in use any more. False if writes were lost. */
 bool data_stop(struct data *data);

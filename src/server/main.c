@@ -19,6 +19,7 @@
 #include "server/monitor.h"
 #include "server/opening.h"
 #include "server/report.h"
+#include "server/runtime.h"
 #include "server/systemd.h"
 #include "server/watch.h"
 #include "server/worker.h"
@@ -29,6 +30,7 @@
 #include "service/slowlog.h"
 #include "service/status.h"
 #include "service/streams/channels.h"
+#include "service/streams/clients.h"
 #include "store/receipts.h"
 #include "store/store.h"
 
@@ -53,6 +55,7 @@ struct server {
     struct net_admission *admission;
     struct offload *offload;
     struct channels *channels;
+    struct clients *clients;
     struct protoset *protoset; /* NULL: reflection is off */
     struct health health;
     struct slowlog *slowlog;
@@ -62,6 +65,7 @@ struct server {
     struct report report;
     struct data data;
     struct opening opening;
+    struct runtime runtime;
     struct watch watch;
     struct monitor monitor;
     int passed[CONFIG_MAX_LISTEN]; /* listening sockets for the first addresses, */
@@ -151,7 +155,7 @@ static bool server_listen_to_all(struct server *server)
         if (!listens)
             return false;
     }
-    return !config->has_health_listen ||
+    return config->health_listen.size == 0 ||
            server_listen(server, &config->health_listen, -1, NET_PROBES, &server->health_listening);
 }
 
@@ -187,6 +191,7 @@ static bool server_make_workers(struct server *server)
     if (server->offload == NULL)
         return server_print_refusal("a thread");
     server->channels = channels_new(config->threads);
+    server->clients = clients_new(server->offload, config->threads);
     if (config->reflection != REFLECTION_OFF)
         server->protoset = protoset_new(config->reflection == REFLECTION_TEXT);
     health_init(&server->health, server->engine, config->reflection != REFLECTION_OFF);
@@ -206,6 +211,8 @@ static bool server_make_workers(struct server *server)
                                      .admission = server->admission,
                                      .offload = server->offload,
                                      .channels = server->channels,
+                                     .clients = server->clients,
+                                     .runtime = &server->runtime,
                                      .protoset = server->protoset,
                                      .health = &server->health,
                                      .opening = &server->opening,
@@ -242,7 +249,7 @@ static bool server_cap_connections(struct server *server)
     struct config *config = &server->config;
     uint64_t most = descriptors_for_connections(config->threads), limit = descriptors_limit();
     uint64_t kept = monitor_descriptors(&server->monitor);
-    if (config->has_health_listen)
+    if (config->health_listen.size > 0)
         kept += NET_PROBE_CONNECTIONS;
     most = most > kept ? most - kept : 0;
     if (most == 0) {
@@ -278,14 +285,16 @@ static bool server_serve(struct server *server)
     embedded_set_receipts(server->engine, server->receipts);
     if (!server_make_workers(server))
         return false;
-    if (!server_listen_to_all(server) ||
-        !data_open(&server->data, config, server->engine, &server->activity) ||
+    if (!server_listen_to_all(server))
+        return false;
+    runtime_init(&server->runtime, config, server->admission, &server->data);
+    if (!data_open(&server->data, config, server->engine, &server->activity) ||
         !monitor_start(&server->monitor, &config->metrics_listen, &server->report) ||
         !server_cap_connections(server) || !server_start_workers(server))
         return false;
     for (size_t i = 0; i < config->listen_count; i++)
         log_info("listening on %s, loading from %s", config->listen[i].text, config->dir);
-    if (config->has_health_listen)
+    if (config->health_listen.size > 0)
         log_info("listening on %s for health checks", config->health_listen.text);
     return true;
 }
@@ -395,7 +404,7 @@ static void server_wait_and_drain(struct server *server, const sigset_t *signals
     runs_trim(); /* from now on, what was just freed is kept to be used again */
     const char *received = strsignal(server_watch_until(server, signals, INT64_MAX));
     health_stop(&server->health);
-    systemd_stopping(server->config.drain_delay_ms + server->config.net.drain_timeout_ms);
+    systemd_stopping(server->config.drain_delay_ms + runtime_drain_timeout_ms(&server->runtime));
     server_delay_drain(server, signals, received);
     log_info("%s received: finishing the calls in flight", received);
     pthread_sigmask(SIG_UNBLOCK, signals, NULL);
@@ -409,6 +418,7 @@ static bool server_stop(struct server *server)
      * until it ends. */
     for (unsigned i = 0; i < server->config.threads; i++)
         worker_join(server->workers[i]);
+    clients_stop(server->clients);
     offload_stop(server->offload);
     if (atomic_load(&server->data.serving)) {
         struct watch_numbers numbers = server_read_counters(server);
@@ -423,6 +433,8 @@ static bool server_stop(struct server *server)
     slowlog_free(server->slowlog);
     offload_free(server->offload);
     channels_free(server->channels);
+    clients_free(server->clients);
+    runtime_deinit(&server->runtime);
     protoset_free(server->protoset);
     net_admission_free(server->admission);
     for (size_t i = server->passed_count; i < server->listening; i++)

@@ -11,20 +11,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#define AT(member) offsetof(struct config, member)
+
 /* How a setting is written, and its type in struct config. */
 enum option_type {
     TYPE_NONE,
     TYPE_LISTEN,
-    TYPE_HEALTH_LISTEN,
-    TYPE_ADDRESS, /* struct net_address, of TCP */
-    TYPE_LOG_LEVEL,
-    TYPE_LOG_FORMAT,
-    TYPE_SLOW, /* slow_log_us */
-    TYPE_REFLECTION,
-    TYPE_COMPRESS,
-    TYPE_POLICY, /* enum store_policy */
-    TYPE_PATH,   /* char[CONFIG_MAX_PATH] */
-    TYPE_DURABILITY,
+    TYPE_ADDRESS, /* struct net_address; `high` is 1 if unix sockets are accepted */
+    TYPE_NAME,    /* an enum whose values have names */
+    TYPE_SLOW,    /* int64_t, in microseconds, or CONFIG_SLOW_LOG_OFF */
+    TYPE_PATH,    /* char[CONFIG_MAX_PATH] */
     TYPE_RULES,   /* of struct journal_options */
     TYPE_FLAG,    /* bool; no value or `yes` sets it */
     TYPE_COUNT,   /* uint32_t */
@@ -37,10 +33,28 @@ struct setting {
     enum option_type type;
     size_t offset; /* in struct config */
     uint64_t low, high;
-    const char *what; /* what a value must be, for error messages */
+    const char *what;         /* what a value must be, for error messages */
+    bool is_changeable;       /* while the server runs: runtime.c applies it */
+    const char *const *names; /* of TYPE_NAME, `high` + 1 of them */
 };
 
-#define AT(member) offsetof(struct config, member)
+static const char *const policies[] = {
+    [STORE_NOEVICTION] = "noeviction",     [STORE_ALLKEYS_LRU] = "allkeys-lru",
+    [STORE_VOLATILE_LRU] = "volatile-lru", [STORE_ALLKEYS_RANDOM] = "allkeys-random",
+    [STORE_VOLATILE_TTL] = "volatile-ttl",
+};
+static const char *const reflections[] = {
+    [REFLECTION_ON] = "on", [REFLECTION_OFF] = "off", [REFLECTION_TEXT] = "text"};
+static const char *const compressions[] = {[GRPC_COMPRESS_ASKED] = "asked",
+                                           [GRPC_COMPRESS_ALWAYS] = "always",
+                                           [GRPC_COMPRESS_NEVER] = "never"};
+static const char *const durabilities[] = {
+    [JOURNAL_ALWAYS] = "always", [JOURNAL_EVERY_SECOND] = "everysec", [JOURNAL_NONE] = "none"};
+
+/* The rest of a row of TYPE_NAME. */
+#define NAMES(member, names_)                                                                      \
+    .type = TYPE_NAME, .offset = AT(member), .high = sizeof(names_) / sizeof(names_)[0] - 1,       \
+    .names = (names_)
 
 static const struct setting settings[] = {
     [OPTION_CONFIG] = {{0, "config", "FILE", "read settings from FILE, lines of `name = value`"},
@@ -86,7 +100,8 @@ static const struct setting settings[] = {
      AT(max_client_memory),
      0,
      (uint64_t)1 << 46,
-     "a number of bytes"},
+     "a number of bytes",
+     true},
     {{0, "watch-history", "BYTES",
       "memory limit of the recent changes that are kept for watchers while there are any (64MiB)"},
      TYPE_BYTES,
@@ -117,7 +132,7 @@ static const struct setting settings[] = {
     {{0, "max-memory-policy", "POLICY",
       "what is evicted at max-memory: noeviction, allkeys-lru, volatile-lru, allkeys-random or "
       "volatile-ttl (noeviction)"},
-     .type = TYPE_POLICY},
+     NAMES(store.policy, policies)},
     {{0, "dir", "PATH", "the data directory, created if missing (./data)"},
      TYPE_PATH,
      AT(dir),
@@ -127,25 +142,28 @@ static const struct setting settings[] = {
     {{0, "durability", "WHEN",
       "what survives a crash: always, all acknowledged writes; everysec, all but the last two "
       "seconds; none, the last snapshot (always)"},
-     .type = TYPE_DURABILITY},
+     NAMES(journal.durability, durabilities)},
     {{0, "log-rewrite-percent", "N",
       "size of the log, in percent of the snapshot, that triggers a new snapshot; 0: never (100)"},
      TYPE_COUNT,
      AT(journal.rewrite_percent),
      0,
      1000000,
-     "a number of percent"},
+     "a number of percent",
+     true},
     {{0, "log-rewrite-min-size", "BYTES",
       "minimum size of the log that triggers a snapshot (64MiB)"},
      TYPE_BYTES,
      AT(journal.rewrite_min_size),
      0,
      (uint64_t)1 << 50,
-     "a number of bytes"},
+     "a number of bytes",
+     true},
     {{0, "save", "RULES",
       "pairs of seconds and changes that trigger a snapshot, such as \"900 1 300 10\", or \"\" for "
       "none (that example with --durability none, else \"\")"},
-     .type = TYPE_RULES},
+     .type = TYPE_RULES,
+     .is_changeable = true},
     {{0, "import-skip-unsupported", NULL,
       "skip keys of Redis types that KeyStore does not support instead of refusing to start"},
      TYPE_FLAG,
@@ -153,14 +171,20 @@ static const struct setting settings[] = {
      0,
      1,
      "a switch"},
-    {{0, "log-level", "LEVEL", "error, warning, info or debug (info)"}, .type = TYPE_LOG_LEVEL},
+    {{0, "log-level", "LEVEL", "error, warning, info or debug (info)"},
+     NAMES(log_level, log_level_names),
+     .is_changeable = true},
     {{0, "log-format", "FORMAT",
       "of the lines on standard error: text, or for programs logfmt or json (text)"},
-     .type = TYPE_LOG_FORMAT},
+     NAMES(log_format, log_format_names)},
     {{0, "slow-log-us", "MICROSECONDS",
       "time from which a call is slow: SlowLog lists it, and a line is logged; 0: every call, off: "
       "none (10000)"},
-     .type = TYPE_SLOW},
+     TYPE_SLOW,
+     AT(slow_log_us),
+     0,
+     3600000000,
+     "a number of microseconds"},
     {{0, "slow-log-max-len", "N", "number of slow calls that SlowLog keeps (128)"},
      TYPE_COUNT,
      AT(slow_log_max_len),
@@ -170,14 +194,16 @@ static const struct setting settings[] = {
     {{0, "reflection", "HOW",
       "whether tools such as grpcurl can ask for the API: on, off, or text, which shows keys and "
       "values as text instead of base64 (on)"},
-     .type = TYPE_REFLECTION},
+     NAMES(reflection, reflections)},
     {{0, "compress-replies", "WHEN",
       "which replies are compressed, of clients that accept gzip: asked, of calls that send gzip or "
       "the metadata keystore-compress; always; or never (asked)"},
-     .type = TYPE_COMPRESS},
+     NAMES(compress_replies, compressions)},
     {{0, "health-listen", "ADDRESS",
       "listen there, too, but serve only health checks (grpc.health.v1)"},
-     .type = TYPE_HEALTH_LISTEN},
+     .type = TYPE_ADDRESS,
+     .offset = AT(health_listen),
+     .high = 1},
     {{0, "drain-delay", "SECONDS",
       "time between SIGTERM and the shutdown, in which calls are served but health checks say "
       "NOT_SERVING (0)"},
@@ -191,13 +217,15 @@ static const struct setting settings[] = {
      AT(net.drain_timeout_ms),
      0,
      3600,
-     "a number of seconds"},
+     "a number of seconds",
+     true},
     {{0, "max-connections", "N", "maximum number of open connections (50000)"},
      TYPE_COUNT,
      AT(max_connections),
      1,
      10000000,
-     "a number of connections"},
+     "a number of connections",
+     true},
     {{0, "max-connections-per-address", "N", "the same per IP address; 0: no limit (0)"},
      TYPE_COUNT,
      AT(max_per_address),
@@ -258,40 +286,46 @@ static const struct setting settings[] = {
      AT(http2.handshake_timeout_ms),
      1,
      3600,
-     "a number of seconds"},
+     "a number of seconds",
+     true},
     {{0, "header-timeout", "SECONDS", "time for the rest of a header block to arrive (10)"},
      TYPE_SECONDS,
      AT(http2.header_timeout_ms),
      1,
      3600,
-     "a number of seconds"},
+     "a number of seconds",
+     true},
     {{0, "write-timeout", "SECONDS",
       "time for a client to receive its answers, or min-progress of them (60)"},
      TYPE_SECONDS,
      AT(net.write_timeout_ms),
      1,
      3600,
-     "a number of seconds"},
+     "a number of seconds",
+     true},
     {{0, "request-timeout", "SECONDS",
       "time for the rest of a request, or min-progress of it, to arrive (60)"},
      TYPE_SECONDS,
      AT(request_timeout_ms),
      1,
      86400,
-     "a number of seconds"},
+     "a number of seconds",
+     true},
     {{0, "min-progress", "BYTES", "bytes that restart these two timeouts (256KiB)"},
      TYPE_BYTES,
      AT(net.min_progress),
      1,
      (uint64_t)1 << 30,
-     "a number of bytes"},
+     "a number of bytes",
+     true},
     {{0, "idle-timeout", "SECONDS",
       "time after which a connection without calls is closed; 0: never (0)"},
      TYPE_SECONDS,
      AT(idle_timeout_ms),
      0,
      864000,
-     "a number of seconds"},
+     "a number of seconds",
+     true},
     {{0, "max-connection-age", "SECONDS",
       "age, within 10 percent, at which a connection is drained, so that its client makes a new "
       "one; 0: never (0)"},
@@ -344,6 +378,15 @@ const struct option_row *options_row(size_t row)
     return &settings[row].option;
 }
 
+size_t options_find(const char *name)
+{
+    for (size_t i = OPTION_FIRST_SETTING; i < sizeof settings / sizeof settings[0]; i++) {
+        if (strcmp(settings[i].option.name, name) == 0)
+            return i;
+    }
+    return 0;
+}
+
 void options_fill_defaults(struct config *config)
 {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
@@ -379,18 +422,13 @@ static bool options_set_listen(struct config *config, const char *value, const c
     return true;
 }
 
-static bool options_set_health_listen(struct config *config, const char *value, const char **why)
-{
-    config->has_health_listen = net_address_parse(value, &config->health_listen, why);
-    return config->has_health_listen;
-}
-
-static bool options_set_address(struct net_address *address, const char *value, const char **why)
+static bool options_set_address(const struct setting *setting, struct net_address *address,
+                                const char *value, const char **why)
 {
     struct net_address given;
     if (!net_address_parse(value, &given, why))
         return false;
-    if (net_address_is_unix(&given)) {
+    if (net_address_is_unix(&given) && setting->high == 0) {
         *why = "must be HOST:PORT; unix sockets are not supported here";
         return false;
     }
@@ -398,89 +436,46 @@ static bool options_set_address(struct net_address *address, const char *value, 
     return true;
 }
 
-static const char *const policies[] = {
-    [STORE_NOEVICTION] = "noeviction",     [STORE_ALLKEYS_LRU] = "allkeys-lru",
-    [STORE_VOLATILE_LRU] = "volatile-lru", [STORE_ALLKEYS_RANDOM] = "allkeys-random",
-    [STORE_VOLATILE_TTL] = "volatile-ttl",
-};
-
 const char *options_policy_name(enum store_policy policy)
 {
     return policies[policy];
 }
 
-static bool options_set_policy(struct config *config, const char *value, const char **why)
+static bool options_set_slow(const struct setting *setting, int64_t *us, const char *value)
 {
-    for (size_t i = 0; i < sizeof policies / sizeof policies[0]; i++) {
-        if (strcmp(value, policies[i]) == 0) {
-            config->store.policy = (enum store_policy)i;
-            return true;
-        }
-    }
-    *why = "must be noeviction, allkeys-lru, volatile-lru, allkeys-random or volatile-ttl";
-    return false;
-}
-
-static bool options_set_reflection(struct config *config, const char *value, const char **why)
-{
-    static const char *const names[] = {
-        [REFLECTION_ON] = "on", [REFLECTION_OFF] = "off", [REFLECTION_TEXT] = "text"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (strcmp(value, names[i]) == 0) {
-            config->reflection = (enum reflection)i;
-            return true;
-        }
-    }
-    *why = "must be on, off or text";
-    return false;
-}
-
-static bool options_set_compress(struct config *config, const char *value, const char **why)
-{
-    static const char *const names[] = {[GRPC_COMPRESS_ASKED] = "asked",
-                                        [GRPC_COMPRESS_ALWAYS] = "always",
-                                        [GRPC_COMPRESS_NEVER] = "never"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (strcmp(value, names[i]) == 0) {
-            config->compress_replies = (enum grpc_compress)i;
-            return true;
-        }
-    }
-    *why = "must be asked, always or never";
-    return false;
-}
-
-static bool options_set_slow(struct config *config, const char *value, const char **why)
-{
-    uint64_t us;
-    *why = "must be a number of microseconds, 0 to 3600000000, or off";
+    uint64_t number;
     if (strcmp(value, "off") == 0 || strcmp(value, "-1") == 0) { /* Redis writes -1 */
-        config->slow_log_us = CONFIG_SLOW_LOG_OFF;
+        *us = CONFIG_SLOW_LOG_OFF;
         return true;
     }
-    if (!values_parse_number(value, 0, UINT64_C(3600000000), &us))
+    if (!values_parse_number(value, setting->low, setting->high, &number))
         return false;
-    config->slow_log_us = (int64_t)us;
+    *us = (int64_t)number;
     return true;
 }
-
-static const char *const durabilities[] = {
-    [JOURNAL_ALWAYS] = "always", [JOURNAL_EVERY_SECOND] = "everysec", [JOURNAL_NONE] = "none"};
 
 const char *options_durability_name(enum journal_durability durability)
 {
     return durabilities[durability];
 }
 
-static bool options_set_durability(struct config *config, const char *value, const char **why)
+/* All enums of the configuration are of this size. */
+_Static_assert(sizeof(enum store_policy) == sizeof(unsigned) &&
+                   sizeof(enum journal_durability) == sizeof(unsigned) &&
+                   sizeof(enum log_level) == sizeof(unsigned) &&
+                   sizeof(enum log_format) == sizeof(unsigned) &&
+                   sizeof(enum grpc_compress) == sizeof(unsigned) &&
+                   sizeof(enum reflection) == sizeof(unsigned),
+               "a member of TYPE_NAME is an unsigned");
+
+static bool options_set_name(const struct setting *setting, unsigned *member, const char *value)
 {
-    for (size_t i = 0; i < sizeof durabilities / sizeof durabilities[0]; i++) {
-        if (strcmp(value, durabilities[i]) == 0) {
-            config->journal.durability = (enum journal_durability)i;
+    for (unsigned i = 0; i <= setting->high; i++) {
+        if (strcmp(value, setting->names[i]) == 0) {
+            *member = i;
             return true;
         }
     }
-    *why = "must be always, everysec or none";
     return false;
 }
 
@@ -513,11 +508,8 @@ static bool options_parse_rules(const char *text, struct journal_options *journa
     return true;
 }
 
-static bool options_set_rules(struct config *config, const char *value, const char **why)
+static bool options_set_rules(struct config *config, const char *value)
 {
-    *why =
-        "must be at most 8 pairs of seconds and changes, each 1 to 1000000000, such as 900 1 300 "
-        "10, or empty";
     struct journal_options journal = config->journal;
     if (!options_parse_rules(value, &journal))
         return false;
@@ -526,9 +518,8 @@ static bool options_set_rules(struct config *config, const char *value, const ch
     return true;
 }
 
-static bool options_set_path(char *path, const char *value, const char **why)
+static bool options_set_path(char *path, const char *value)
 {
-    *why = "must be the path of a directory, 1 to 1023 bytes";
     size_t len = strlen(value);
     if (len == 0 || len >= CONFIG_MAX_PATH)
         return false;
@@ -536,9 +527,8 @@ static bool options_set_path(char *path, const char *value, const char **why)
     return true;
 }
 
-static bool options_set_flag(bool *flag, const char *value, const char **why)
+static bool options_set_flag(bool *flag, const char *value)
 {
-    *why = "must be yes or no";
     bool yes = value == NULL || strcmp(value, "yes") == 0;
     if (!yes && strcmp(value, "no") != 0)
         return false;
@@ -557,24 +547,17 @@ static size_t options_client_memory(size_t max_memory)
 
 void options_settle(struct config *config)
 {
-    const char *why;
     if (config->max_client_memory == 0)
         config->max_client_memory = options_client_memory(config->store.max_memory);
     bool has_rules = config->has_rules || config->journal.durability != JOURNAL_NONE ||
-                     options_set_rules(config, OPTIONS_DEFAULT_RULES, &why);
+                     options_set_rules(config, OPTIONS_DEFAULT_RULES);
     CHECK(has_rules); /* a default is valid */
 }
 
-static bool options_set_number(const struct setting *setting, void *member, const char *value,
-                               const char **why)
+static bool options_set_number(const struct setting *setting, void *member, const char *value)
 {
-    static _Thread_local char message[120];
     bool bytes = setting->type == TYPE_BYTES;
     uint64_t number;
-    snprintf(message, sizeof message, "must be %s, %llu to %llu%s", setting->what,
-             (unsigned long long)setting->low, (unsigned long long)setting->high,
-             bytes ? "; KiB, MiB or GiB may follow" : "");
-    *why = message;
     if (bytes ? !values_parse_size(value, setting->low, setting->high, &number)
               : !values_parse_number(value, setting->low, setting->high, &number))
         return false;
@@ -587,49 +570,161 @@ static bool options_set_number(const struct setting *setting, void *member, cons
     return true;
 }
 
+/* "always, everysec or none" */
+static void options_list_names(const struct setting *setting, char *out, size_t size)
+{
+    size_t len = 0;
+    for (size_t i = 0; i <= setting->high && len < size; i++)
+        len += (size_t)snprintf(out + len, size - len, "%s%s",
+                                i == 0               ? ""
+                                : i == setting->high ? " or "
+                                                     : ", ",
+                                setting->names[i]);
+}
+
+void options_accepts(size_t row, char out[static OPTIONS_ACCEPTS_SIZE])
+{
+    const struct setting *setting = &settings[row];
+    const char *text = "";
+    switch (setting->type) {
+    case TYPE_NONE:
+        break;
+    case TYPE_LISTEN:
+        text = "HOST:PORT, [IPV6]:PORT or unix:PATH, once for each address";
+        break;
+    case TYPE_ADDRESS:
+        text = setting->high > 0 ? "HOST:PORT, [IPV6]:PORT or unix:PATH" : "HOST:PORT or [IPV6]:PORT";
+        break;
+    case TYPE_NAME:
+        options_list_names(setting, out, OPTIONS_ACCEPTS_SIZE);
+        return;
+    case TYPE_SLOW:
+        snprintf(out, OPTIONS_ACCEPTS_SIZE, "%s, %llu to %llu, or off", setting->what,
+                 (unsigned long long)setting->low, (unsigned long long)setting->high);
+        return;
+    case TYPE_PATH:
+        text = "the path of a directory, 1 to 1023 bytes";
+        break;
+    case TYPE_RULES:
+        text = "at most 8 pairs of seconds and changes, each 1 to 1000000000, such as 900 1 300 "
+               "10, or empty";
+        break;
+    case TYPE_FLAG:
+        text = "yes or no";
+        break;
+    case TYPE_COUNT:
+    case TYPE_BYTES:
+    case TYPE_SECONDS:
+        snprintf(out, OPTIONS_ACCEPTS_SIZE, "%s, %llu to %llu%s", setting->what,
+                 (unsigned long long)setting->low, (unsigned long long)setting->high,
+                 setting->type == TYPE_BYTES ? "; KiB, MiB or GiB may follow" : "");
+        return;
+    }
+    snprintf(out, OPTIONS_ACCEPTS_SIZE, "%s", text);
+}
+
+/* False if the value is not accepted; *why is then set only for a listener. */
 static bool options_set_value(size_t row, struct config *config, const char *value,
                               const char **why)
 {
     const struct setting *setting = &settings[row];
+    void *member = (char *)config + setting->offset;
     switch (setting->type) {
     case TYPE_LISTEN:
         return options_set_listen(config, value, why);
-    case TYPE_HEALTH_LISTEN:
-        return options_set_health_listen(config, value, why);
     case TYPE_ADDRESS:
-        return options_set_address((struct net_address *)((char *)config + setting->offset), value,
-                                   why);
-    case TYPE_POLICY:
-        return options_set_policy(config, value, why);
-    case TYPE_PATH:
-        return options_set_path((char *)config + setting->offset, value, why);
-    case TYPE_DURABILITY:
-        return options_set_durability(config, value, why);
-    case TYPE_RULES:
-        return options_set_rules(config, value, why);
-    case TYPE_FLAG:
-        return options_set_flag((bool *)((char *)config + setting->offset), value, why);
-    case TYPE_REFLECTION:
-        return options_set_reflection(config, value, why);
-    case TYPE_COMPRESS:
-        return options_set_compress(config, value, why);
-    case TYPE_LOG_FORMAT:
-        *why = "must be text, logfmt or json";
-        return log_format_parse(value, &config->log_format);
+        return options_set_address(setting, member, value, why);
+    case TYPE_NAME:
+        return options_set_name(setting, member, value);
     case TYPE_SLOW:
-        return options_set_slow(config, value, why);
-    case TYPE_LOG_LEVEL:
-        *why = "must be error, warning, info or debug";
-        return log_level_parse(value, &config->log_level);
+        return options_set_slow(setting, member, value);
+    case TYPE_PATH:
+        return options_set_path(member, value);
+    case TYPE_RULES:
+        return options_set_rules(config, value);
+    case TYPE_FLAG:
+        return options_set_flag(member, value);
     default:
-        return options_set_number(setting, (char *)config + setting->offset, value, why);
+        return options_set_number(setting, member, value);
     }
 }
 
 bool options_set(size_t row, struct config *config, const char *value, const char **why)
 {
-    if (!options_set_value(row, config, value, why))
+    static _Thread_local char message[OPTIONS_ACCEPTS_SIZE + 16];
+    char accepted[OPTIONS_ACCEPTS_SIZE];
+    *why = NULL;
+    if (options_set_value(row, config, value, why)) {
+        config->given |= UINT64_C(1) << row;
+        return true;
+    }
+    if (*why == NULL) {
+        options_accepts(row, accepted);
+        snprintf(message, sizeof message, "must be %s", accepted);
+        *why = message;
+    }
+    return false;
+}
+
+bool options_is_changeable(size_t row)
+{
+    return settings[row].is_changeable;
+}
+
+static void options_print_rules(const struct journal_options *journal, char *out, size_t size)
+{
+    size_t len = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < journal->rule_count && len < size; i++)
+        len += (size_t)snprintf(out + len, size - len, "%s%lld %llu", i > 0 ? " " : "",
+                                (long long)journal->rules[i].seconds,
+                                (unsigned long long)journal->rules[i].changes);
+}
+
+bool options_print(size_t row, const struct config *config, size_t index,
+                   char out[static OPTIONS_VALUE_SIZE])
+{
+    const struct setting *setting = &settings[row];
+    const void *member = (const char *)config + setting->offset;
+    if (index > 0 && setting->type != TYPE_LISTEN)
         return false;
-    config->given |= UINT64_C(1) << row;
+    switch (setting->type) {
+    case TYPE_NONE:
+        return false;
+    case TYPE_LISTEN:
+        if (index < config->listen_count)
+            snprintf(out, OPTIONS_VALUE_SIZE, "%s", config->listen[index].text);
+        return index < config->listen_count;
+    case TYPE_ADDRESS:
+        snprintf(out, OPTIONS_VALUE_SIZE, "%s", ((const struct net_address *)member)->text);
+        return ((const struct net_address *)member)->size > 0;
+    case TYPE_NAME:
+        snprintf(out, OPTIONS_VALUE_SIZE, "%s", setting->names[*(const unsigned *)member]);
+        break;
+    case TYPE_SLOW:
+        if (*(const int64_t *)member == CONFIG_SLOW_LOG_OFF)
+            snprintf(out, OPTIONS_VALUE_SIZE, "off");
+        else
+            snprintf(out, OPTIONS_VALUE_SIZE, "%lld", (long long)*(const int64_t *)member);
+        break;
+    case TYPE_PATH:
+        snprintf(out, OPTIONS_VALUE_SIZE, "%s", (const char *)member);
+        break;
+    case TYPE_RULES:
+        options_print_rules(&config->journal, out, OPTIONS_VALUE_SIZE);
+        break;
+    case TYPE_FLAG:
+        snprintf(out, OPTIONS_VALUE_SIZE, "%s", *(const bool *)member ? "yes" : "no");
+        break;
+    case TYPE_COUNT:
+        snprintf(out, OPTIONS_VALUE_SIZE, "%u", (unsigned)*(const uint32_t *)member);
+        break;
+    case TYPE_BYTES:
+        values_print_size(*(const size_t *)member, out, OPTIONS_VALUE_SIZE);
+        break;
+    case TYPE_SECONDS:
+        snprintf(out, OPTIONS_VALUE_SIZE, "%lld", (long long)(*(const int64_t *)member / 1000));
+        break;
+    }
     return true;
 }

@@ -25,9 +25,8 @@ struct config {
     struct net_address listen[CONFIG_MAX_LISTEN];
     size_t listen_count;
     bool listens_by_default; /* no address was set */
-    struct net_address health_listen;
-    bool has_health_listen;
     int64_t drain_delay_ms;            /* between the signal and the drain */
+    struct net_address health_listen;  /* all zero: there is none */
     struct net_address metrics_listen; /* all zero: metrics are not served */
     uint32_t threads;
     uint32_t max_connections;
@@ -48,6 +47,7 @@ struct config {
     struct journal_options journal;
     bool has_rules; /* journal.rules were set, perhaps to none */
     uint64_t given; /* a bit for each row of options.h that was set, even to its default */
+    uint64_t on_command_line; /* of them, those on the command line */
     enum log_level log_level;
     enum log_format log_format;
     int64_t slow_log_us; /* calls of at least that are slow; CONFIG_SLOW_LOG_OFF: none is */

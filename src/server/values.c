@@ -1,7 +1,7 @@
 /* Parses the values of settings. Knows no setting. */
 #include "server/values.h"
 
-#include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -59,4 +59,15 @@ bool values_parse_size(const char *text, uint64_t low, uint64_t high, uint64_t *
         return false;
     *bytes = value;
     return true;
+}
+
+void values_print_size(uint64_t bytes, char *out, size_t size)
+{
+    static const char *const units[] = {"", "KiB", "MiB", "GiB"};
+    size_t unit = 0;
+    while (unit < 3 && bytes != 0 && bytes % 1024 == 0) {
+        bytes /= 1024;
+        unit++;
+    }
+    snprintf(out, size, "%llu%s", (unsigned long long)bytes, units[unit]);
 }

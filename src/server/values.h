@@ -3,6 +3,7 @@
 #define KEYSTORE_SERVER_VALUES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Decimal digits only; false, with *number unchanged, unless low <= number <= high. */
@@ -15,5 +16,8 @@ bool values_parse_number(const char *text, uint64_t low, uint64_t high, uint64_t
  */
 bool values_parse_size(const char *text, uint64_t low, uint64_t high, uint64_t *bytes)
     __attribute__((warn_unused_result));
+
+/* The same with the largest unit that divides it: "64MiB". */
+void values_print_size(uint64_t bytes, char *out, size_t size);
 
 #endif

@@ -9,6 +9,8 @@
 #include "grpc/server.h"
 #include "net/loop.h"
 #include "server/opening.h"
+#include "server/roster.h"
+#include "server/runtime.h"
 #include "service/offload.h"
 #include "service/service.h"
 #include "service/streams/channels.h"
@@ -32,6 +34,8 @@ struct worker {
     struct activity_worker activity;
     unsigned index, count;  /* this worker's number, and how many there are */
     int64_t maintain_at_ms; /* monotonic: when maintenance is due */
+    struct runtime *runtime;
+    unsigned generation; /* of the settings that are in effect here */
     pthread_t thread;
     bool started;
     atomic_int cpu_clock; /* a clockid_t, that of the thread; 0 = not known */
@@ -138,11 +142,52 @@ static void worker_on_hang_up(void *session)
     grpc_connection_hang_up(session);
 }
 
+static struct grpc_limits worker_grpc_limits(const struct config *config)
+{
+    struct http2_limits http2 = config->http2;
+    /* Not opening the windows is the same as not reading. */
+    http2.stall_timeout_ms = config->net.write_timeout_ms;
+    struct grpc_limits limits = grpc_limits_for(config->max_value, &http2);
+    limits.request_timeout_ms = config->request_timeout_ms;
+    limits.min_progress = config->net.min_progress;
+    limits.write_timeout_ms = config->net.write_timeout_ms;
+    limits.idle_timeout_ms = config->idle_timeout_ms;
+    limits.compress = config->compress_replies;
+    limits.max_age_ms = config->max_age_ms;
+    limits.max_age_grace_ms = config->max_age_grace_ms;
+    limits.slow_ns =
+        config->slow_log_us == CONFIG_SLOW_LOG_OFF ? GRPC_NEVER_SLOW : config->slow_log_us * 1000;
+    return limits;
+}
+
+/* Probes come from anywhere and are tiny. */
+static struct grpc_limits worker_probe_limits(const struct grpc_limits *limits)
+{
+    struct grpc_limits probes = *limits;
+    probes.max_message = PROBE_BYTES;
+    probes.max_unfinished = 2 * PROBE_BYTES;
+    return probes;
+}
+
+/* Takes over settings that have changed. */
+static void worker_renew_limits(struct worker *worker)
+{
+    struct config config;
+    if (worker->runtime == NULL || !runtime_take(worker->runtime, &worker->generation, &config))
+        return;
+    struct grpc_limits limits = worker_grpc_limits(&config);
+    struct grpc_limits probe_limits = worker_probe_limits(&limits);
+    grpc_server_set_limits(worker->grpc, &limits);
+    grpc_server_set_limits(worker->probes, &probe_limits);
+    net_loop_set_limits(worker->loop, &config.net);
+}
+
 /* Maintenance has times of its own, however often timers are due. */
 static int64_t worker_tick(void *user)
 {
     struct worker *worker = user;
     service_set_time(worker->service, clock_unix_ms());
+    worker_renew_limits(worker);
     int64_t now_ms = clock_monotonic_ms();
     atomic_store_explicit(&worker->ticked_ms, now_ms, memory_order_relaxed);
     if (now_ms >= worker->maintain_at_ms)
@@ -222,33 +267,6 @@ static void worker_print_peer(const void *connection, char text[SERVICE_PEER_TEX
     net_connection_print_peer(connection, text);
 }
 
-static struct grpc_limits worker_grpc_limits(const struct config *config)
-{
-    struct http2_limits http2 = config->http2;
-    /* Not opening the windows is the same as not reading. */
-    http2.stall_timeout_ms = config->net.write_timeout_ms;
-    struct grpc_limits limits = grpc_limits_for(config->max_value, &http2);
-    limits.request_timeout_ms = config->request_timeout_ms;
-    limits.min_progress = config->net.min_progress;
-    limits.write_timeout_ms = config->net.write_timeout_ms;
-    limits.idle_timeout_ms = config->idle_timeout_ms;
-    limits.compress = config->compress_replies;
-    limits.max_age_ms = config->max_age_ms;
-    limits.max_age_grace_ms = config->max_age_grace_ms;
-    limits.slow_ns =
-        config->slow_log_us == CONFIG_SLOW_LOG_OFF ? GRPC_NEVER_SLOW : config->slow_log_us * 1000;
-    return limits;
-}
-
-/* Probes come from anywhere and are tiny. */
-static struct grpc_limits worker_probe_limits(const struct grpc_limits *limits)
-{
-    struct grpc_limits probes = *limits;
-    probes.max_message = PROBE_BYTES;
-    probes.max_unfinished = 2 * PROBE_BYTES;
-    return probes;
-}
-
 struct worker *worker_new(const struct worker_options *options, unsigned index)
 {
     const struct config *config = options->config;
@@ -256,11 +274,13 @@ struct worker *worker_new(const struct worker_options *options, unsigned index)
     struct waker waker = {.wake = worker_wake, .user = worker};
     struct grpc_limits limits = worker_grpc_limits(config);
     struct grpc_limits probe_limits = worker_probe_limits(&limits);
+    struct settings_source *settings = options->runtime != NULL ? &options->runtime->source : NULL;
     CHECK(index < config->threads);
     worker->engine = options->engine;
     worker->opening = options->opening;
     worker->index = index;
     worker->count = config->threads;
+    worker->runtime = options->runtime;
     activity_worker_init(&worker->activity, options->activity);
     worker->protocol = worker_protocol(worker);
     worker->service = service_new(&(struct service_options){.engine = options->engine,
@@ -271,6 +291,8 @@ struct worker *worker_new(const struct worker_options *options, unsigned index)
                                                             .info = options->info,
                                                             .offload = options->offload,
                                                             .channels = options->channels,
+                                                            .clients = options->clients,
+                                                            .settings = settings,
                                                             .protoset = options->protoset,
                                                             .health = options->health,
                                                             .meters = options->meters,
@@ -292,6 +314,10 @@ struct worker *worker_new(const struct worker_options *options, unsigned index)
         offload_set_waker(options->offload, index, waker);
     if (options->channels != NULL)
         channels_set_waker(options->channels, index, waker);
+    if (options->clients != NULL) {
+        struct clients_source source = roster_source(worker->loop);
+        clients_set_source(options->clients, index, &source);
+    }
     return worker;
 }
 

@@ -7,6 +7,8 @@
 
 struct activity;
 struct channels;
+struct clients;
+struct runtime;
 struct engine;
 struct health;
 struct info_source;
@@ -25,6 +27,8 @@ struct worker_options {
     struct net_admission *admission;
     struct offload *offload;   /* NULL: a worker itself does what takes long */
     struct channels *channels; /* NULL: Publish and Subscribe are not served */
+    struct clients *clients;   /* NULL: Clients and KillClients are not served */
+    struct runtime *runtime;   /* NULL: no setting changes */
     const struct info_source *info;
     const struct service_meters *meters; /* of all workers, see service_options.h */
     struct slowlog *slowlog;             /* the same */

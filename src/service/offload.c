@@ -67,17 +67,22 @@ static struct offload_job *offload_next_job(struct offload *offload)
     return job;
 }
 
+void offload_hand(struct offload *offload, struct offload_job *job)
+{
+    struct offload_worker *worker = &offload->workers[job->worker];
+    pthread_mutex_lock(&offload->mutex);
+    offload_push(&worker->done, job);
+    pthread_mutex_unlock(&offload->mutex);
+    waker_wake(worker->waker);
+}
+
 static void *offload_run(void *user)
 {
     struct offload *offload = user;
     struct offload_job *job;
     while ((job = offload_next_job(offload)) != NULL) {
-        struct offload_worker *worker = &offload->workers[job->worker];
         job->run(job);
-        pthread_mutex_lock(&offload->mutex);
-        offload_push(&worker->done, job);
-        pthread_mutex_unlock(&offload->mutex);
-        waker_wake(worker->waker);
+        offload_hand(offload, job);
     }
     return NULL;
 }

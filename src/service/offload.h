@@ -39,6 +39,10 @@ void offload_free(struct offload *offload);
 /* Jobs are started in the order in which they are added, an `urgent` one before all others. */
 void offload_add(struct offload *offload, struct offload_job *job, bool urgent);
 
+/* Hands the job to the worker job->worker, which finishes it; run() is not called. So work goes
+ * from one worker's thread to another's. Any thread. */
+void offload_hand(struct offload *offload, struct offload_job *job);
+
 /* A finished job of the worker; NULL: there is none. */
 struct offload_job *offload_take(struct offload *offload, unsigned worker);
 

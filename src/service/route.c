@@ -3,11 +3,13 @@
 
 #include "base/check.h"
 #include "service/streams/backup.h"
+#include "service/streams/clients.h"
 #include "service/streams/consume.h"
 #include "service/streams/health_watch.h"
 #include "service/streams/pipeline.h"
 #include "service/streams/reflection.h"
 #include "service/streams/scan.h"
+#include "service/streams/settings.h"
 #include "service/streams/stream_list.h"
 #include "service/streams/subscribe.h"
 #include "service/streams/watch.h"
@@ -26,7 +28,8 @@ static const struct method methods[OP_COUNT] = {
 #undef OPERATION
 };
 
-/* A method whose calls stream; shape is SERVER_STREAM or BIDI_STREAM. */
+/* A method whose calls stream; shape is SERVER_STREAM or BIDI_STREAM, or NULL if to its callers it
+ * is unary. */
 #define STREAM(name_, method, shape_)                                                              \
     {                                                                                              \
         .name = SLICE_LITERAL(name_), .type = METHOD_STREAM, .kind = OP_COUNT,                     \
@@ -51,6 +54,10 @@ static const struct method others[] = {
      .kind = OP_COUNT,
      .encoder = &encode_status},
     STREAM("Backup", backup_method, SERVER_STREAM),
+    STREAM("Clients", clients_method, SERVER_STREAM),
+    STREAM("KillClients", kill_clients_method, NULL),
+    STREAM("Config", config_method, NULL),
+    STREAM("SetConfig", set_config_method, NULL),
 };
 
 /* Streams, and what belongs to them. */

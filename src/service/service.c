@@ -781,6 +781,8 @@ struct service *service_new(const struct service_options *options)
         .host = {.engine = options->engine,
                  .offload = options->offload,
                  .channels = options->channels,
+                 .clients = options->clients,
+                 .settings = options->settings,
                  .worker = options->worker,
                  .activity = options->activity,
                  .waker = options->waker,

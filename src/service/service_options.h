@@ -9,12 +9,14 @@
 
 struct activity_worker;
 struct channels;
+struct clients;
 struct engine;
 struct health;
 struct info_source;
 struct meter;
 struct offload;
 struct protoset;
+struct settings_source;
 struct slowlog;
 
 /* Bytes of a peer's name, with its terminating zero. */
@@ -36,6 +38,8 @@ struct service_options {
     struct alarm alarm;                  /* has service_run_timers() called; monotonic */
     struct offload *offload;             /* for requests that take long; NULL: they run here */
     struct channels *channels;           /* NULL: Publish and Subscribe are not served */
+    struct clients *clients;             /* NULL: Clients and KillClients are not served */
+    const struct settings_source *settings; /* NULL: Config and SetConfig are not served */
     const struct protoset *protoset;     /* of the API, for reflection; NULL: it is off */
     const struct health *health;         /* NULL: health checks are not served */
     const struct service_meters *meters; /* Latency adds them up; NULL: there are none */

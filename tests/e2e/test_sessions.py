@@ -30,7 +30,7 @@ TYPED = re.compile(r"\$ |>>> |\S+:\d+(\[\d+\])?(\(TX\))?> |#!/bin/sh|"
 ELSEWHERE = {
     ("README.md", "Two commands"): "they build and test the tree that this test is part of",
     ("README.md", "A session with C"): "test_install.py",
-    ("docs/durability.md", "Backups"): "test_backup.py",
+    ("docs/durability.md", "Backups"): "test_backup.py and test_cli_backup.py",
 }
 
 

@@ -16,9 +16,11 @@
 #include <stdatomic.h>
 
 struct channels;
+struct clients;
 struct health;
 struct health_watch;
 struct protoset;
+struct settings_source;
 struct watch_feed;
 
 /* Why a call that takes exactly one message fails (ERR_NOT_SERVED): none has come, or two. */
@@ -34,8 +36,10 @@ struct stream_waiter {
 /* Of one thread. All but the list and the timers is borrowed. */
 struct stream_host {
     struct engine *engine;
-    struct offload *offload;          /* NULL: the worker itself does what takes long */
-    struct channels *channels;        /* NULL: Publish and Subscribe are not served */
+    struct offload *offload;                /* NULL: the worker itself does what takes long */
+    struct channels *channels;              /* NULL: Publish and Subscribe are not served */
+    struct clients *clients;                /* NULL: Clients and KillClients are not served */
+    const struct settings_source *settings; /* NULL: Config and SetConfig are not served */
     unsigned worker;                  /* the worker's number, to the engine and to `offload` */
     struct activity_worker *activity; /* marked busy before a write; may be NULL */
     struct waker waker;               /* has service_resume() called */

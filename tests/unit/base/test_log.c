@@ -252,20 +252,6 @@ static void test_long_fields_are_cut(void **state)
     }
 }
 
-static void test_formats_have_names(void **state)
-{
-    (void)state;
-    static const char *const names[] = {"text", "logfmt", "json"};
-    enum log_format format;
-    for (enum log_format i = LOG_TEXT; i <= LOG_JSON; i++) {
-        assert_true(log_format_parse(names[i], &format));
-        assert_int_equal(format, i);
-    }
-    assert_false(log_format_parse("JSON", &format));
-    assert_false(log_format_parse("", &format));
-    assert_int_equal(format, LOG_JSON);
-}
-
 static void test_a_fatal_line_is_for_who_starts_the_program(void **state)
 {
     (void)state;
@@ -278,28 +264,6 @@ static void test_a_fatal_line_is_for_who_starts_the_program(void **state)
     assert_matches(text,
                    "^program: no disk\n\\{[^\n]+\"level\":\"error\",\"msg\":\"no disk\"\\}\n$");
     free(text);
-}
-
-static void test_every_level_has_a_name(void **state)
-{
-    (void)state;
-    static const char *const names[] = {"error", "warning", "info", "debug"};
-    for (enum log_level level = LOG_ERROR; level <= LOG_DEBUG; level++) {
-        enum log_level parsed = level == LOG_ERROR ? LOG_DEBUG : LOG_ERROR;
-        assert_true(log_level_parse(names[level], &parsed));
-        assert_int_equal(parsed, level);
-    }
-}
-
-static void test_unknown_levels_change_nothing(void **state)
-{
-    (void)state;
-    static const char *const names[] = {"", "INFO", "inf", "infos", "warn", "3"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        enum log_level level = LOG_WARNING;
-        assert_false(log_level_parse(names[i], &level));
-        assert_int_equal(level, LOG_WARNING);
-    }
 }
 
 static void *write_lines(void *number)
@@ -358,10 +322,7 @@ int main(void)
         cmocka_unit_test(test_fields_in_every_format),
         cmocka_unit_test(test_fields_are_escaped),
         cmocka_unit_test(test_long_fields_are_cut),
-        cmocka_unit_test(test_formats_have_names),
         cmocka_unit_test(test_a_fatal_line_is_for_who_starts_the_program),
-        cmocka_unit_test(test_every_level_has_a_name),
-        cmocka_unit_test(test_unknown_levels_change_nothing),
         cmocka_unit_test(test_control_characters_cannot_forge_a_line),
         cmocka_unit_test(test_threads_do_not_mix_their_lines),
     };

@@ -5,7 +5,7 @@
 #ifndef KEYSTORE_TESTS_CLI_FAKE_CLIENT_H
 #define KEYSTORE_TESTS_CLI_FAKE_CLIENT_H
 
-#include "keystore/client.h"
+#include "keystore/admin.h"
 
 static const char *fake_called = "nothing";
 static int fake_calls;
@@ -115,6 +115,41 @@ enum keystore_code keystore_save(struct keystore_client *client,
     fake_sent_wait = request->wait;
     *answer = fake_reply.answer.status;
     return fake_call("save");
+}
+
+static struct keystore_kill_clients_request fake_sent_kill;
+
+static struct keystore_set_config_request fake_sent_config;
+static struct keystore_config_reply fake_config;
+
+enum keystore_code keystore_config(struct keystore_client *client,
+                                   const struct keystore_config_request *request,
+                                   struct keystore_config_reply *answer)
+{
+    (void)client;
+    (void)request;
+    *answer = fake_config;
+    return fake_call("config");
+}
+
+enum keystore_code keystore_set_config(struct keystore_client *client,
+                                       const struct keystore_set_config_request *request,
+                                       struct keystore_status *answer)
+{
+    (void)client;
+    fake_sent_config = *request;
+    *answer = fake_reply.answer.status;
+    return fake_call("set_config");
+}
+
+enum keystore_code keystore_kill_clients(struct keystore_client *client,
+                                         const struct keystore_kill_clients_request *request,
+                                         struct keystore_status *answer)
+{
+    (void)client;
+    fake_sent_kill = *request;
+    *answer = fake_reply.answer.status;
+    return fake_call("kill_clients");
 }
 
 enum keystore_code keystore_info(struct keystore_client *client,

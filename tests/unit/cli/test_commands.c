@@ -77,7 +77,8 @@ static void all_that_a_redis_user_looks_for(void **state)
         "QUIT",      "EXIT",       "CLEAR",       "SAVE",       "BGSAVE",      "DESCRIBE",
         "LCS",       "SWAPDB",     "FLUSHALL",    "SCAN",       "KEYS",        "DELMATCH",
         "SUBSCRIBE", "PSUBSCRIBE", "PUBLISH",     "CONSUME",    "OBSERVE",     "BLPOP",
-        "BRPOP",     "BLMPOP",     "BLMOVE",      "BRPOPLPUSH",
+        "BRPOP",     "BLMPOP",     "BLMOVE",      "BRPOPLPUSH", "BACKUP",      "CLIENT",
+        "CONFIG",
     };
     size_t count = sizeof names / sizeof *names;
     const struct command *command;

@@ -84,6 +84,22 @@ static void changes(void **state)
     assert_refused("OBSERVE a INITIAL b", "OBSERVE has no option 'b' there");
 }
 
+static void a_backup(void **state)
+{
+    (void)state;
+    struct request request = parsed("backup a.rdb");
+    assert_int_equal(request.type, REQUEST_BACKUP);
+    assert_string_equal(request.path, "a.rdb");
+    assert_false(request.force);
+    assert_true(parsed("BACKUP --force a.rdb").force);
+    request = parsed("BACKUP - --force");
+    assert_string_equal(request.path, "-");
+    assert_true(request.force);
+    assert_refused("BACKUP a b", "BACKUP has no option 'b' there");
+    assert_refused("BACKUP --force", "name the file");
+    assert_refused("BACKUP \"a\\x00b\"", "BACKUP takes the name of a file");
+}
+
 static void pops_that_wait(void **state)
 {
     (void)state;
@@ -116,6 +132,7 @@ int main(void)
         cmocka_unit_test(keys_in_pages), cmocka_unit_test(keys_that_match),
         cmocka_unit_test(messages),      cmocka_unit_test(queues),
         cmocka_unit_test(changes),       cmocka_unit_test(pops_that_wait),
+        cmocka_unit_test(a_backup),
     };
     return cmocka_run_group_tests(tests, NULL, parsed_tear_down);
 }

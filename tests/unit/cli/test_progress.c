@@ -31,6 +31,24 @@ static void a_line_in_place(void **state)
     free(text);
 }
 
+static void a_backup(void **state)
+{
+    (void)state;
+    char *text;
+    size_t len;
+    struct progress progress;
+    FILE *out = open_memstream(&text, &len);
+    progress_init(&progress, out, 1000);
+    progress_show_bytes(&progress, 0, 0, 2000); /* the server's snapshot takes its time... */
+    progress_show_bytes(&progress, 4000000, 10000000, 4000); /* ...which is no time of these */
+    progress_show_bytes(&progress, 9000000, 10000000, 4010);
+    progress_hide(&progress);
+    fclose(out);
+    assert_string_equal(text, "the server writes its snapshot\r\033[K"
+                              "4.0 of 10.0 MB (40 %), 2.0 MB/s\r\033[K");
+    free(text);
+}
+
 static void nothing_without_a_terminal(void **state)
 {
     (void)state;
@@ -45,6 +63,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_in_place),
+        cmocka_unit_test(a_backup),
         cmocka_unit_test(nothing_without_a_terminal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,7 +6,10 @@
 #include "keystore/streams.h"
 #include "parsed.h"
 
+#include "support/folder.h"
+
 #include <signal.h>
+#include <unistd.h>
 
 static struct options options = {.target = "nowhere"};
 static struct session session;
@@ -16,6 +19,8 @@ static const struct keystore_slice names[] = {{"a", 1}, {"b", 1}, {"c", 1}};
 static size_t pages_left, deleted, acknowledged, closed, finished;
 static struct keystore_scan_request scanned;
 static struct keystore_error stream_error;
+static uint64_t backup_size, backup_gap;
+static bool interrupts;
 static enum keystore_next last; /* behind all that is delivered */
 
 static int set_up(void **state)
@@ -24,6 +29,9 @@ static int set_up(void **state)
     fake_reset();
     pages_left = deleted = acknowledged = closed = finished = 0;
     last = KEYSTORE_END;
+    backup_size = 9;
+    backup_gap = 0;
+    interrupts = false;
     stream_error = (struct keystore_error){0};
     options.yes = false;
     session_init(&session, &options);
@@ -102,6 +110,25 @@ enum keystore_next keystore_consume_next(struct keystore_stream *stream, int64_t
     if (pages_left == 0)
         raise(SIGINT); /* Ctrl-C, behind what has come */
     return KEYSTORE_ITEM;
+}
+
+enum keystore_code keystore_backup(struct keystore_client *unused, struct keystore_stream **stream)
+{
+    (void)unused;
+    return open_stream(stream);
+}
+
+/* Three pages of three bytes. */
+enum keystore_next keystore_backup_next(struct keystore_stream *stream, int64_t timeout_ms,
+                                        struct keystore_backup_page *answer)
+{
+    (void)stream;
+    (void)timeout_ms;
+    *answer = (struct keystore_backup_page){
+        .data = {"abc", 3}, .offset = (3 - pages_left) * 3 + backup_gap, .size = backup_size};
+    if (interrupts && pages_left == 2)
+        raise(SIGINT);
+    return pages_left-- > 0 ? KEYSTORE_ITEM : last;
 }
 
 enum keystore_code keystore_consume_ack(struct keystore_stream *stream,
@@ -191,6 +218,43 @@ static void a_limit_ends_a_consumer(void **state)
     assert_false(session.quit);
 }
 
+/* A backup of three pages into a file of its own; returns whether the file is there after it. */
+static bool is_backed_up(enum session_result expected)
+{
+    struct folder folder;
+    char line[PATH_MAX];
+    folder_make(&folder);
+    snprintf(line, sizeof line, "BACKUP %s/b", folder.path);
+    pages_left = 3;
+    closed = 0;
+    assert_int_equal(run(line), expected);
+    assert_int_equal(closed, 1);
+    snprintf(line, sizeof line, "%s/b", folder.path);
+    bool there = access(line, F_OK) == 0;
+    assert_true(there || rmdir(folder.path) == 0); /* nothing else is there */
+    if (there)
+        folder_remove(&folder);
+    return there;
+}
+
+static void a_backup_is_whole_or_not_there(void **state)
+{
+    (void)state;
+    assert_true(is_backed_up(SESSION_OK));
+    last = KEYSTORE_FAILED;
+    stream_error.code = KEYSTORE_RESOURCE_EXHAUSTED;
+    assert_false(is_backed_up(SESSION_FAILED));
+    last = KEYSTORE_END;
+    backup_size = 10; /* of which nine come */
+    assert_false(is_backed_up(SESSION_FAILED));
+    backup_size = 9;
+    backup_gap = 1;
+    assert_false(is_backed_up(SESSION_FAILED));
+    backup_gap = 0;
+    interrupts = true;
+    assert_false(is_backed_up(SESSION_FAILED));
+}
+
 static void not_within_a_transaction(void **state)
 {
     (void)state;
@@ -207,6 +271,7 @@ int main(void)
         TEST(a_scan_reads_all_pages),           TEST(a_failed_stream_fails_the_command),
         TEST(nothing_is_deleted_without_a_yes), TEST(what_was_printed_is_acknowledged),
         TEST(a_limit_ends_a_consumer),          TEST(not_within_a_transaction),
+        TEST(a_backup_is_whole_or_not_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,7 @@
 #ifndef KEYSTORE_TESTS_CLIENT_SAMPLE_REPLIES_H
 #define KEYSTORE_TESTS_CLIENT_SAMPLE_REPLIES_H
 
-#include "keystore/client.h"
+#include "keystore/admin.h"
 
 #include <string.h>
 
@@ -285,6 +285,38 @@ static Keystore__V1__InfoReply__FieldsEntry *wire_fields[] = {
     &wire_version_field,
     &wire_empty_field,
 };
+static Keystore__V1__ConfigReply__Setting wire_setting = {
+    WIRE(config_reply__setting),
+    .name = "save",
+    .value = "60 5",
+    .origin = KEYSTORE__V1__CONFIG_REPLY__ORIGIN__ORIGIN_CHANGED,
+    .accepts = "pairs",
+    .changeable = true,
+    .help = "when",
+};
+static Keystore__V1__ConfigReply__Setting *wire_settings[] = {&wire_setting};
+static Keystore__V1__ConfigReply wire_config_reply = {
+    WIRE(config_reply),
+    .n_settings = 1,
+    .settings = wire_settings,
+};
+
+static inline void got_config_reply(const struct keystore_config_reply *config)
+{
+    assert_int_equal(config->count, 1);
+    assert_string_equal(config->settings[0].name, "save");
+    assert_string_equal(config->settings[0].value, "60 5");
+    assert_int_equal(config->settings[0].origin, KEYSTORE_ORIGIN_CHANGED);
+    assert_string_equal(config->settings[0].accepts, "pairs");
+    assert_true(config->settings[0].changeable);
+    assert_string_equal(config->settings[0].help, "when");
+}
+
+static inline void empty_config_reply(const struct keystore_config_reply *config)
+{
+    assert_int_equal(config->count, 0);
+}
+
 static Keystore__V1__InfoReply wire_info_reply = {
     WIRE(info_reply),
     .n_fields = 2,

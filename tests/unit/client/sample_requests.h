@@ -5,7 +5,7 @@
 #ifndef KEYSTORE_TESTS_CLIENT_SAMPLE_REQUESTS_H
 #define KEYSTORE_TESTS_CLIENT_SAMPLE_REQUESTS_H
 
-#include "keystore/client.h"
+#include "keystore/admin.h"
 #include "mini_redis.pb-c.h"
 
 #include <grpc/health/v1/health.pb-c.h>
@@ -462,6 +462,41 @@ static const struct keystore_health_request sample_health_request = {.service = 
 static inline void seen_health_request(const Grpc__Health__V1__HealthCheckRequest *wire)
 {
     assert_string_equal(wire->service, "keystore.write");
+}
+
+static const struct keystore_clients_request sample_clients_request = {.own = true, .id = 7};
+
+static inline void seen_clients_request(const Keystore__V1__ClientsRequest *wire)
+{
+    assert_true(wire->own);
+    assert_int_equal(wire->id, 7);
+}
+
+static const struct keystore_config_request sample_config_request = {.pattern = "max-*"};
+
+static inline void seen_config_request(const Keystore__V1__ConfigRequest *wire)
+{
+    assert_string_equal(wire->pattern, "max-*");
+}
+
+static const struct keystore_set_config_request sample_set_config_request = {.name = "save",
+                                                                             .value = "60 5"};
+
+static inline void seen_set_config_request(const Keystore__V1__SetConfigRequest *wire)
+{
+    assert_string_equal(wire->name, "save");
+    assert_string_equal(wire->value, "60 5");
+}
+
+static const struct keystore_kill_clients_request sample_kill_clients_request = {
+    .id = UINT64_MAX, .address = "10.0.0.1", .listener = "unix:/socket", .include_own = true};
+
+static inline void seen_kill_clients_request(const Keystore__V1__KillClientsRequest *wire)
+{
+    assert_true(wire->id == UINT64_MAX);
+    assert_string_equal(wire->address, "10.0.0.1");
+    assert_string_equal(wire->listener, "unix:/socket");
+    assert_true(wire->include_own);
 }
 
 static const struct keystore_message sample_message = {

@@ -44,6 +44,49 @@ static struct slice wire_of(const ProtobufCMessage *message)
     return buf_slice(&packed);
 }
 
+static Keystore__V1__ClientsPage__Client wire_some_client = {
+    WIRE(clients_page__client),
+    .id = 1,
+    .address = "a",
+    .listener = "b",
+    .age_ms = 2,
+    .idle_ms = 3,
+    .calls = 4,
+    .streams = 5,
+    .calls_so_far = 6,
+    .bytes_in = 7,
+    .bytes_out = 8,
+    .queued_bytes = 9,
+    .user_agent = "c",
+    .own = true,
+};
+static Keystore__V1__ClientsPage__Client *wire_some_clients[] = {&wire_some_client};
+static Keystore__V1__ClientsPage wire_clients_page = {
+    WIRE(clients_page),
+    .n_clients = 1,
+    .clients = wire_some_clients,
+};
+
+static inline void got_clients_page(const struct keystore_clients_page *page)
+{
+    assert_int_equal(page->count, 1);
+    const struct keystore_client_info *client = page->clients;
+    assert_every_field(&wire_some_client.base, NULL);
+    assert_int_equal(client->id + 10 * (uint64_t)client->age_ms, 21);
+    assert_int_equal(client->idle_ms + 10 * client->calls + 100 * client->streams, 543);
+    assert_int_equal(client->calls_so_far + 10 * client->bytes_in, 76);
+    assert_int_equal(client->bytes_out + 10 * client->queued_bytes, 98);
+    assert_string_equal(client->address, "a");
+    assert_string_equal(client->listener, "b");
+    assert_string_equal(client->user_agent, "c");
+    assert_true(client->own);
+}
+
+static inline void empty_clients_page(const struct keystore_clients_page *page)
+{
+    assert_int_equal(page->count, 0);
+}
+
 /* Each kind of answer. */
 #define REPLIES(REPLY)                                                                             \
     REPLY(status)                                                                                  \
@@ -59,6 +102,8 @@ static struct slice wire_of(const ProtobufCMessage *message)
     REPLY(lcs_reply)                                                                               \
     REPLY(info_reply)                                                                              \
     REPLY(health_reply)                                                                            \
+    REPLY(config_reply)                                                                            \
+    REPLY(clients_page)                                                                            \
     REPLY(txn_reply)
 
 /* The message's bytes are gone before the answer is looked at: that has copies. */
@@ -244,6 +289,20 @@ static void read_info_reply(const struct keystore_info_reply *info)
 static void read_health_reply(const struct keystore_health_reply *health)
 {
     seen_bytes += (uint64_t)health->status;
+}
+
+static void read_config_reply(const struct keystore_config_reply *config)
+{
+    for (size_t i = 0; i < config->count; i++)
+        seen_bytes += strlen(config->settings[i].name) + strlen(config->settings[i].value) +
+                      strlen(config->settings[i].accepts) + strlen(config->settings[i].help);
+}
+
+static void read_clients_page(const struct keystore_clients_page *page)
+{
+    for (size_t i = 0; i < page->count; i++)
+        seen_bytes += strlen(page->clients[i].address) + strlen(page->clients[i].listener) +
+                      strlen(page->clients[i].user_agent);
 }
 
 static void read_error(const struct keystore_op_error *error)

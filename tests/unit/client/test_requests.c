@@ -73,6 +73,10 @@ static void forget(void *seen)
     REQUEST(info_request, NULL)                                                                    \
     REQUEST(save_request, NULL)                                                                    \
     REQUEST(health_request, NULL)                                                                  \
+    REQUEST(clients_request, NULL)                                                                 \
+    REQUEST(config_request, NULL)                                                                  \
+    REQUEST(set_config_request, NULL)                                                              \
+    REQUEST(kill_clients_request, NULL)                                                            \
     REQUEST(message, NULL)                                                                         \
     REQUEST(txn_request, NULL)
 

@@ -113,6 +113,40 @@ static void an_error_after_a_page(void **state)
     fake_server_deinit(&server);
 }
 
+static void add_backup_page(size_t answer, const char *data, uint64_t offset, uint64_t size)
+{
+    Keystore__V1__BackupPage page = {WIRE(backup_page), .offset = offset, .size = size};
+    page.data = (ProtobufCBinaryData){strlen(data), (uint8_t *)(uintptr_t)data};
+    body_add(answer, &page.base);
+}
+
+static void a_backup(void **state)
+{
+    (void)state;
+    struct keystore_stream *stream;
+    struct keystore_backup_page page;
+    add_backup_page(0, "REDIS", 0, 8);
+    add_backup_page(0, "end", 5, 8);
+    fixture_start(NULL);
+    assert_int_equal(keystore_backup(client, NULL), KEYSTORE_INVALID_ARGUMENT);
+    assert_int_equal(keystore_backup(client, &stream), KEYSTORE_OK);
+    assert_int_equal(keystore_backup_next(stream, KEYSTORE_FOREVER, &page), KEYSTORE_ITEM);
+    assert_slice(page.data, "REDIS");
+    assert_int_equal(page.offset, 0);
+    assert_int_equal(page.size, 8);
+    assert_int_equal(keystore_backup_next(stream, KEYSTORE_FOREVER, &page), KEYSTORE_ITEM);
+    assert_slice(page.data, "end");
+    assert_int_equal(page.offset, 5);
+    assert_int_equal(keystore_backup_next(stream, KEYSTORE_FOREVER, &page), KEYSTORE_END);
+    keystore_stream_close(stream);
+    fixture_finish();
+    assert_string_equal(server.seen.path, "/keystore.v1.KeyStoreAdmin/Backup");
+    assert_string_equal(server.seen.timeout, ""); /* a snapshot may take long */
+    Keystore__V1__BackupRequest *seen = request_seen(&keystore__v1__backup_request__descriptor, 0);
+    protobuf_c_message_free_unpacked(&seen->base, NULL);
+    fake_server_deinit(&server);
+}
+
 /* A stream that only headers answer yet is open, and nothing comes of it in time. */
 static void nothing_in_time(void **state)
 {
@@ -407,6 +441,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(pages_and_an_end),
         TEST(an_error_after_a_page),
+        TEST(a_backup),
         TEST(nothing_in_time),
         TEST(a_subscription_that_is_refused),
         TEST(deliveries_and_acknowledgements),

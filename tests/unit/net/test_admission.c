@@ -174,6 +174,29 @@ static void test_refusals_are_reported_by_reason(void **state)
     net_admission_free(admission);
 }
 
+static void test_the_limit_changes_below_the_cap(void **state)
+{
+    (void)state;
+    const struct net_peer peer = {.port = 1};
+    struct net_admission *admission = net_admission_new(5, 0);
+    net_admission_cap(admission, 3);
+    assert_int_equal(net_admission_counts(admission).max_open, 3);
+    net_admission_set_max(admission, 1);
+    assert_int_equal(net_admission_counts(admission).max_open, 1);
+    assert_false(net_admission_counts(admission).capped);
+    assert_true(net_admission_enter(admission, &peer));
+    assert_false(net_admission_enter(admission, &peer));
+    net_admission_set_max(admission, 100);
+    assert_int_equal(net_admission_counts(admission).max_open, 3);
+    assert_true(net_admission_counts(admission).capped);
+    assert_true(net_admission_enter(admission, &peer));
+    assert_int_equal(net_admission_next_id(admission), 1);
+    assert_int_equal(net_admission_next_id(admission), 2);
+    net_admission_leave(admission, &peer);
+    net_admission_leave(admission, &peer);
+    net_admission_free(admission);
+}
+
 static void test_the_cap_only_lowers(void **state)
 {
     (void)state;
@@ -322,6 +345,7 @@ int main(void)
         cmocka_unit_test(test_refusals_are_reported_once),
         cmocka_unit_test(test_refusals_are_reported_by_reason),
         cmocka_unit_test(test_the_cap_only_lowers),
+        cmocka_unit_test(test_the_limit_changes_below_the_cap),
         cmocka_unit_test(test_pauses_are_counted_and_rarely_logged),
         cmocka_unit_test(test_many_addresses),
         cmocka_unit_test(test_addresses_without_connections_are_forgotten),

@@ -438,10 +438,10 @@ static void test_the_address_of_health_checks(void **state)
     const char *why = NULL;
     size_t row = row_of("health-listen");
     options_fill_defaults(&config);
-    assert_false(config.has_health_listen);
+    assert_int_equal(config.health_listen.size, 0);
     assert_true(options_set(row, &config, "unix:/x", &why));
     assert_true(options_set(row, &config, "[::1]:8080", &why)); /* the last one counts */
-    assert_true(config.has_health_listen);
+    assert_true(config.health_listen.size > 0);
     assert_int_equal(net_address_port(&config.health_listen), 8080);
     assert_false(options_set(row, &config, "8080", &why));
     assert_non_null(why);

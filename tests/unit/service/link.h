@@ -153,6 +153,8 @@ static inline void link_ignore_wake(void *user)
 static struct waker link_waker;
 static struct offload *link_offload;
 static struct channels *link_channels;
+static struct clients *link_clients;
+static const struct settings_source *link_settings;
 static struct ng_options link_client;
 static struct activity_worker *link_activity;
 static struct protoset *link_protoset;
@@ -182,6 +184,8 @@ static inline void *link_new(struct engine *engine, const struct info_source *in
                                                           .info = info,
                                                           .offload = link_offload,
                                                           .channels = link_channels,
+                                                          .clients = link_clients,
+                                                          .settings = link_settings,
                                                           .protoset = link_protoset,
                                                           .health = link_health,
                                                           .max_value = MAX_VALUE,

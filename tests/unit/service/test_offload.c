@@ -75,6 +75,24 @@ static void jobs_come_back_to_their_worker(void **state)
     offload_free(offload);
 }
 
+static void jobs_are_handed_to_a_worker(void **state)
+{
+    (void)state;
+    struct job jobs[2] = {{.turn = -1, .job.worker = 2}, {.turn = -1, .job.worker = 2}};
+    struct offload *offload = start(1);
+    for (int i = 0; i < 2; i++)
+        offload_hand(offload, &jobs[i].job);
+    for (int i = 0; i < 2; i++) {
+        sem_wait(&done[2]);
+        assert_ptr_equal(offload_take(offload, 2), &jobs[i].job);
+        assert_int_equal(jobs[i].turn, -1); /* no thread has run it */
+    }
+    assert_null(offload_take(offload, 2));
+    assert_int_equal(offload_count(offload), 0);
+    offload_stop(offload);
+    offload_free(offload);
+}
+
 /* One waits at a gate, so that the others have to queue. */
 static void urgent_jobs_come_first(void **state)
 {
@@ -183,6 +201,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(jobs_come_back_to_their_worker),
+        cmocka_unit_test(jobs_are_handed_to_a_worker),
         cmocka_unit_test(urgent_jobs_come_first),
         cmocka_unit_test(what_is_not_started_comes_back_at_the_end),
         cmocka_unit_test(no_job_is_lost),
