@@ -3,6 +3,14 @@
 
 #include "base/account.h"
 
+enum err call_check_unfinished(const struct grpc_connection *connection, const char **why)
+{
+    if (connection->unfinished <= connection->server->limits.max_unfinished)
+        return ERR_NONE;
+    *why = "too many large requests are in flight on this connection; send fewer at once";
+    return ERR_TOO_MANY_AT_ONCE;
+}
+
 enum err call_gather(struct grpc_call *call, struct slice part, const char **why)
 {
     struct grpc_connection *connection = call->connection;
@@ -18,10 +26,9 @@ enum err call_gather(struct grpc_call *call, struct slice part, const char **why
                "that header, or the message uncompressed";
         return ERR_BAD_MESSAGE;
     }
-    if (connection->unfinished > limits->max_unfinished) {
-        *why = "too many large requests are in flight on this connection; send fewer at once";
-        return ERR_TOO_MANY_AT_ONCE;
-    }
+    err = call_check_unfinished(connection, why);
+    if (err != ERR_NONE)
+        return err;
     return account_may_grow(memory, grpc_message_memory(message), why) ? ERR_NONE
                                                                        : ERR_NO_CLIENT_MEMORY;
 }

@@ -108,6 +108,10 @@ struct grpc_connection {
 
 /* call.c */
 
+/* ERR_TOO_LARGE, with its message in *why, if the connection has more unfinished than it may. */
+enum err call_check_unfinished(const struct grpc_connection *connection, const char **why)
+    __attribute__((warn_unused_result));
+
 /* Takes a part of the call's message. An error, with its message in *why, means that the call has
  * to fail: its message breaks a limit. */
 enum err call_gather(struct grpc_call *call, struct slice part, const char **why)

@@ -32,15 +32,6 @@ void compression_count(struct compression_counts *counts, size_t compressed, siz
     atomic_fetch_add_explicit(&counts->plain_bytes, plain, memory_order_relaxed);
 }
 
-static enum err inflation_check_unfinished(const struct grpc_connection *connection,
-                                           const char **why)
-{
-    if (connection->unfinished <= connection->server->limits.max_unfinished)
-        return ERR_NONE;
-    *why = "too many large requests are in flight on this connection; send fewer at once";
-    return ERR_TOO_LARGE;
-}
-
 /* What is to be counted as unfinished has changed. */
 static void inflation_recount(struct inflation *inflation, size_t counted)
 {
@@ -91,7 +82,7 @@ static enum err inflation_start(struct grpc_call *call, size_t size, const char 
     struct grpc_connection *connection = call->connection;
     const struct grpc_service *service = connection->server->service;
     connection->unfinished += size;
-    enum err err = inflation_check_unfinished(connection, why);
+    enum err err = call_check_unfinished(connection, why);
     connection->unfinished -= size;
     if (err != ERR_NONE)
         return err;
@@ -141,7 +132,7 @@ enum err inflation_take_data(struct grpc_call *call, struct slice data, const ch
     CHECK(fits);
     DCHECK(inflation->rest.len <= call->connection->server->limits.http2.stream_window);
     inflation_recount(inflation, inflation->counted + data.len);
-    enum err err = inflation_check_unfinished(call->connection, why);
+    enum err err = call_check_unfinished(call->connection, why);
     if (err != ERR_NONE)
         return err;
     return account_may_grow(before, inflation->rest.cap, why) ? ERR_NONE : ERR_NO_CLIENT_MEMORY;

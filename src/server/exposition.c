@@ -16,6 +16,7 @@
 #include "server/worker.h"
 #include "service/offload.h"
 #include "service/route.h"
+#include "service/slowlog.h"
 #include "service/status.h"
 #include "store/census.h"
 
@@ -136,6 +137,8 @@ static void exposition_write_calls(const struct report *report, struct metrics_t
     exposition_counter(text, "keystore_not_grpc_requests",
                        "Requests that were answered in plain HTTP because they are not gRPC.",
                        counts.not_grpc);
+    exposition_counter(text, "keystore_slow_calls", "Calls that were slow (--slow-log-us).",
+                       report->slowlog != NULL ? slowlog_total(report->slowlog) : 0);
 }
 
 static void exposition_write_channels(const struct report *report, struct metrics_text *text)
@@ -176,7 +179,8 @@ static void exposition_write_limits(const struct report *report, struct metrics_
                   {"max_streams", counts.streams.refused},
                   {"request_timeout", counts.slow_requests},
                   {"write_timeout", counts.unread_streams},
-                  {"idle_timeout", counts.idle_connections}};
+                  {"idle_timeout", net_closings_count(net_admission_closings(report->admission),
+                                                CLOSING_MAX_IDLE)}};
     metrics_text_family(text, "keystore_limit_hits", METRICS_COUNTER,
                         "Connections, calls and streams that were refused or ended by a limit.");
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "base/addresses.h"
+#include "grpc/gzipped.h"
 
 #define MAX ((size_t)1000)
 
@@ -295,6 +296,37 @@ static void test_empty_message(void **state)
     grpc_message_deinit(&message);
 }
 
+/* Small ones go to a buffer, large ones to a blob of exactly their size; what is corrupt stays. */
+static void test_inflated_messages(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {0, 1, ACCOUNT_LEAST - 1, ACCOUNT_LEAST, 300000};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        const char *why = NULL;
+        struct slice text = gzipped_text(sizes[i]);
+        struct buf wire = gzipped_message(text);
+        struct grpc_message message = {0};
+        assert_int_equal(grpc_message_take(&message, buf_slice(&wire), SIZE_MAX, &why), ERR_NONE);
+        grpc_message_keep(&message);
+        assert_true(grpc_message_is_compressed(&message));
+        size_t arrived = grpc_message_gathered(&message);
+        uint8_t *checksum = (uint8_t *)grpc_message_bytes(&message).data + arrived - 5;
+        *checksum ^= 1;
+        assert_int_equal(grpc_message_inflate(&message, text.len, &why), ERR_BAD_MESSAGE);
+        assert_int_equal(grpc_message_gathered(&message), arrived);
+        *checksum ^= 1;
+        assert_int_equal(grpc_message_inflate(&message, text.len, &why), ERR_NONE);
+        assert_false(grpc_message_is_compressed(&message));
+        assert_true(slice_equal(grpc_message_bytes(&message), text));
+        assert_int_equal(grpc_message_check_complete(&message, &why), ERR_NONE);
+        assert_int_equal(message.blob != NULL, text.len >= ACCOUNT_LEAST);
+        if (message.blob != NULL)
+            assert_int_equal(message.blob->capacity, text.len);
+        grpc_message_deinit(&message);
+        buf_deinit(&wire);
+    }
+}
+
 /* The error for the bytes in one piece; the error message must contain `word`. */
 static void assert_error(struct slice bytes, enum err expected, const char *word)
 {
@@ -414,6 +446,7 @@ int main(void)
         cmocka_unit_test(test_its_blob_is_cut_to_a_value),
         cmocka_unit_test(test_byte_by_byte_is_complete_only_at_the_end),
         cmocka_unit_test(test_empty_message),
+        cmocka_unit_test(test_inflated_messages),
         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_a_blob_that_the_account_has_not_is_refused),
         cmocka_unit_test(test_second_message_in_another_piece),
