@@ -302,8 +302,11 @@ static void send_restoration(struct script *script, const struct step_key *keys,
 /* The number of the operation that failed, from 1 on; 0 if the message does not say. */
 static size_t failed_number(const char *message)
 {
-    size_t number = 0;
-    return sscanf(message, "operation %zu (", &number) == 1 ? number : 0;
+    size_t index;
+    return sscanf(message, "success[%zu].", &index) == 1 ||
+                   sscanf(message, "failure[%zu].", &index) == 1
+               ? index + 1
+               : 0;
 }
 
 static void judge_failed_parts(struct lane *lane, const struct parts *parts,
