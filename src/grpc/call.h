@@ -145,6 +145,12 @@ void compression_count(struct compression_counts *counts, size_t compressed, siz
 
 /* server.c */
 
+/* The events of a connection's session. */
+extern const struct http2_handler call_handler;
+
+/* Ends the call with an error of gRPC's own. */
+void call_fail(struct grpc_call *call, enum err err, const char *why);
+
 /* What compresses on this thread; NULL if there is no memory for it. */
 struct gzip *server_gzip(struct grpc_server *server);
 
@@ -153,6 +159,9 @@ struct gzip *server_gzip(struct grpc_server *server);
  * its connection. */
 void call_continue(struct grpc_call *call, enum err err, const char *why, struct slice rest,
                    bool end);
+
+/* connection.c */
+
 /* Starts to drain the connection or, if it has started, takes the second step; ends streams in
  * order, and the calls that wait, with `text`. */
 void call_drain(struct grpc_connection *connection, struct closing why, const char *text);

@@ -30,9 +30,9 @@ struct grpc_limits {
                                    window, or min_progress bytes of it: streams nobody reads */
     int64_t idle_timeout_ms;    /* without a call, after which a connection is drained; 0 = never */
     enum grpc_compress compress; /* bounds the time that compression takes */
-    int64_t max_age_ms;         /* of a connection, within 10 %, after which it is drained, so that
+    int64_t max_age_ms;          /* of a connection, within 10 %, after which it is drained, so that
                                    clients find new servers; 0 = never */
-    int64_t max_age_grace_ms;   /* for its calls to end then; 0 = any time */
+    int64_t max_age_grace_ms;    /* for its calls to end then; 0 = any time */
     int64_t slow_ns; /* from which on a unary call is slow; GRPC_NEVER_SLOW: none is. Below
                                    GRPC_OWN_TIME_NS the clock is read for each call */
     struct http2_limits http2;

@@ -18,23 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Bytes of a message beyond the largest value, for keys, tags and lengths. */
-#define MESSAGE_OVERHEAD ((size_t)1024 * 1024)
-struct grpc_limits grpc_limits_for(size_t max_value, const struct http2_limits *http2)
-{
-    struct grpc_limits limits = {.max_message = max_value + MESSAGE_OVERHEAD,
-                                 .request_timeout_ms = GRPC_REQUEST_TIMEOUT_MS,
-                                 .min_progress = GRPC_MIN_PROGRESS,
-                                 .write_timeout_ms = http2->stall_timeout_ms,
-                                 .slow_ns = GRPC_NEVER_SLOW,
-                                 .http2 = *http2};
-    limits.max_unfinished = 2 * limits.max_message;
-    /* Two of the largest answers may be queued before new requests are refused. */
-    if (limits.http2.max_queued < 2 * limits.max_message)
-        limits.http2.max_queued = 2 * limits.max_message;
-    return limits;
-}
-
 /* Answers. */
 
 /* Marks the call as answered; the caller then sends the last part, which ends the call. */
@@ -161,7 +144,7 @@ void grpc_call_fail(struct grpc_call *call, const struct grpc_status *status)
     call_tell_output(connection);
 }
 
-static void server_fail(struct grpc_call *call, enum err err, const char *why)
+void call_fail(struct grpc_call *call, enum err err, const char *why)
 {
     struct grpc_status status = call->connection->server->service->status_of(err, why);
     grpc_call_fail(call, &status);
@@ -309,30 +292,30 @@ static bool server_begin_call(struct grpc_call *call, const struct grpc_request 
     if (call->method != NULL && service->stream_of != NULL)
         call->stream = service->stream_of(call->method);
     if (call->method == NULL)
-        server_fail(call, ERR_NOT_SERVED, service->unknown_method);
+        call_fail(call, ERR_NOT_SERVED, service->unknown_method);
     else if (!request->timeout_valid)
-        server_fail(
+        call_fail(
             call, ERR_BAD_ARGUMENT,
             "grpc-timeout is malformed; it is 1 to 8 digits and a unit of H, M, S, m, u or n");
     else if (!request->max_reply_valid)
-        server_fail(call, ERR_BAD_ARGUMENT,
-                    "keystore-max-reply-bytes is malformed; it is a positive decimal number, the "
-                    "size in bytes of the largest message that the client accepts");
+        call_fail(call, ERR_BAD_ARGUMENT,
+                  "keystore-max-reply-bytes is malformed; it is a positive decimal number, the "
+                  "size in bytes of the largest message that the client accepts");
     else if (why != NULL)
-        server_fail(call, ERR_BAD_ARGUMENT, why);
+        call_fail(call, ERR_BAD_ARGUMENT, why);
     else if ((why = server_refuses(call)) != NULL)
-        server_fail(call, ERR_NOT_SERVED, why);
+        call_fail(call, ERR_NOT_SERVED, why);
     else if (request->timeout_ms == 0)
-        server_fail(call, ERR_DEADLINE, "the deadline had passed when the request arrived");
+        call_fail(call, ERR_DEADLINE, "the deadline had passed when the request arrived");
     else if (request->wish == GRPC_WISH_MALFORMED)
-        server_fail(call, ERR_BAD_ARGUMENT,
-                    "keystore-compress is malformed; it is gzip or identity, how replies are to be "
-                    "sent");
+        call_fail(call, ERR_BAD_ARGUMENT,
+                  "keystore-compress is malformed; it is gzip or identity, how replies are to be "
+                  "sent");
     else if (request->encoding.len > 0 && !is_gzip &&
              !slice_equal(request->encoding, SLICE_LITERAL("identity")))
-        server_fail(call, ERR_NOT_SERVED,
-                    "the request's grpc-encoding is not supported; this server accepts identity "
-                    "and gzip");
+        call_fail(call, ERR_NOT_SERVED,
+                  "the request's grpc-encoding is not supported; this server accepts identity "
+                  "and gzip");
     else {
         server_set_deadline(call, request->timeout_ms);
         call->max_reply = request->max_reply;
@@ -415,7 +398,7 @@ static void server_on_oversized(void *user, struct http2_stream *stream,
         return;
     }
     server_find_method(call, parsed.path);
-    server_fail(call, ERR_TOO_LARGE, why);
+    call_fail(call, ERR_TOO_LARGE, why);
 }
 
 /* Copies the borrowed message before the bytes that hold it become invalid. */
@@ -460,7 +443,7 @@ static void server_take_data(struct grpc_call *call, struct slice data)
     enum err err = call_gather(call, data, &why);
     if (err != ERR_NONE) {
         call_drop_message(call);
-        server_fail(call, err, why);
+        call_fail(call, err, why);
     } else if (call->message.borrowed.len > 0) {
         call->connection->borrower = call;
     } else if (!had_place && grpc_message_space(&call->message, &left) != NULL) {
@@ -500,7 +483,7 @@ static void server_submit(struct grpc_call *call, enum err err, const char *why)
         why = "the deadline passed before the request was complete";
     }
     if (err != ERR_NONE) {
-        server_fail(call, err, why);
+        call_fail(call, err, why);
         return;
     }
     if (connection->borrower == call)
@@ -610,7 +593,7 @@ void call_continue(struct grpc_call *call, enum err err, const char *why, struct
     connection->on_output(connection->user);
 }
 
-static const struct http2_handler handler = {
+const struct http2_handler call_handler = {
     .stream_user_size = sizeof(struct grpc_call),
     .on_request = server_on_request,
     .on_oversized = server_on_oversized,
@@ -621,271 +604,3 @@ static const struct http2_handler handler = {
     .on_close = server_on_close,
     .on_feed_end = server_on_feed_end,
 };
-
-/* Servers and connections. */
-
-struct grpc_server *grpc_server_new(const struct grpc_limits *limits,
-                                    const struct grpc_service *service)
-{
-    struct grpc_server *server = mem_alloc(sizeof *server);
-    *server = (struct grpc_server){.service = service, .limits = *limits};
-    server->meter = meter_new(service->number_of != NULL ? service->counted : 1);
-    server->meter->slow_ns = service->on_outcome != NULL ? limits->slow_ns : GRPC_NEVER_SLOW;
-    server->meter->takes_each = service->on_outcome != NULL && limits->slow_ns < GRPC_OWN_TIME_NS;
-    server->http2 = http2_context_new(&limits->http2, &handler);
-    return server;
-}
-
-void grpc_server_set_limits(struct grpc_server *server, const struct grpc_limits *limits)
-{
-    server->limits = *limits;
-    http2_context_set_limits(server->http2, &limits->http2);
-}
-
-void grpc_server_free(struct grpc_server *server)
-{
-    if (server == NULL)
-        return;
-    http2_context_free(server->http2);
-    gzip_free(server->gzip);
-    free(server->meter);
-    free(server);
-}
-
-struct grpc_connection *grpc_connection_new(struct grpc_server *server,
-                                            void (*on_output)(void *user), void *user,
-                                            int64_t now_ms)
-{
-    struct grpc_connection *connection = mem_alloc(sizeof *connection);
-    *connection = (struct grpc_connection){
-        .server = server, .on_output = on_output, .user = user, .now_ms = now_ms};
-    lifetime_init(connection, now_ms);
-    connection->session = http2_session_new(server->http2, connection, now_ms);
-    return connection;
-}
-
-void grpc_connection_free(struct grpc_connection *connection)
-{
-    if (connection == NULL)
-        return;
-    http2_session_free(connection->session);
-    CHECK(connection->unanswered == 0 && connection->unfinished == 0 &&
-          connection->inflating == 0 && connection->submitted == NULL);
-    free(connection->user_agent);
-    free(connection);
-}
-
-bool grpc_connection_feed(struct grpc_connection *connection, struct slice bytes, struct chain *out,
-                          int64_t now_ms)
-{
-    DCHECK(!connection->feeding);
-    struct meter *meter = connection->server->meter;
-    connection->now_ms = now_ms;
-    connection->feeding = true;
-    connection->feed_ns = meter_begin_turn(meter);
-    bool alive = http2_session_feed(connection->session, bytes, out, now_ms);
-    meter_end_turn(meter);
-    connection->feed_ns = 0;
-    connection->feeding = false;
-    return alive;
-}
-
-size_t grpc_connection_place(struct grpc_connection *connection, struct iovec *pieces)
-{
-    return http2_session_place(connection->session, pieces);
-}
-
-bool grpc_connection_feed_placed(struct grpc_connection *connection, size_t size, struct chain *out,
-                                 int64_t now_ms)
-{
-    struct meter *meter = connection->server->meter;
-    connection->now_ms = now_ms;
-    connection->feeding = true;
-    connection->feed_ns = meter_begin_turn(meter);
-    bool alive = http2_session_feed_placed(connection->session, size, out, now_ms);
-    meter_end_turn(meter);
-    connection->feed_ns = 0;
-    connection->feeding = false;
-    return alive;
-}
-
-void grpc_connection_pull(struct grpc_connection *connection, struct chain *out, int64_t now_ms)
-{
-    connection->now_ms = now_ms;
-    connection->feeding = true;
-    http2_session_pull(connection->session, out, now_ms);
-    connection->feeding = false;
-}
-
-size_t grpc_connection_queued(const struct grpc_connection *connection)
-{
-    return http2_session_queued(connection->session);
-}
-
-size_t grpc_connection_owed(const struct grpc_connection *connection)
-{
-    return http2_session_owed(connection->session);
-}
-
-uint64_t grpc_connection_sent(const struct grpc_connection *connection)
-{
-    return http2_session_sent(connection->session);
-}
-
-bool grpc_connection_finished(const struct grpc_connection *connection)
-{
-    return http2_session_finished(connection->session);
-}
-
-bool grpc_connection_has_unanswered(const struct grpc_connection *connection)
-{
-    return connection->unanswered > 0 || connection->inflating > 0;
-}
-
-struct closing grpc_connection_expired(const struct grpc_connection *connection, int64_t now_ms)
-{
-    struct closing why = http2_session_expired(connection->session, now_ms);
-    return why.kind != CLOSING_NONE ? why : lifetime_expired(connection, now_ms);
-}
-
-void grpc_connection_end(struct grpc_connection *connection, struct closing why)
-{
-    http2_session_end(connection->session, why);
-}
-
-struct closing grpc_connection_closing(const struct grpc_connection *connection)
-{
-    return http2_session_closing(connection->session);
-}
-
-struct slow_search {
-    int64_t now_ms;
-    struct grpc_call *found;
-};
-
-/* False, which ends the search, for a request that does not arrive in time. */
-static bool server_check_progress(void *argument, struct http2_stream *stream)
-{
-    struct slow_search *search = argument;
-    search->found = http2_stream_user(stream);
-    return search->found->state != CALL_RECEIVING || !call_stalls(search->found, search->now_ms);
-}
-
-static void server_end_slow_requests(struct grpc_connection *connection, int64_t now_ms)
-{
-    struct slow_search search = {.now_ms = now_ms};
-    while (!http2_session_visit(connection->session, server_check_progress, &search)) {
-        call_drop_message(search.found);
-        server_fail(search.found, ERR_DEADLINE,
-                    "the rest of the request did not arrive in time (--request-timeout, "
-                    "--min-progress)");
-    }
-}
-
-void grpc_connection_check(struct grpc_connection *connection, int64_t now_ms)
-{
-    if (http2_session_finished(connection->session))
-        return;
-    size_t queued = http2_session_queued(connection->session);
-    http2_session_check(connection->session, now_ms);
-    if (http2_session_queued(connection->session) > queued)
-        call_tell_output(connection);
-    server_end_slow_requests(connection, now_ms);
-    call_stream_check(connection, now_ms);
-    lifetime_check(connection, now_ms);
-}
-
-static struct grpc_compressed server_read_counts(const struct compression_counts *counts)
-{
-    return (struct grpc_compressed){.messages = atomic_load(&counts->messages),
-                                    .compressed_bytes = atomic_load(&counts->compressed_bytes),
-                                    .plain_bytes = atomic_load(&counts->plain_bytes)};
-}
-
-const struct meter *grpc_server_meter(const struct grpc_server *server)
-{
-    return server->meter;
-}
-
-void grpc_server_begin_turn(struct grpc_server *server)
-{
-    meter_begin_turn(server->meter);
-}
-
-void grpc_server_end_turn(struct grpc_server *server)
-{
-    meter_end_turn(server->meter);
-}
-
-struct grpc_counts grpc_server_counts(const struct grpc_server *server)
-{
-    return (struct grpc_counts){.slow_requests = atomic_load(&server->slow_requests),
-                                .unread_streams = atomic_load(&server->unread_streams),
-                                .not_grpc = atomic_load(&server->not_grpc),
-                                .streams_open = atomic_load(&server->streams_open),
-                                .inflated = server_read_counts(&server->inflated),
-                                .compressed = server_read_counts(&server->compressed),
-                                .streams = http2_context_reset_counts(server->http2)};
-}
-
-static void server_add_compressed(struct grpc_compressed *sum, const struct grpc_compressed *counts)
-{
-    sum->messages += counts->messages;
-    sum->compressed_bytes += counts->compressed_bytes;
-    sum->plain_bytes += counts->plain_bytes;
-}
-
-void grpc_counts_add(struct grpc_counts *sum, const struct grpc_counts *counts)
-{
-    sum->slow_requests += counts->slow_requests;
-    sum->unread_streams += counts->unread_streams;
-    sum->not_grpc += counts->not_grpc;
-    sum->streams_open += counts->streams_open;
-    server_add_compressed(&sum->inflated, &counts->inflated);
-    server_add_compressed(&sum->compressed, &counts->compressed);
-    sum->streams.refused += counts->streams.refused;
-    sum->streams.stream_errors += counts->streams.stream_errors;
-}
-
-/* False, which ends the search, for a call that waits. */
-static bool server_find_waiting(void *argument, struct http2_stream *stream)
-{
-    struct grpc_call **found = argument;
-    *found = http2_stream_user(stream);
-    return (*found)->state != CALL_WAITING;
-}
-
-/* From now on no call waits. */
-static void server_end_waits(struct grpc_connection *connection, const char *why)
-{
-    const struct grpc_service *service = connection->server->service;
-    struct grpc_call *call;
-    connection->no_waiting = why;
-    while (!http2_session_visit(connection->session, server_find_waiting, &call)) {
-        service->on_cancel(service->user, call);
-        call->user = NULL;
-        server_fail(call, ERR_STOPPING, why);
-    }
-}
-
-void call_drain(struct grpc_connection *connection, struct closing why, const char *text)
-{
-    http2_session_drain(connection->session, why);
-    call_stream_drain(connection);
-    server_end_waits(connection, text);
-}
-
-void grpc_connection_drain(struct grpc_connection *connection)
-{
-    static const struct closing stopping = {CLOSING_NONE, "the server is shutting down"};
-    connection->lifetime.is_over = true;
-    call_drain(connection, stopping, "the server is shutting down; nothing was popped");
-}
-
-void grpc_connection_hang_up(struct grpc_connection *connection)
-{
-    connection->feeding = true;
-    server_end_waits(connection, "the client has ended its side of the connection and may be gone; "
-                                 "nothing was popped");
-    connection->feeding = false;
-}

@@ -13,8 +13,7 @@
  * The acceptor is added to shared->acceptors. `is_shared`: see net_loop_listen(). Returns 0 or a
  * negative errno. */
 int acceptor_new(struct net_shared *shared, int descriptor, bool is_unix, enum net_purpose purpose,
-                 bool is_shared)
-    __attribute__((warn_unused_result));
+                 bool is_shared) __attribute__((warn_unused_result));
 
 /* Accepts what is pending on the listening sockets of the loop, before they are closed: else the
  * kernel resets connections whose clients may have sent requests that they may not repeat. On a

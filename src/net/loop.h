@@ -39,8 +39,7 @@ void net_loop_set_limits(struct net_loop *loop, const struct net_limits *limits)
  * open, too (`is_shared`), connections that are pending when the loop stops are left to that.
  * Returns 0 or a negative errno. */
 int net_loop_listen(struct net_loop *loop, int descriptor, bool is_unix, enum net_purpose purpose,
-                    bool is_shared)
-    __attribute__((warn_unused_result));
+                    bool is_shared) __attribute__((warn_unused_result));
 
 /* Runs until net_loop_stop() has been called and all connections are closed. */
 void net_loop_run(struct net_loop *loop);

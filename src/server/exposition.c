@@ -180,7 +180,7 @@ static void exposition_write_limits(const struct report *report, struct metrics_
                   {"request_timeout", counts.slow_requests},
                   {"write_timeout", counts.unread_streams},
                   {"idle_timeout", net_closings_count(net_admission_closings(report->admission),
-                                                CLOSING_MAX_IDLE)}};
+                                                      CLOSING_MAX_IDLE)}};
     metrics_text_family(text, "keystore_limit_hits", METRICS_COUNTER,
                         "Connections, calls and streams that were refused or ended by a limit.");
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)

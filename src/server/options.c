@@ -196,7 +196,8 @@ static const struct setting settings[] = {
       "values as text instead of base64 (on)"},
      NAMES(reflection, reflections)},
     {{0, "compress-replies", "WHEN",
-      "which replies are compressed, of clients that accept gzip: asked, of calls that send gzip or "
+      "which replies are compressed, of clients that accept gzip: asked, of calls that send gzip "
+      "or "
       "the metadata keystore-compress; always; or never (asked)"},
      NAMES(compress_replies, compressions)},
     {{0, "health-listen", "ADDRESS",
@@ -593,7 +594,8 @@ void options_accepts(size_t row, char out[static OPTIONS_ACCEPTS_SIZE])
         text = "HOST:PORT, [IPV6]:PORT or unix:PATH, once for each address";
         break;
     case TYPE_ADDRESS:
-        text = setting->high > 0 ? "HOST:PORT, [IPV6]:PORT or unix:PATH" : "HOST:PORT or [IPV6]:PORT";
+        text =
+            setting->high > 0 ? "HOST:PORT, [IPV6]:PORT or unix:PATH" : "HOST:PORT or [IPV6]:PORT";
         break;
     case TYPE_NAME:
         options_list_names(setting, out, OPTIONS_ACCEPTS_SIZE);

@@ -24,7 +24,7 @@ enum reflection { REFLECTION_ON, REFLECTION_OFF, REFLECTION_TEXT };
 struct config {
     struct net_address listen[CONFIG_MAX_LISTEN];
     size_t listen_count;
-    bool listens_by_default; /* no address was set */
+    bool listens_by_default;           /* no address was set */
     int64_t drain_delay_ms;            /* between the signal and the drain */
     struct net_address health_listen;  /* all zero: there is none */
     struct net_address metrics_listen; /* all zero: metrics are not served */

@@ -66,31 +66,31 @@ static void blocked_end(struct blocked *blocked, struct request *request)
 static void blocked_try(struct blocked *blocked)
 {
     struct service *service = blocked->service;
-    struct request *request = service_take_request(service);
+    struct request *request = request_take(service);
     struct origin origin = blocked_origin(blocked);
     const char *why;
     request->method = blocked->method;
     request->task.arena = &request->arena;
-    request->task.on_done = service_on_done;
+    request->task.on_done = request_on_done;
     request->identified = blocked->identified;
-    enum err err = service_make_op(request, &origin, &why);
+    enum err err = request_make_op(request, &origin, &why);
     if (err != ERR_NONE) {
         blocked_end(blocked, request);
-        service_refuse(request, err, why);
+        request_refuse(request, err, why);
         return;
     }
     request->task.op.move.take->waiter = &blocked->waiter.waiter;
     enum engine_answer answer = stream_submit(&service->host, &request->task);
     if (answer == ENGINE_WAITING || answer == ENGINE_HELD) {
         request->identified = NULL;
-        service_recycle(request);
+        request_recycle(request);
         if (answer == ENGINE_HELD)
             stream_wait(&service->host, &blocked->again);
         return;
     }
     blocked_end(blocked, request);
     if (answer == ENGINE_DONE)
-        service_answer(request);
+        request_answer(request);
     else if (answer == ENGINE_COSTLY)
         service_offload(request);
 }
@@ -109,7 +109,7 @@ static void blocked_on_time(struct timer *timer)
 {
     struct blocked *blocked = CONTAINER_OF(timer, struct blocked, timer);
     bool until_deadline = blocked->until_deadline;
-    struct request *request = service_take_request(blocked->service);
+    struct request *request = request_take(blocked->service);
     request->method = blocked->method;
     blocked_end(blocked, request);
     request->task.result = (struct op_result){0}; /* nothing was found */
@@ -119,7 +119,7 @@ static void blocked_on_time(struct timer *timer)
             (struct op_result){.err = ERR_DEADLINE,
                                .why = "the call's deadline passed while it waited for a list; "
                                       "nothing was popped"};
-    service_answer(request);
+    request_answer(request);
 }
 
 /* Sets the timer for the end of the wait or the call's deadline. */
@@ -138,11 +138,11 @@ void blocked_begin(struct request *request)
 {
     struct service *service = request->service;
     int64_t wait_ms = request->task.op.move.take->wait_ms;
-    service_detach(request);
+    request_detach(request);
     const char *why = grpc_call_wait(request->call);
     if (why != NULL) {
-        service_fail(request, ERR_STOPPING, why);
-        service_recycle(request);
+        request_fail(request, ERR_STOPPING, why);
+        request_recycle(request);
         return;
     }
     struct blocked *blocked = mem_alloc_zero(sizeof *blocked);
@@ -162,7 +162,7 @@ void blocked_begin(struct request *request)
     request->message = (struct grpc_message){0};
     request->identified = NULL;
     grpc_call_set_user(request->call, blocked);
-    service_recycle(request);
+    request_recycle(request);
     blocked_limit(blocked, wait_ms);
     blocked_try(blocked);
 }

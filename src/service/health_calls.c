@@ -18,8 +18,8 @@ enum { ENTRY_KEY = 1, ENTRY_VALUE = 2 };
 
 static void health_calls_fail(struct request *request, enum err err, const char *why)
 {
-    service_fail(request, err, why);
-    service_recycle(request);
+    request_fail(request, err, why);
+    request_recycle(request);
 }
 
 /* The message, decoded; NULL if the call has failed. */
@@ -56,7 +56,7 @@ void health_calls_check(struct request *request, struct slice message)
     wire_write_number(chain_append(reply, RESPONSE_SIZE), RESPONSE_STATUS,
                       health_status(health, service));
     grpc_call_reply_end(request->call);
-    service_recycle(request);
+    request_recycle(request);
 }
 
 /* Counts the bytes of the list, or also writes them if `out` is not NULL. */
@@ -92,5 +92,5 @@ void health_calls_list(struct request *request, struct slice message)
     health_each(health, health_calls_add, &written);
     CHECK(written.size == counted.size);
     grpc_call_reply_end(request->call);
-    service_recycle(request);
+    request_recycle(request);
 }

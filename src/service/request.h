@@ -99,32 +99,42 @@ struct origin {
     int64_t now_ms;
 };
 
-/* ---- service.c ---- */
+/* ---- answer.c ---- */
 
 /* A request of the service, without a message. */
-struct request *service_take_request(struct service *service);
+struct request *request_take(struct service *service);
 
 /* Makes it one for the next message. */
-void service_recycle(struct request *request);
+void request_recycle(struct request *request);
 
 /* From now on the request owns its message, which outlives the batch and the call. */
-void service_detach(struct request *request);
+void request_detach(struct request *request);
 
 /* Answers the call with an error; the request is to be recycled. */
-void service_fail(struct request *request, enum err err, const char *why);
+void request_fail(struct request *request, enum err err, const char *why);
 
 /* The same of one whose operation could not be made; recycles it. */
-void service_refuse(struct request *request, enum err err, const char *why);
+void request_refuse(struct request *request, enum err err, const char *why);
 
 /* Sends the engine's answer and recycles the request. */
-void service_answer(struct request *request);
+void request_answer(struct request *request);
 
 /* The on_done of its task. */
-void service_on_done(struct engine_task *task);
+void request_on_done(struct engine_task *task);
 
 /* Decodes the operation and checks it as far as that is possible without the data. From any
  * thread. */
-enum err service_make_op(struct request *request, const struct origin *origin, const char **why);
+enum err request_make_op(struct request *request, const struct origin *origin, const char **why);
+
+/* Of a request that owns its message. */
+struct origin request_origin(const struct request *request, int64_t now_ms);
+
+/* Has the job run on another thread, and then, on the worker's, finished. */
+void request_start_job(struct request *request, void (*run)(struct offload_job *job),
+                       void (*finish)(struct offload_job *job));
+struct request *request_of_job(struct offload_job *job);
+
+/* ---- service.c ---- */
 
 /* Passes the request to another thread. */
 void service_offload(struct request *request);

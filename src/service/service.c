@@ -1,6 +1,7 @@
 /*
- * Dispatches calls: decode, check, engine, encode. The memory of a request is a struct request that
- * is reused for the next one; a call that the engine answers later keeps its own until then.
+ * Dispatches calls: decode, check, engine, encode (answer.c). The memory of a request is a struct
+ * request that is reused for the next one; a call that the engine answers later keeps its own until
+ * then.
  *
  * A worker must not spend long on one call. So a large request is decoded, carried out and encoded
  * by another thread (offload.h), as is one that the engine finds to take long. A request whose keys
@@ -44,198 +45,6 @@
  * another thread. */
 #define MOST_HOLDS 4
 
-/* ---- requests ---- */
-
-struct request *service_take_request(struct service *service)
-{
-    struct request *request = service->idle;
-    if (request == NULL) {
-        request = mem_alloc_zero(sizeof *request);
-        arena_init(&request->arena);
-        request->service = service;
-        request->task.worker = service->options.worker;
-        return request;
-    }
-    service->idle = request->next;
-    return request;
-}
-
-/* Releases what only requests have that are not answered immediately. */
-static void service_release_detached(struct request *request)
-{
-    grpc_message_deinit(&request->message);
-    chain_deinit(&request->reply);
-    identified_free(request->identified);
-    request->identified = NULL;
-    atomic_store_explicit(&request->is_abandoned, false, memory_order_relaxed);
-    request->wants_gzip = false;
-    request->holds = 0;
-    request->must_wait = false;
-    request->must_hold = false;
-    request->is_detached = false;
-}
-
-void service_recycle(struct request *request)
-{
-    op_result_release(&request->task.result);
-    arena_reset(&request->arena);
-    if (request->is_detached)
-        service_release_detached(request);
-    request->note.state = NOTE_NONE;
-    request->state = REQUEST_NEW;
-    request->next = request->service->idle;
-    request->service->idle = request;
-}
-
-void service_detach(struct request *request)
-{
-    if (request->is_detached)
-        return;
-    request->is_detached = true;
-    request->max_reply = grpc_call_max_reply(request->call);
-    grpc_call_take_message(request->call, &request->message);
-}
-
-/* True if it does not matter whether the call is made once or twice. */
-static bool service_is_repeatable(const struct request *request)
-{
-    return request->identified != NULL || (request->method->type == METHOD_OP &&
-                                           op_info(request->method->kind)->access == OP_READ);
-}
-
-static void service_fail_with(struct request *request, struct grpc_status *status)
-{
-    if (service_is_repeatable(request))
-        status_allow_retry(status);
-    grpc_call_fail(request->call, status);
-}
-
-void service_fail(struct request *request, enum err err, const char *why)
-{
-    struct grpc_status status = status_of(err, why);
-    service_fail_with(request, &status);
-}
-
-static struct request *service_request_of(struct offload_job *job)
-{
-    return CONTAINER_OF(job, struct request, job);
-}
-
-static void service_start_job(struct request *request, void (*run)(struct offload_job *job),
-                              void (*finish)(struct offload_job *job))
-{
-    request->state = REQUEST_OFFLOADED;
-    request->job.run = run;
-    request->job.finish = finish;
-    request->job.worker = request->service->options.worker;
-    offload_add(request->service->options.offload, &request->job,
-                request->method->type == METHOD_INFO);
-}
-
-static void service_compress(struct offload_job *job)
-{
-    struct request *request = service_request_of(job);
-    if (!atomic_load(&request->is_abandoned))
-        grpc_reply_compress(&request->reply);
-}
-
-static void service_finish_compressed(struct offload_job *job)
-{
-    struct request *request = service_request_of(job);
-    if (request->call != NULL)
-        grpc_call_reply_chain(request->call, &request->reply);
-    service_recycle(request);
-}
-
-/* Sends the engine's answer to a caller who wants it compressed; a large one is compressed by
- * another thread. */
-static void service_answer_compressed(struct request *request)
-{
-    const struct encoder *encoder = request->method->encoder;
-    const struct op_result *result = &request->task.result;
-    size_t size = encoder->size(result);
-    request->is_detached = true; /* the reply is its own */
-    grpc_reply_begin(&request->reply, size);
-    encoder->write(result, &request->reply);
-    if (size > GZIP_MOST_INLINE && request->service->options.offload != NULL) {
-        op_result_release(&request->task.result);
-        request->task.result = (struct op_result){0};
-        arena_reset(&request->arena);
-        service_start_job(request, service_compress, service_finish_compressed);
-        return;
-    }
-    grpc_call_compress(request->call, &request->reply);
-    grpc_call_reply_chain(request->call, &request->reply);
-    service_recycle(request);
-}
-
-void service_refuse(struct request *request, enum err err, const char *why)
-{
-    notable_note_nothing(request);
-    service_fail(request, err, why);
-    service_recycle(request);
-}
-
-/* True if the reply has been encoded before, and is sent. */
-static bool service_answer_detached(struct request *request)
-{
-    if (request->identified != NULL)
-        identified_end(request);
-    if (chain_length(&request->reply) == 0)
-        return false;
-    request->note.reply_bytes = chain_length(&request->reply) - GRPC_PREFIX_SIZE;
-    grpc_call_reply_chain(request->call, &request->reply);
-    return true;
-}
-
-void service_answer(struct request *request)
-{
-    const struct op_result *result = &request->task.result;
-    if (result->err != ERR_NONE) {
-        struct grpc_status status = status_of_result(result);
-        service_fail_with(request, &status);
-    } else if (request->is_detached && service_answer_detached(request)) {
-        /* it was encoded before */
-    } else if (grpc_call_wants_gzip(request->call)) {
-        service_answer_compressed(request);
-        return;
-    } else {
-        const struct encoder *encoder = request->method->encoder;
-        encoder->write(result, grpc_call_reply_begin(request->call, encoder->size(result)));
-        grpc_call_reply_end(request->call);
-    }
-    service_recycle(request);
-}
-
-void service_on_done(struct engine_task *task)
-{
-    service_answer((struct request *)task);
-}
-
-enum err service_make_op(struct request *request, const struct origin *origin, const char **why)
-{
-    const struct service *service = request->service;
-    struct op *op = &request->task.op;
-    request->arena.beside = origin->message.len;
-    *op = (struct op){.kind = request->method->kind,
-                      .holder = origin->holder,
-                      .receipt = (struct op_receipt *)request->identified,
-                      .now_ms = origin->now_ms,
-                      .max_answer = service->options.max_answer,
-                      .max_reply = origin->max_reply,
-                      .max_value = service->host.limits.max_value};
-    enum err err = decode(&request->method->decoder, origin->message, &request->arena, op, why);
-    return err != ERR_NONE ? err : check_op(&service->host.limits, op, &request->arena, why);
-}
-
-static struct origin service_detached_origin(const struct request *request, int64_t now_ms)
-{
-    return (struct origin){.message = grpc_message_bytes(&request->message),
-                           .holder = request->message.blob,
-                           .max_reply = request->max_reply,
-                           .now_ms = now_ms};
-}
-
 /* ---- on another thread ---- */
 
 /* Answers the message of a call about the server; as info_answer(). */
@@ -266,12 +75,12 @@ static bool service_run_claim(struct request *request)
 static enum err service_run_op(struct request *request, const char **why)
 {
     struct engine_task *task = &request->task;
-    struct origin origin = service_detached_origin(request, clock_unix_ms());
+    struct origin origin = request_origin(request, clock_unix_ms());
     if (!service_run_claim(request)) {
         *why = task->result.why;
         return task->result.err;
     }
-    enum err err = service_make_op(request, &origin, why);
+    enum err err = request_make_op(request, &origin, why);
     if (err != ERR_NONE) {
         notable_note_nothing(request);
         return err;
@@ -304,7 +113,7 @@ static void service_keep_error(struct request *request, const char *why, struct 
 /* Also releases here, not on the worker, what is large. */
 static void service_run(struct offload_job *job)
 {
-    struct request *request = service_request_of(job);
+    struct request *request = request_of_job(job);
     struct op_result *result = &request->task.result;
     const char *why = NULL;
     if (atomic_load(&request->is_abandoned))
@@ -337,7 +146,7 @@ static void service_settle(struct request *request)
     request->state = REQUEST_PENDING;
     if (request->method->type == METHOD_INFO ||
         engine_settle(request->service->options.engine, &request->task) == ENGINE_DONE)
-        service_answer(request);
+        request_answer(request);
     else
         request->note.waited_for_disk = true;
 }
@@ -345,7 +154,7 @@ static void service_settle(struct request *request)
 static void service_finish(struct request *request)
 {
     if (request->call == NULL) {
-        service_recycle(request);
+        request_recycle(request);
         return;
     }
     if (request->must_wait) {
@@ -364,18 +173,18 @@ static void service_finish(struct request *request)
 
 static void service_finish_job(struct offload_job *job)
 {
-    service_finish(service_request_of(job));
+    service_finish(request_of_job(job));
 }
 
 void service_offload(struct request *request)
 {
     struct offload *offload = request->service->options.offload;
-    service_detach(request);
+    request_detach(request);
     request->wants_gzip = grpc_call_wants_gzip(request->call);
     arena_reset(&request->arena);
     request->task.result = (struct op_result){0};
     if (offload != NULL) {
-        service_start_job(request, service_run, service_finish_job);
+        request_start_job(request, service_run, service_finish_job);
         return;
     }
     request->state = REQUEST_OFFLOADED;
@@ -387,7 +196,7 @@ void service_offload(struct request *request)
 static void service_hold(struct request *request)
 {
     struct service *service = request->service;
-    service_detach(request);
+    request_detach(request);
     arena_reset(&request->arena);
     request->state = REQUEST_HELD;
     request->next = NULL;
@@ -436,7 +245,7 @@ static void service_submit(struct request *request)
     request->state = REQUEST_PENDING;
     enum engine_answer answer = stream_submit(&request->service->host, &request->task);
     if (answer == ENGINE_DONE)
-        service_answer(request);
+        request_answer(request);
     else if (answer == ENGINE_PENDING)
         notable_note_pending(request);
     else
@@ -446,14 +255,14 @@ static void service_submit(struct request *request)
 /* Starts again from the message. */
 static void service_submit_again(struct request *request)
 {
-    struct origin origin = service_detached_origin(request, request->service->host.now_ms);
+    struct origin origin = request_origin(request, request->service->host.now_ms);
     const char *why;
-    enum err err = service_make_op(request, &origin, &why);
+    enum err err = request_make_op(request, &origin, &why);
     if (err == ERR_NONE) {
         service_submit(request);
         return;
     }
-    service_refuse(request, err, why);
+    request_refuse(request, err, why);
 }
 
 /* True if the message of an operation alone says that it takes long. */
@@ -525,7 +334,7 @@ static size_t service_drop_cancelled(struct service *service)
     size_t count = 0;
     for (size_t i = 0; i < service->batch_count; i++) {
         if (service->batch[i]->call == NULL)
-            service_recycle(service->batch[i]);
+            request_recycle(service->batch[i]);
         else
             service->batch[count++] = service->batch[i];
     }
@@ -564,14 +373,14 @@ static void service_answer_save(struct request *request, struct slice message)
                                   &decoded, &why);
     service_on_batch_end(service);
     if (err != ERR_NONE) {
-        service_fail(request, err, why);
-        service_recycle(request);
+        request_fail(request, err, why);
+        request_recycle(request);
         return;
     }
     const Keystore__V1__SaveRequest *save = decoded;
     request->state = REQUEST_PENDING;
     if (engine_save(service->options.engine, &request->task, save->wait) == ENGINE_DONE)
-        service_answer(request);
+        request_answer(request);
 }
 
 /* To those who subscribe; it is answered when it is on its way to them. */
@@ -584,7 +393,7 @@ static void service_answer_publish(struct request *request, struct slice message
                           &request->arena, &subscriptions, &result->why);
     result->ok = subscriptions > 0;
     result->count = (int64_t)subscriptions;
-    service_answer(request);
+    request_answer(request);
 }
 
 /* A request that is no operation. */
@@ -617,18 +426,18 @@ static void service_on_request(void *user, struct grpc_call *call, const void *f
 {
     struct service *service = user;
     const struct method *method = found;
-    struct request *request = service_take_request(service);
+    struct request *request = request_take(service);
     struct engine_task *task = &request->task;
     const char *why;
     service_count_command(service);
     request->call = call;
     request->method = method;
     task->arena = &request->arena;
-    task->on_done = service_on_done;
+    task->on_done = request_on_done;
     grpc_call_set_user(call, request);
     const struct grpc_metadata *metadata = grpc_call_metadata(call);
     if (metadata != NULL && identified_init(request, metadata)) {
-        service_detach(request);
+        request_detach(request);
         service_start_identified(request);
         return;
     }
@@ -644,9 +453,9 @@ static void service_on_request(void *user, struct grpc_call *call, const void *f
                             .holder = grpc_call_holder(call),
                             .max_reply = grpc_call_max_reply(call),
                             .now_ms = service->host.now_ms};
-    enum err err = service_make_op(request, &origin, &why);
+    enum err err = request_make_op(request, &origin, &why);
     if (err != ERR_NONE) {
-        service_refuse(request, err, why);
+        request_refuse(request, err, why);
         return;
     }
     request->state = REQUEST_BATCHED;
@@ -682,7 +491,7 @@ static void service_on_cancel(void *user, struct grpc_call *call)
     case REQUEST_NEW:
         break;
     }
-    service_recycle(request);
+    request_recycle(request);
 }
 
 /* ---- what else takes long ---- */

@@ -31,19 +31,19 @@ struct service_meters {
 /* All borrowed. */
 struct service_options {
     struct engine *engine;
-    unsigned worker;                     /* the worker's number, to the engine and to `offload` */
-    struct activity_worker *activity;    /* marked busy before a write; NULL: nobody listens */
-    const struct info_source *info;      /* Info answers from it */
-    struct waker waker;                  /* has service_resume() called on the worker's thread */
-    struct alarm alarm;                  /* has service_run_timers() called; monotonic */
-    struct offload *offload;             /* for requests that take long; NULL: they run here */
-    struct channels *channels;           /* NULL: Publish and Subscribe are not served */
-    struct clients *clients;             /* NULL: Clients and KillClients are not served */
+    unsigned worker;                  /* the worker's number, to the engine and to `offload` */
+    struct activity_worker *activity; /* marked busy before a write; NULL: nobody listens */
+    const struct info_source *info;   /* Info answers from it */
+    struct waker waker;               /* has service_resume() called on the worker's thread */
+    struct alarm alarm;               /* has service_run_timers() called; monotonic */
+    struct offload *offload;          /* for requests that take long; NULL: they run here */
+    struct channels *channels;        /* NULL: Publish and Subscribe are not served */
+    struct clients *clients;          /* NULL: Clients and KillClients are not served */
     const struct settings_source *settings; /* NULL: Config and SetConfig are not served */
-    const struct protoset *protoset;     /* of the API, for reflection; NULL: it is off */
-    const struct health *health;         /* NULL: health checks are not served */
-    const struct service_meters *meters; /* Latency adds them up; NULL: there are none */
-    struct slowlog *slowlog;             /* of the process; NULL: nobody keeps slow calls */
+    const struct protoset *protoset;        /* of the API, for reflection; NULL: it is off */
+    const struct health *health;            /* NULL: health checks are not served */
+    const struct service_meters *meters;    /* Latency adds them up; NULL: there are none */
+    struct slowlog *slowlog;                /* of the process; NULL: nobody keeps slow calls */
     /* Prints the peer of a connection: the `user` of its grpc_connection_new(). NULL: it has none
      * that is known. */
     void (*print_peer)(const void *connection, char text[SERVICE_PEER_TEXT]);

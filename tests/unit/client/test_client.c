@@ -225,9 +225,9 @@ static void no_method_is_forgotten(void **state)
 #undef OPERATION
         OTHERS(NAME)};
     /* Those of keystore/streams.h have tests of their own; the last ones are not in the library. */
-    static const char *const left_out[] = {"StreamList", "Scan",   "Watch",   "Consume", "Pipeline",
-                                           "Subscribe",  "Backup", "Clients", "SlowLog", "Latency",
-                                           "List"};
+    static const char *const left_out[] = {"StreamList", "Scan",      "Watch",  "Consume",
+                                           "Pipeline",   "Subscribe", "Backup", "Clients",
+                                           "SlowLog",    "Latency",   "List"};
     for (size_t i = 0; i < sizeof services / sizeof *services; i++)
         for (unsigned j = 0; j < services[i]->n_methods; j++) {
             const char *name = services[i]->methods[j].name;

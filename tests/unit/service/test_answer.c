@@ -1,4 +1,4 @@
-/* Tests of service/service.c: replies for callers who want them compressed, by the worker or on
+/* Tests of service/answer.c: replies for callers who want them compressed, by the worker or on
  * another thread, and large compressed requests. The value of a key is as long as the key says. */
 #include "service/service.h"
 
