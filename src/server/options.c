@@ -426,8 +426,8 @@ static bool options_set_listen(struct config *config, const char *value, const c
 static bool options_set_address(const struct setting *setting, struct net_address *address,
                                 const char *value, const char **why)
 {
-    struct net_address given;
-    if (!net_address_parse(value, &given, why))
+    struct net_address given = {0};
+    if (value[0] != '\0' && !net_address_parse(value, &given, why))
         return false;
     if (net_address_is_unix(&given) && setting->high == 0) {
         *why = "must be HOST:PORT; unix sockets are not supported here";
@@ -594,8 +594,8 @@ void options_accepts(size_t row, char out[static OPTIONS_ACCEPTS_SIZE])
         text = "HOST:PORT, [IPV6]:PORT or unix:PATH, once for each address";
         break;
     case TYPE_ADDRESS:
-        text =
-            setting->high > 0 ? "HOST:PORT, [IPV6]:PORT or unix:PATH" : "HOST:PORT or [IPV6]:PORT";
+        text = setting->high > 0 ? "HOST:PORT, [IPV6]:PORT, unix:PATH, or empty"
+                                 : "HOST:PORT, [IPV6]:PORT, or empty";
         break;
     case TYPE_NAME:
         options_list_names(setting, out, OPTIONS_ACCEPTS_SIZE);
@@ -699,7 +699,7 @@ bool options_print(size_t row, const struct config *config, size_t index,
         return index < config->listen_count;
     case TYPE_ADDRESS:
         snprintf(out, OPTIONS_VALUE_SIZE, "%s", ((const struct net_address *)member)->text);
-        return ((const struct net_address *)member)->size > 0;
+        break;
     case TYPE_NAME:
         snprintf(out, OPTIONS_VALUE_SIZE, "%s", setting->names[*(const unsigned *)member]);
         break;

@@ -105,6 +105,9 @@ DETAILS = {
     "NOT_DURABLE": {NEVER},  # of a write
     "STOPPING": {RETRY},
     "NOT_READ": {"QuotaFailure"},
+    "REQUEST_ID_REUSED": set(),
+    "ALREADY_DONE": set(),
+    "NOT_FOUND": set(),
 }
 # It depends on the error whether it passes or, of NOT_DURABLE, on the call.
 SOMETIMES = {"TOO_LARGE": {RETRY}, "OUT_OF_MEMORY": {RETRY}, "NOT_DURABLE": {NEVER}}

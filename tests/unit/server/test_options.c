@@ -452,7 +452,7 @@ static void test_the_address_of_health_checks(void **state)
 static void test_every_row_is_known_here(void **state)
 {
     (void)state;
-    assert_int_equal(options_table().count, OPTION_FIRST_SETTING + 12 + COUNT(numbers));
+    assert_int_equal(options_table().count, OPTION_FIRST_SETTING + 13 + COUNT(numbers));
     assert_string_equal(options_row(OPTION_CONFIG)->name, "config");
     assert_string_equal(options_row(OPTION_HELP)->name, "help");
     assert_string_equal(options_row(OPTION_VERSION)->name, "version");

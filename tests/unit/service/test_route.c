@@ -93,7 +93,10 @@ static void test_methods_are_numbered(void **state)
         {"Watch", "server_stream"},
         {"Backup", "server_stream"},
         {"Subscribe", "server_stream"},
+        {"Clients", "server_stream"},
     };
+    /* Unary to their callers, but answered as streams are. */
+    static const char *const answered_later[] = {"KillClients", "Config", "SetConfig"};
     size_t unknown = route_method_number(NULL), found = 0;
     assert_int_equal(route_method_count(), unknown + 1);
     assert_string_equal(route_method_name(unknown), "unknown");
@@ -102,6 +105,7 @@ static void test_methods_are_numbered(void **state)
     for (size_t i = 0; i < unknown; i++) {
         char path[120];
         const char *type = "unary";
+        bool is_stream = false;
         snprintf(path, sizeof path, "/%s/%s", route_method_service(i), route_method_name(i));
         const struct method *method = route_find(slice_from_string(path));
         assert_non_null(method);
@@ -110,7 +114,9 @@ static void test_methods_are_numbered(void **state)
             if (strcmp(streaming[s][0], route_method_name(i)) == 0)
                 type = streaming[s][1];
         assert_string_equal(route_method_type(i), type);
-        assert_int_equal(method->stream != NULL, strcmp(type, "unary") != 0);
+        for (size_t s = 0; s < sizeof answered_later / sizeof answered_later[0]; s++)
+            is_stream |= strcmp(answered_later[s], route_method_name(i)) == 0;
+        assert_int_equal(method->stream != NULL, is_stream || strcmp(type, "unary") != 0);
     }
     for (size_t i = 0; i < 4 * COUNT; i++) {
         const struct method *method = route_find(slice_from_string(make_path(i % 4, i / 4).text));

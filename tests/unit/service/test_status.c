@@ -70,6 +70,9 @@ static void test_every_error_has_its_details(void **state)
         [ERR_STOPPING] = {true, 200, NULL},
         [ERR_HISTORY_LOST] = {true, 0, NULL},
         [ERR_NOT_READ] = {true, 0, "stream"},
+        [ERR_ID_REUSED] = {true, 0, NULL},
+        [ERR_ALREADY_DONE] = {true, 0, NULL},
+        [ERR_NOT_FOUND] = {true, 0, NULL},
         [ERR_NO_CLIENT_MEMORY] = {true, 200, "memory"},
         [ERR_TOO_MANY_AT_ONCE] = {true, 200, "connection"},
     };
