@@ -73,8 +73,8 @@ static enum err latency_check(const Keystore__V1__LatencyRequest *request, struc
             method++;
         if (method == route_method_count()) {
             *why = error_text_format(arena,
-                                     "methods[%zu] is not a method; it is a name such as Get or "
-                                     "keystore.v1.KeyStore/Get, or unknown",
+                                     "methods[%zu]: it is not a method; that is a name such as Get "
+                                     "or keystore.v1.KeyStore/Get, or unknown",
                                      i);
             return ERR_BAD_ARGUMENT;
         }

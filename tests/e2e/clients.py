@@ -21,6 +21,14 @@ def open_channel(address):
     ])
 
 
+def open_ready_channel(address):
+    """The same, connected: for threads that connect at the same time. There grpcio's first attempt
+    may fail by itself, as its errno may be that of another call; a channel then tries again."""
+    channel = open_channel(address)
+    grpc.channel_ready_future(channel).result(CALL_TIMEOUT_S)
+    return channel
+
+
 class Timed:
     """A method of a stub with a default deadline, so that no test hangs."""
 

@@ -26,7 +26,7 @@ KINDS = {str: TYPES.TYPE_STRING, bytes: TYPES.TYPE_BYTES, int: TYPES.TYPE_INT64}
 NAME = r"[a-z][a-z0-9_]*(?:\[[0-9]+\])?"
 PATH = re.compile(rf"({NAME}(?:\.{NAME})*): (.*)", re.DOTALL)
 # Errors about metadata, which have no field.
-METADATA = ("grpc-timeout", "keystore-max-reply-bytes")
+METADATA = ("grpc-timeout", "keystore-")
 
 
 def _messages():

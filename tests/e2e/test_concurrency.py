@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 import mini_redis_pb2 as pb
-from clients import PACKAGE_PATH, Stub, open_channel
+from clients import PACKAGE_PATH, Stub, open_ready_channel
 from h2conn import H2Conn
 from keystore_env import seeded
 
@@ -22,7 +22,7 @@ def run_clients(address, work, count=CLIENTS):
 
     def run(number):
         try:
-            with open_channel(address) as channel:
+            with open_ready_channel(address) as channel:
                 stub = Stub(channel)
                 start.wait(60)
                 results[number] = work(number, stub)

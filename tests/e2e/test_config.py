@@ -66,7 +66,8 @@ def test_the_settings_are_a_configuration_file(fresh_server, tmp_path):
         second = list(settings(admin_stub(channel)))
     assert [(each.name, each.value) for each in second] == [(each.name, each.value)
                                                            for each in first]
-    assert {each.origin for each in second if each.name != "dir"} == {FILE}
+    assert {each.origin for each in second
+            if each.name not in ("dir", "min-ping-interval")} == {FILE}
 
 
 def test_a_change_is_told(own):
@@ -95,7 +96,7 @@ def test_timeouts_of_open_connections(own):
         assert change(admin, "idle-timeout", 1)
         while idle.recv(65536):
             pass
-        assert info(admin)["idle_connections_ended"] == "1"
+        assert int(info(admin)["idle_connections_ended"]) >= 1  # the channel may be idle, too
 
 
 def test_the_number_of_connections(own):

@@ -67,6 +67,7 @@ def test_every_limit_is_tested():
               "compress-replies",  # test_compression.py
               "durability", "log-rewrite-percent", "log-rewrite-min-size", "save", "import-skip-unsupported",
               "databases", "max-memory", "max-memory-policy", "max-client-memory",
+              "metrics-listen",  # test_metrics.py
               "request-ids", "request-id-age", "request-id-memory",  # test_request_ids.py
               "watch-history",  # test_watch.py
               "max-connection-age", "max-connection-age-grace", "keepalive-time",

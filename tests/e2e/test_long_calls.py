@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 import mini_redis_pb2 as pb
-from clients import Stub, admin_stub, open_channel
+from clients import Stub, admin_stub, open_channel, open_ready_channel
 from keystore_env import SANITIZE
 from waiting import wait_for_numbers
 
@@ -113,12 +113,12 @@ def test_counters_are_exact(fresh_server):
                               for i in range(21_000)])
 
     def add_much():
-        with open_channel(server.address) as channel:
+        with open_ready_channel(server.address) as channel:
             for _ in range(5):
                 Stub(channel).Txn(txn)
 
     def add_one(number):
-        with open_channel(server.address) as channel:
+        with open_ready_channel(server.address) as channel:
             for _ in range(300):
                 Stub(channel).Incr(pb.Increment(key=keys[number], by=1))
 

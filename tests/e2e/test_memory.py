@@ -13,9 +13,9 @@ from times import HOUR_MS, wait_until
 MIB = 1 << 20
 LIMIT = (16 if SANITIZE else 48) * MIB
 # The process may take so much beyond the limit: a tenth of it, and a fixed base, which is the program
-# itself (6 MiB), what pages of several sizes in all shards take however little they hold (16 MiB), and
+# itself (10 MiB), what pages of several sizes in all shards take however little they hold (16 MiB), and
 # the buffers of requests.
-SHARE, BASE = 0.1, 26 * MIB
+SHARE, BASE = 0.1, 32 * MIB
 DAY_MS = 24 * HOUR_MS
 # Bytes of keys and their management, roughly.
 OVERHEAD = 50

@@ -10,7 +10,7 @@ import grpc
 import pytest
 
 import mini_redis_pb2 as pb
-from clients import Stub, admin_stub, open_channel, raw_method
+from clients import Stub, admin_stub, open_channel, open_ready_channel, raw_method
 from server_process import run_server
 from slow_disk import start_on_slow_disk
 from times import wait_until
@@ -190,7 +190,7 @@ def test_every_line_is_json(logs_all):
     keys = [bytes(range(i, i + 40)) for i in range(0, 216, 8)] + ["schlüssel €".encode(), b'"\\', b"x" * 70]
 
     def call(some):
-        with open_channel(logs_all.address) as channel:
+        with open_ready_channel(logs_all.address) as channel:
             for key in some:
                 Stub(channel).Set(pb.KeyValue(key=key, value=b"v"), metadata=TRACEPARENT)
 
@@ -272,7 +272,7 @@ def test_calls_add_up_whatever_ends_them(fresh_server, random_of_test):
 
     def call_some(seed):
         choose = type(random_of_test)(seed)
-        with open_channel(server.address) as channel:
+        with open_ready_channel(server.address) as channel:
             stub = Stub(channel)
             calls = []
             for _ in range(60):

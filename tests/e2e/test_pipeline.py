@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 import mini_redis_pb2 as pb
-from clients import Stub, open_channel
+from clients import Stub, open_channel, open_ready_channel
 from errors import BAD_MESSAGE, STOPPING, reason_of
 
 
@@ -191,7 +191,7 @@ def test_who_does_not_read_is_held_back(server, keys):
 def test_many_streams_at_once(server):
     """Each counter is the sum of what all streams have added."""
     def run(number, failures):
-        with open_channel(server.address) as channel:
+        with open_ready_channel(server.address) as channel:
             stub = Stub(channel)
             sent = [batch(*[pb.Op(incr=pb.Increment(key=b"sum%d" % (i % 3), by=1))
                             for i in range(99)]) for _ in range(30)]

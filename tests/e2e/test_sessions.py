@@ -31,6 +31,9 @@ ELSEWHERE = {
     ("README.md", "Two commands"): "they build and test the tree that this test is part of",
     ("README.md", "A session with C"): "test_install.py",
     ("docs/durability.md", "Backups"): "test_backup.py and test_cli_backup.py",
+    ("docs/metrics.md", "Metrics and the live page"): "test_metrics.py",
+    ("docs/observability.md", "Slow calls"): "test_observe.py, with grpcio in place of grpcurl",
+    ("docs/observability.md", "Counts and durations"): "test_observe.py, the same",
 }
 
 

@@ -6,7 +6,7 @@ import grpc
 import pytest
 
 import mini_redis_pb2 as pb
-from clients import Stub, open_channel
+from clients import Stub, open_channel, open_ready_channel
 from errors import (BAD_ARGUMENT, NOT_A_NUMBER, OUT_OF_RANGE, TOO_LARGE, WRONG_TYPE,
                     check_fails)
 
@@ -299,7 +299,7 @@ def test_transfers_keep_the_sum(server, keys):
     done = threading.Event()
 
     def transfer(seed):
-        with open_channel(server.address) as channel:
+        with open_ready_channel(server.address) as channel:
             stub = Stub(channel)
             for number in range(100):
                 source = names[(seed + number) % 8]
@@ -308,7 +308,7 @@ def test_transfers_keep_the_sum(server, keys):
                     pb.Op(incr=pb.Increment(key=target, by=number)))
 
     def look():
-        with open_channel(server.address) as channel:
+        with open_ready_channel(server.address) as channel:
             stub = Stub(channel)
             while not done.is_set():
                 values = stub.MGet(pb.Keys(keys=names)).values

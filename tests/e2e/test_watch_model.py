@@ -10,7 +10,7 @@ import grpc
 import pytest
 
 import mini_redis_pb2 as pb
-from clients import Stub, admin_stub, open_channel
+from clients import Stub, admin_stub, open_channel, open_ready_channel
 from keystore_env import SEED
 from server_process import Server, own_loopback
 from times import wait_until
@@ -270,7 +270,7 @@ def assert_all_saw_the_same(observers):
 
 
 def finish(observers, address):
-    with open_channel(address) as channel:
+    with open_ready_channel(address) as channel:
         stub = Stub(channel)
         last = [stub.Set(pb.KeyValue(key=b"end", value=b"1", db=db)).version for db in DATABASES][-1]
 
