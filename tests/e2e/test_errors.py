@@ -147,6 +147,7 @@ def argument_cases():
 
 # Of the cases below, where it is not the field that was changed.
 PATHS = {
+    (ADMIN_PATH + "Latency", 0): "methods[1]", (ADMIN_PATH + "Latency", 1): "methods[0]",
     ("Set", 0): "keep_ttl", ("Set", 1): "keep_ttl", ("MSet", 1): "entries[0].db",
     ("MSet", 2): "entries[1].key", ("MSet", 3): "entries[0].return_previous",
     ("MSet", 4): "entries[0].ttl_ms", ("Expire", 1): "persist", ("Expire", 5): "when",
