@@ -69,8 +69,8 @@ static const char *metadata_read_request_id(const struct grpc_rare_fields *field
     if (fields->request_ids == 0)
         return NULL;
     if (fields->request_ids > 1)
-        return "the call has several request ids; send one, either as keystore-request-id or as "
-               "keystore-request-id-bin";
+        return "keystore-request-id is there several times; send one id, either as "
+               "keystore-request-id or as keystore-request-id-bin";
     if (fields->request_id_bin.data != NULL)
         return metadata_decode_base64(fields->request_id_bin, metadata->request_id,
                                       sizeof metadata->request_id, &metadata->request_id_size)
