@@ -108,6 +108,9 @@ static void request_compress(struct offload_job *job)
 static void request_finish_compressed(struct offload_job *job)
 {
     struct request *request = request_of_job(job);
+    request->state = REQUEST_PENDING;
+    request->note.offloaded = true;
+    request->note.reply_bytes = chain_length(&request->reply) - GRPC_PREFIX_SIZE;
     if (request->call != NULL)
         grpc_call_reply_chain(request->call, &request->reply);
     request_recycle(request);
@@ -124,6 +127,7 @@ static void request_answer_compressed(struct request *request)
     grpc_reply_begin(&request->reply, size);
     encoder->write(result, &request->reply);
     if (size > GZIP_MOST_INLINE && request->service->options.offload != NULL) {
+        notable_note_all(request);
         op_result_release(&request->task.result);
         request->task.result = (struct op_result){0};
         arena_reset(&request->arena);
@@ -137,7 +141,7 @@ static void request_answer_compressed(struct request *request)
 
 void request_refuse(struct request *request, enum err err, const char *why)
 {
-    notable_note_nothing(request);
+    notable_note_nothing(request, request->arena.beside);
     request_fail(request, err, why);
     request_recycle(request);
 }

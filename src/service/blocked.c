@@ -113,7 +113,7 @@ static void blocked_on_time(struct timer *timer)
     request->method = blocked->method;
     blocked_end(blocked, request);
     request->task.result = (struct op_result){0}; /* nothing was found */
-    notable_note_nothing(request);
+    notable_note_nothing(request, request->arena.beside);
     if (until_deadline)
         request->task.result =
             (struct op_result){.err = ERR_DEADLINE,

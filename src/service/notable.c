@@ -91,10 +91,19 @@ void notable_note(struct request *request)
     notable_note_rest(request);
 }
 
-void notable_note_nothing(struct request *request)
+void notable_note_nothing(struct request *request, size_t bytes)
 {
-    request->note =
-        (struct request_note){.state = NOTE_ALL, .request_bytes = request->arena.beside};
+    request->note = (struct request_note){.state = NOTE_ALL, .request_bytes = bytes};
+}
+
+void notable_note_all(struct request *request)
+{
+    if (request->note.state == NOTE_KEY) {
+        notable_note_rest(request);
+        request->note.waited_for_disk = true;
+    } else if (request->note.state == NOTE_NONE) {
+        notable_note(request);
+    }
 }
 
 void notable_note_pending(struct request *request)
@@ -119,15 +128,11 @@ static void notable_end_note(struct request *request, enum grpc_code code)
     const struct op_result *result = &request->task.result;
     bool has_op = request->method->type == METHOD_OP && request->state != REQUEST_HELD;
     size_t reply_bytes = request->is_detached && code == GRPC_OK ? note->reply_bytes : 0;
-    if (note->state == NOTE_KEY) {
-        notable_note_rest(request);
-        note->waited_for_disk = true;
-    } else if (note->state == NOTE_NONE && has_op) {
-        notable_note(request);
-    } else if (note->state == NOTE_NONE) {
+    if (note->state == NOTE_KEY || (note->state == NOTE_NONE && has_op))
+        notable_note_all(request);
+    else if (note->state == NOTE_NONE)
         *note = (struct request_note){.reply_bytes = reply_bytes};
-    }
-    if (has_op && !note->offloaded && code == GRPC_OK)
+    if (has_op && note->reply_bytes == 0 && code == GRPC_OK)
         note->reply_bytes = request->method->encoder->size(result);
 }
 

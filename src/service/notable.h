@@ -10,8 +10,12 @@ struct request;
  * gone. On the thread that made it. */
 void notable_note(struct request *request);
 
-/* Its operation has not been made, or not completely, and is not to be looked at. */
-void notable_note_nothing(struct request *request);
+/* Its operation has not been made, or not completely, and is not to be looked at. `bytes`: of its
+ * message. */
+void notable_note_nothing(struct request *request, size_t bytes);
+
+/* Of one that is answered later, after its message is gone: keeps all. */
+void notable_note_all(struct request *request);
 
 /* Of one that the engine answers later: keeps what will be gone by then. */
 void notable_note_pending(struct request *request);

@@ -77,12 +77,13 @@ static enum err service_run_op(struct request *request, const char **why)
     struct engine_task *task = &request->task;
     struct origin origin = request_origin(request, clock_unix_ms());
     if (!service_run_claim(request)) {
+        notable_note_nothing(request, origin.message.len);
         *why = task->result.why;
         return task->result.err;
     }
     enum err err = request_make_op(request, &origin, why);
     if (err != ERR_NONE) {
-        notable_note_nothing(request);
+        notable_note_nothing(request, origin.message.len);
         return err;
     }
     notable_note(request);
@@ -288,6 +289,7 @@ static void service_start_identified(struct request *request)
         service_submit_again(request);
         break;
     case IDENTIFIED_ANSWERED:
+        notable_note_nothing(request, message.len);
         service_settle(request);
         break;
     case IDENTIFIED_BUSY:

@@ -139,6 +139,22 @@ def test_a_caller_who_leaves_a_slow_call(tmp_path, monkeypatch):
     server.stop()
 
 
+def test_what_another_thread_compresses_has_its_key(fresh_server):
+    """Also if others have taken the memory of its message meanwhile."""
+    server = fresh_server("--slow-log-us", "0")
+    with open_channel(server.address) as channel:
+        stub = Stub(channel)
+        for number in range(4):
+            stub.Set(pb.KeyValue(key=b"large %d" % number, value=b"%d" % number * 200_000))
+        calls = [stub.Get.future(pb.Key(key=b"large %d" % number),
+                                 metadata=(("keystore-compress", "gzip"),)) for number in range(4)]
+        assert [len(call.result().value) for call in calls] == [200_000] * 4
+        entries = admin_stub(channel).SlowLog(pb.SlowLogRequest()).entries
+    gets = [entry for entry in entries if entry.method.endswith("/Get")]
+    assert sorted(entry.key for entry in gets) == [b"large %d" % number for number in range(4)]
+    assert all(entry.offloaded and 0 < entry.reply_bytes < 200_000 for entry in gets)
+
+
 # Failed calls.
 
 def test_failed_calls_are_logged_with_their_traces(logs_all):

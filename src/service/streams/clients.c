@@ -40,7 +40,7 @@ struct question {
     struct grpc_call *call; /* NULL once it has ended */
     atomic_bool is_abandoned;
     bool has_begun;
-    bool is_away; /* not at the call's worker, or on its way */
+    bool is_away; /* not at the call's worker, or on its way; of that worker alone */
     bool kills;   /* it is of KillClients */
     bool own_only, include_own;
     uint64_t id;
@@ -90,13 +90,21 @@ static struct question *clients_question_of(struct offload_job *job)
     return CONTAINER_OF(job, struct question, job);
 }
 
+/* From wherever it is. */
+static void clients_pass_on(struct question *question, unsigned worker,
+                            void (*finish)(struct offload_job *job))
+{
+    question->job.worker = worker;
+    question->job.finish = finish;
+    offload_hand(question->clients->offload, &question->job);
+}
+
+/* From the call's worker. */
 static void clients_send(struct question *question, unsigned worker,
                          void (*finish)(struct offload_job *job))
 {
     question->is_away = true;
-    question->job.worker = worker;
-    question->job.finish = finish;
-    offload_hand(question->clients->offload, &question->job);
+    clients_pass_on(question, worker, finish);
 }
 
 static void clients_visit_worker(struct offload_job *job);
@@ -221,9 +229,9 @@ static void clients_visit_worker(struct offload_job *job)
         question->worker++;
     }
     if (question->count > 0 || question->worker == question->end)
-        clients_send(question, question->host->worker, clients_come_home);
+        clients_pass_on(question, question->host->worker, clients_come_home);
     else
-        clients_send(question, question->worker, clients_visit_worker);
+        clients_pass_on(question, question->worker, clients_visit_worker);
 }
 
 /* ---- replies ---- */

@@ -78,7 +78,7 @@ static void test_nothing_is_kept_of_what_was_not_made(void **state)
     notable_note_pending(&request);
     assert_int_equal(request.note.state, NOTE_KEY);
     assert_int_equal(request.note.key_size, 1);
-    notable_note_nothing(&request);
+    notable_note_nothing(&request, request.arena.beside);
     assert_int_equal(request.note.state, NOTE_ALL);
     assert_false(request.note.waited_for_disk);
     assert_key(&request.note, "", 0);
