@@ -78,7 +78,7 @@ int main(int argc, char **argv)
     else if (options.version)
         puts("keystore-cli " KEYSTORE_VERSION);
     else if (options.health)
-        code = health_check(&options);
+        code = (int)health_check(&options);
     else
         code = cli_run(&options);
     return standard_flush("keystore-cli") ? code : EXIT_FAILED;

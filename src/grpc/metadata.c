@@ -130,7 +130,7 @@ static bool metadata_read_traceparent(struct slice text, struct grpc_metadata *m
 
 static bool metadata_read_trace_bin(struct slice text, struct grpc_metadata *metadata)
 {
-    uint8_t bytes[TRACE_BIN_BYTES];
+    uint8_t bytes[TRACE_BIN_BYTES] = {0};
     size_t size;
     if (!metadata_decode_base64(text, bytes, sizeof bytes, &size) || size != sizeof bytes ||
         bytes[0] != 0 || bytes[1] != 0 || bytes[18] != 1 || bytes[27] != 2)

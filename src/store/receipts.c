@@ -70,7 +70,7 @@ struct receipts *receipts_new(const struct receipts_options *options)
 {
     CHECK(options->most_count > 0);
     struct receipts *receipts = mem_alloc_zero(sizeof *receipts);
-    receipts->shard_count = options->most_count >= SHARDS * LEAST_PER_SHARD ? SHARDS : 1;
+    receipts->shard_count = options->most_count >= (size_t)SHARDS * LEAST_PER_SHARD ? SHARDS : 1;
     receipts->most_count = options->most_count / receipts->shard_count;
     receipts->most_bytes = options->most_bytes / receipts->shard_count;
     receipts->age_ms = options->age_ms;

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Bytes in a full line, a multiple of 3. */
-#define LINE_BYTES 756
+#define LINE_BYTES ((size_t)756)
 /* No note has more lines. */
 #define MOST_LINES  1000000
 #define MOST_NUMBER "999999"

@@ -289,7 +289,8 @@ void apply_commit_op(struct op_context *ctx, const struct op *op, const struct o
 void apply_commit(struct op_context *ctx)
 {
     static const struct op no_receipt;
-    apply_commit_op(ctx, &no_receipt, NULL);
+    static const struct op_result no_result;
+    apply_commit_op(ctx, &no_receipt, &no_result);
 }
 
 void apply_preserve(struct op_context *ctx, struct lookup *at)
