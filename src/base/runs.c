@@ -335,14 +335,30 @@ static void runs_give_mapping(void *memory, size_t size)
     runs_count(&held_bytes, -(ptrdiff_t)size);
 }
 
+/* As mremap(). The thread sanitizer does not see that one, and would take what the new addresses
+ * held for another thread for a race. */
+static void *runs_remap(void *memory, size_t size, size_t new_size)
+{
+#ifdef __SANITIZE_THREAD__
+    void *moved = mmap(NULL, new_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (moved == MAP_FAILED)
+        return MAP_FAILED;
+    memcpy(moved, memory, size < new_size ? size : new_size);
+    munmap(memory, size);
+    return moved;
+#else
+    return mremap(memory, size, new_size, MREMAP_MAYMOVE);
+#endif
+}
+
 /* NULL if the system refuses. */
 static void *runs_move_mapping(void *memory, size_t size, size_t new_size)
 {
     unsigned seen = 0;
     SHADOW_SHOW(memory, size);
-    void *moved = mremap(memory, size, new_size, MREMAP_MAYMOVE);
+    void *moved = runs_remap(memory, size, new_size);
     while (moved == MAP_FAILED && reserve_break(&seen))
-        moved = mremap(memory, size, new_size, MREMAP_MAYMOVE);
+        moved = runs_remap(memory, size, new_size);
     if (moved == MAP_FAILED)
         return NULL;
     runs_count(&used_bytes, (ptrdiff_t)new_size - (ptrdiff_t)size);
