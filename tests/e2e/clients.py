@@ -11,13 +11,14 @@ SHORT_PATH = "/KeyStore/"
 ADMIN_PATH = "/keystore.v1.KeyStoreAdmin/"
 
 
-def open_channel(address):
+def open_channel(address, retries=False):
+    """With `retries`, grpcio sends again what has not left it, as it does by default."""
     # Without a pool of its own, channels to one address would share a connection.
     return grpc.insecure_channel(address, options=[
         ("grpc.max_receive_message_length", -1),
         ("grpc.max_send_message_length", -1),
         ("grpc.use_local_subchannel_pool", 1),
-        ("grpc.enable_retries", 0),
+        ("grpc.enable_retries", int(retries)),
     ])
 
 

@@ -97,9 +97,10 @@ class Load:
 # Age.
 
 def test_a_channel_outlives_its_connections(fresh_server, counts):
-    """No call fails, although nothing is sent again but what the server has not seen."""
+    """No call fails, although nothing is sent again but what has not left the client: a call that
+    begins while its connection learns of the end."""
     server = fresh_server("--max-connection-age", 1)
-    channels = [open_channel(server.address) for _ in range(4)]
+    channels = [open_channel(server.address, retries=True) for _ in range(4)]
     with Load() as load:
         for number, channel in enumerate(channels):
             stub = Stub(channel)

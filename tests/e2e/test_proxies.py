@@ -153,7 +153,7 @@ def test_a_restart_shows_no_error(name, tmp_path, counts):
     servers = [Server(listen=(f"{host}:0",), directory=path) for path, host in places]
     ports = [server.port for server in servers]
     with Proxy(name, tmp_path, [server.address for server in servers]) as proxy:
-        channels = [open_channel(proxy.address) for _ in range(3)]
+        channels = [open_channel(proxy.address, retries=True) for _ in range(3)]
         with Load() as load:
             for number, channel in enumerate(channels):
                 stub = Stub(channel)
