@@ -148,7 +148,8 @@ def test_subscribe(behind, key):
 
 @pytest.mark.parametrize("name", PROXIES)
 def test_a_restart_shows_no_error(name, tmp_path, counts):
-    """Nothing is sent again by the clients. Each of two servers is restarted three times."""
+    """The clients send nothing again but what has not left them. Each of two servers is restarted
+    three times."""
     places = [(tmp_path / "a", own_loopback()), (tmp_path / "b", own_loopback())]
     servers = [Server(listen=(f"{host}:0",), directory=path) for path, host in places]
     ports = [server.port for server in servers]
