@@ -39,6 +39,11 @@ def slow_calls(channel, **request):
     return admin_stub(channel).SlowLog(pb.SlowLogRequest(**request))
 
 
+def slow_calls_of(channel, name):
+    """Those of the method: on a busy machine others may be slow, too."""
+    return [each for each in slow_calls(channel).entries if each.method.endswith("/" + name)]
+
+
 def latency(channel, *methods):
     reply = admin_stub(channel).Latency(pb.LatencyRequest(methods=methods))
     return {each.method: each for each in reply.methods}
@@ -100,11 +105,12 @@ def test_a_call_that_waits_for_the_disk(tmp_path, monkeypatch):
     with open_channel(server.address) as channel:
         Stub(channel).Set(pb.KeyValue(key=b"disk \xff\n", value=b"v" * 10), metadata=TRACEPARENT)
         Stub(channel).Get(pb.Key(key=b"k"))
-        entry, = slow_calls(channel).entries
+        entry, = slow_calls_of(channel, "Set")
     assert entry.method == "keystore.v1.KeyStore/Set" and entry.key == b"disk \xff\n"
     assert entry.waited_for_disk and entry.duration_us >= 10_000 and entry.trace_id == TRACE
     server.stop()
-    line, = [line for line in server.stderr.splitlines() if "slow call" in line]
+    line, = [line for line in server.stderr.splitlines()
+             if "slow call method=keystore.v1.KeyStore/Set" in line]
     assert f"slow call method=keystore.v1.KeyStore/Set us={entry.duration_us} status=OK" in line
     assert r'key="disk \xff\n"' in line
     assert f"waited_for=disk peer={entry.peer} trace_id={TRACE} span_id={SPAN}" in line
@@ -119,13 +125,13 @@ def test_a_call_on_another_thread(logs_all):
 
 
 def test_waiting_for_a_list_is_not_slow(fresh_server):
-    server = fresh_server("--slow-log-us", 20_000)
+    server = fresh_server("--slow-log-us", 200_000)
     with open_channel(server.address) as channel:
         stub = Stub(channel)
-        reply = stub.ListPop(pb.PopRequest(keys=[b"none"], wait_ms=60))
+        reply = stub.ListPop(pb.PopRequest(keys=[b"none"], wait_ms=300))
         assert not reply.values
-        assert slow_calls(channel).total == 0
-        assert latency(channel, "ListPop")["ListPop"].max_us >= 60_000
+        assert slow_calls_of(channel, "ListPop") == []
+        assert latency(channel, "ListPop")["ListPop"].max_us >= 300_000
 
 
 def test_a_caller_who_leaves_a_slow_call(tmp_path, monkeypatch):
@@ -133,8 +139,8 @@ def test_a_caller_who_leaves_a_slow_call(tmp_path, monkeypatch):
     with open_channel(server.address) as channel:
         call = Stub(channel).Set.future(pb.KeyValue(key=b"left"), timeout=0.05)
         assert call.code() == grpc.StatusCode.DEADLINE_EXCEEDED
-        wait_until(lambda: slow_calls(channel).total > 0)
-        entry, = slow_calls(channel).entries
+        wait_until(lambda: slow_calls_of(channel, "Set"))
+        entry, = slow_calls_of(channel, "Set")
     assert entry.key == b"left" and entry.status in (1, 4) and entry.reply_bytes == 0
     server.stop()
 
