@@ -1,6 +1,7 @@
 /* Parses the metadata that few calls have. Knows nothing of calls. */
 #include "grpc/metadata.h"
 
+#include "base/base64.h"
 #include "base/hex.h"
 #include "base/mem.h"
 
@@ -14,38 +15,15 @@
 /* More attempts than any client makes. */
 #define MAX_ATTEMPTS_DIGITS 9
 
-/* The value of a digit of base64, -1 for other bytes. */
-static int metadata_base64_digit(uint8_t byte)
-{
-    if (byte >= 'A' && byte <= 'Z')
-        return byte - 'A';
-    if (byte >= 'a' && byte <= 'z')
-        return byte - 'a' + 26;
-    if (byte >= '0' && byte <= '9')
-        return byte - '0' + 52;
-    if (byte == '+')
-        return 62;
-    return byte == '/' ? 63 : -1;
-}
-
 /* Decodes base64, with its padding or without, to 1 to `max` bytes. False if it is malformed. */
 static bool metadata_decode_base64(struct slice text, uint8_t *out, size_t max, size_t *size)
 {
     if (text.len % 4 == 0)
         for (int i = 0; i < 2 && text.len > 0 && text.data[text.len - 1] == '='; i++)
             text.len--;
-    size_t bytes = text.len * 3 / 4;
-    if (text.len % 4 == 1 || bytes == 0 || bytes > max)
+    size_t bytes = BASE64_BYTES(text.len);
+    if (bytes == 0 || bytes > max || !base64_decode(text, out))
         return false;
-    uint32_t bits = 0;
-    for (size_t i = 0, count = 0; i < text.len; i++) {
-        int digit = metadata_base64_digit(text.data[i]);
-        if (digit < 0)
-            return false;
-        bits = bits << 6 | (uint32_t)digit;
-        if (i % 4 != 0)
-            out[count++] = (uint8_t)(bits >> (6 - i % 4 * 2));
-    }
     *size = bytes;
     return true;
 }

@@ -4,6 +4,7 @@
  */
 #include "grpc/status.h"
 
+#include "base/base64.h"
 #include "base/check.h"
 #include "base/field_path.h"
 #include "base/utf8.h"
@@ -82,18 +83,9 @@ static void status_append_field(struct buf *out, unsigned number, struct slice b
 
 static void status_append_base64(struct buf *out, struct slice bytes)
 {
-    static const char alphabet[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < bytes.len; i += 3) {
-        size_t taken = bytes.len - i < 3 ? bytes.len - i : 3;
-        uint32_t bits = 0;
-        for (size_t k = 0; k < 3; k++)
-            bits = bits << 8 | (k < taken ? bytes.data[i + k] : 0);
-        uint8_t digits[4];
-        for (size_t k = 0; k < 4; k++)
-            digits[k] = (uint8_t)alphabet[bits >> (18 - 6 * k) & 63];
-        status_append(out, slice_make(digits, taken + 1));
-    }
+    uint8_t *text = buf_reserve(out, BASE64_CHARS(bytes.len));
+    CHECK(text != NULL);
+    out->len += (size_t)(base64_encode(bytes, text) - text);
 }
 
 /* What is not UTF-8 becomes a question mark, since readers of the message may refuse it all. */

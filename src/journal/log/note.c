@@ -1,6 +1,7 @@
 /* Notes as lines of base64, and back. Knows nothing of what they say. */
 #include "journal/log/note.h"
 
+#include "base/base64.h"
 #include "base/check.h"
 
 #include <inttypes.h>
@@ -13,54 +14,17 @@
 #define MOST_LINES  1000000
 #define MOST_NUMBER "999999"
 /* Characters of the longest line, with its end. */
-#define MOST_LINE (sizeof NOTE_MARK MOST_NUMBER " " - 1 + LINE_BYTES / 3 * 4 + 1)
+#define MOST_LINE (sizeof NOTE_MARK MOST_NUMBER " " - 1 + BASE64_CHARS(LINE_BYTES) + 1)
 
 _Static_assert(LINE_BYTES % 3 == 0, "a full line ends with whole groups of digits");
 _Static_assert(MOST_LINE <= 1023, "Redis refuses to load a longer one");
 
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-static uint8_t *note_encode(struct slice bytes, uint8_t *out)
-{
-    for (size_t i = 0; i < bytes.len; i += 3) {
-        size_t taken = bytes.len - i < 3 ? bytes.len - i : 3;
-        uint32_t bits = (uint32_t)bytes.data[i] << 16;
-        if (taken > 1)
-            bits |= (uint32_t)bytes.data[i + 1] << 8;
-        if (taken > 2)
-            bits |= bytes.data[i + 2];
-        for (size_t k = 0; k <= taken; k++)
-            *out++ = (uint8_t)alphabet[bits >> (18 - 6 * k) & 63];
-    }
-    return out;
-}
-
-static int note_digit(uint8_t byte)
-{
-    if (byte >= 'A' && byte <= 'Z')
-        return byte - 'A';
-    if (byte >= 'a' && byte <= 'z')
-        return byte - 'a' + 26;
-    if (byte >= '0' && byte <= '9')
-        return byte - '0' + 52;
-    if (byte == '+')
-        return 62;
-    return byte == '/' ? 63 : -1;
-}
-
 static bool note_decode(struct slice text, struct buf *out)
 {
-    if (text.len % 4 == 1 || buf_reserve(out, LINE_BYTES) == NULL || text.len > LINE_BYTES / 3 * 4)
+    uint8_t *bytes = buf_reserve(out, LINE_BYTES);
+    if (bytes == NULL || text.len > BASE64_CHARS(LINE_BYTES) || !base64_decode(text, bytes))
         return false;
-    uint32_t bits = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        int digit = note_digit(text.data[i]);
-        if (digit < 0)
-            return false;
-        bits = bits << 6 | (uint32_t)digit;
-        if (i % 4 != 0)
-            out->data[out->len++] = (uint8_t)(bits >> (6 - i % 4 * 2));
-    }
+    out->len += BASE64_BYTES(text.len);
     return true;
 }
 
@@ -74,7 +38,7 @@ void note_append(struct buf *out, struct slice note)
         uint8_t *line = buf_reserve(out, MOST_LINE);
         CHECK(line != NULL); /* the buffer has no limit */
         uint8_t *end = line + sprintf((char *)line, NOTE_MARK "%zu ", left);
-        end = note_encode(part, end);
+        end = base64_encode(part, end);
         *end++ = '\n';
         out->len += (size_t)(end - line);
         note = slice_skip(note, part.len);
