@@ -46,11 +46,11 @@ bool monitor_start(struct monitor *monitor, struct net_address *address,
         return true;
     }
     int error = errno;
-    fprintf(stderr, "keystore-server: cannot serve metrics on %s: %s%s\n", address->text,
-            error == EADDRINUSE ? "the address is in use by another program; stop that one or "
-                                  "choose another with --metrics-listen"
-                                : strerror(error),
-            shortage_advice(error));
+    log_fatal("keystore-server", "cannot serve metrics on %s: %s%s", address->text,
+              error == EADDRINUSE ? "the address is in use by another program; stop that one or "
+                                    "choose another with --metrics-listen"
+                                  : strerror(error),
+              shortage_advice(error));
     return false;
 }
 
