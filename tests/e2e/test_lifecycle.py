@@ -331,32 +331,38 @@ def test_a_conforming_keepalive_is_tolerated(fresh_server):
 
 # Restarts.
 
+def restart_under_load(servers, places, channels, counts):
+    """Each server in turn is stopped in order and started again at its place, (directory, host),
+    three times, while the channels call. An error of any call fails the test."""
+    ports = [server.port for server in servers]
+    with Load() as load:
+        for number, channel in enumerate(channels):
+            stub = Stub(channel)
+            load.add(lambda count, stub=stub, number=number: stub.Set(
+                pb.KeyValue(key=b"k%d" % number, value=b"%d" % count)))
+            load.add(lambda count, stub=stub, number=number: stub.Get(
+                pb.Key(key=b"k%d" % number)))
+        load.each_goes_on()
+        for _ in range(3):
+            for index, (path, host) in enumerate(places):
+                servers[index].stop()
+                load.each_goes_on()
+                servers[index] = Server(listen=(f"{host}:{ports[index]}",), directory=path)
+                serves_again(load, servers[index])
+    counts(f"{sum(load.calls)} calls, 6 restarts")
+
+
 def test_a_rolling_restart_shows_no_error(tmp_path, counts):
     """Each server in turn is stopped in order and started again, under load, three times."""
     places = [(tmp_path / "a", own_loopback()), (tmp_path / "b", own_loopback())]
     servers = [Server(listen=(f"{host}:0",), directory=path) for path, host in places]
-    ports = [server.port for server in servers]
     target = "ipv4:" + ",".join(server.address for server in servers)
     channels = [grpc.insecure_channel(target, options=[
         ("grpc.service_config", RETRYING), ("grpc.use_local_subchannel_pool", 1),
         ("grpc.max_reconnect_backoff_ms", 200), ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.min_reconnect_backoff_ms", 100)]) for _ in range(3)]
     try:
-        with Load() as load:
-            for number, channel in enumerate(channels):
-                stub = Stub(channel)
-                load.add(lambda count, stub=stub, number=number: stub.Set(
-                    pb.KeyValue(key=b"k%d" % number, value=b"%d" % count)))
-                load.add(lambda count, stub=stub, number=number: stub.Get(
-                    pb.Key(key=b"k%d" % number)))
-            load.each_goes_on()
-            for _ in range(3):
-                for index, (path, host) in enumerate(places):
-                    servers[index].stop()
-                    load.each_goes_on()
-                    servers[index] = Server(listen=(f"{host}:{ports[index]}",), directory=path)
-                    serves_again(load, servers[index])
-        counts(f"{sum(load.calls)} calls, 6 restarts")
+        restart_under_load(servers, places, channels, counts)
     finally:
         for channel in channels:
             channel.close()

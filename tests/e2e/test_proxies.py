@@ -12,7 +12,7 @@ from clients import Stub, admin_stub, open_channel
 from errors import WRONG_TYPE, check_fails
 from proxies import PROXIES, Proxy
 from server_process import Server, own_loopback
-from test_lifecycle import Load, serves_again
+from test_lifecycle import restart_under_load
 from times import wait_until
 from watching import Watcher, key_of
 
@@ -152,24 +152,9 @@ def test_a_restart_shows_no_error(name, tmp_path, counts):
     three times."""
     places = [(tmp_path / "a", own_loopback()), (tmp_path / "b", own_loopback())]
     servers = [Server(listen=(f"{host}:0",), directory=path) for path, host in places]
-    ports = [server.port for server in servers]
     with Proxy(name, tmp_path, [server.address for server in servers]) as proxy:
         channels = [open_channel(proxy.address, retries=True) for _ in range(3)]
-        with Load() as load:
-            for number, channel in enumerate(channels):
-                stub = Stub(channel)
-                load.add(lambda count, stub=stub, number=number: stub.Set(
-                    pb.KeyValue(key=b"k%d" % number, value=b"%d" % count)))
-                load.add(lambda count, stub=stub, number=number: stub.Get(
-                    pb.Key(key=b"k%d" % number)))
-            load.each_goes_on()
-            for _ in range(3):
-                for index, (path, host) in enumerate(places):
-                    servers[index].stop()
-                    load.each_goes_on()
-                    servers[index] = Server(listen=(f"{host}:{ports[index]}",), directory=path)
-                    serves_again(load, servers[index])
-        counts(f"{sum(load.calls)} calls, 6 restarts")
+        restart_under_load(servers, places, channels, counts)
         for channel in channels:
             channel.close()
     for server in servers:
