@@ -250,7 +250,7 @@ static enum session_result session_follow(struct session *session, const struct 
     else if (send_request(session->client, request, &session->arena, &reply) == KEYSTORE_OK)
         result = session_print(session, &reply, label);
     else if (interrupt_is_pending())
-        result = SESSION_FAILED; /* whoever interrupts it knows why there is no answer */
+        result = SESSION_FAILED; /* who interrupts it knows why there is no answer */
     else
         result = session_print_failure(session, label);
     if (!session->interactive)

@@ -48,7 +48,7 @@ void metrics_text_init(struct metrics_text *text, enum metrics_format format);
 void metrics_text_deinit(struct metrics_text *text);
 
 /* Starts a family. The name, which must last until the next one, has no _total, and ends in its
- * unit, if it has one: _seconds or _bytes. `help` is one sentence. */
+ * unit, if it has one: _seconds or _bytes. `help` is the text of its HELP line. */
 void metrics_text_family(struct metrics_text *text, const char *name, enum metrics_type type,
                          const char *help);
 

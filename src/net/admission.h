@@ -18,7 +18,7 @@ bool net_admission_enter(struct net_admission *admission, const struct net_peer 
 /*
  * The same for a connection of NET_PROBES. These have a limit of their own and count for no other:
  * a probe must not take a server for dead because it has all the connections that it may have, and
- * whoever reaches the address of the probes must not keep others from connecting.
+ * clients of the address of the probes must not keep others from connecting.
  */
 #define NET_PROBE_CONNECTIONS 64
 bool net_admission_enter_probe(struct net_admission *admission, const struct net_peer *peer)

@@ -14,7 +14,7 @@
  * 1. An id has at most one claim, so the calls of an id are carried out one after the other, and
  *    none after one that has succeeded.
  * 2. The receipt of a commit is kept before the commit ends, under the locks of its keys (struct
- *    op_receipt of store/op.h). So whoever sees the effect, also a snapshot, finds the receipt.
+ *    op_receipt of store/op.h). So a reader that sees the effect, also a snapshot, finds it.
  * 3. That receipt is part of the commit's record in the log. So after a crash there are both or
  *    neither. A snapshot as of a revision comes with the receipts up to that revision.
  * 4. A write that succeeded without a commit, because there was nothing to change, is kept in
