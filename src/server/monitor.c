@@ -10,7 +10,6 @@
 #include "server/report.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 static void monitor_write(void *user, struct metrics_text *text)

@@ -8,6 +8,7 @@ import pytest
 
 import mini_redis_pb2 as pb
 from clients import Stub, admin_stub, open_channel
+from h2conn import Closed, H2Conn
 from keystore_env import BIN
 from times import wait_until
 
@@ -97,22 +98,20 @@ def test_a_unix_socket(fresh_server, tmp_path):
 
 def test_a_reader_that_is_slow(own):
     """What waits for it is seen; and it can be killed."""
-    with open_channel(own.address) as channel, open_channel(own.address) as other:
-        admin, stub = admin_stub(channel), Stub(other)
-        stub.RPush(pb.ListInsert(key=b"list", values=[b"x" * 1_000_000] * 10))
+    with open_channel(own.address) as channel, H2Conn(own.address, credit=False) as slow:
+        admin = admin_stub(channel)
+        Stub(channel).RPush(pb.ListInsert(key=b"list", values=[b"x" * 1_000_000] * 10))
         own_id = own_client(admin).id
-        stream = stub.StreamList(pb.ListRange(key=b"list", stop=-1))  # not read
-        next(stream)
-
-        def slow():
-            return [client for client in clients(admin) if client.id != own_id]
-        wait_until(lambda: slow()[0].streams == 1)
-        (client,) = slow()
+        stream = slow.start("/keystore.v1.KeyStore/StreamList",
+                            pb.ListRange(key=b"list", stop=-1).SerializeToString())
+        slow.receive_until(lambda: slow.answers[stream].body)
+        (client,) = [client for client in clients(admin) if client.id != own_id]
+        assert client.streams == 1
+        assert client.queued_bytes > 0
         assert admin.KillClients(pb.KillClientsRequest(id=client.id)).count == 1
-        with pytest.raises(grpc.RpcError) as error:
-            for _ in stream:
-                pass
-        assert error.value.code() == grpc.StatusCode.UNAVAILABLE
+        with pytest.raises(Closed):
+            slow.wait(stream)
+        assert slow.goaways
         wait_until(lambda: client.id not in [left.id for left in clients(admin)])
 
 
