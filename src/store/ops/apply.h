@@ -29,7 +29,9 @@ struct undo;
 
 /* The state of an operation while it is carried out. */
 struct op_context {
-    struct store *store;
+    /* Aligned, since it is zeroed for each operation on the stack: if a store happens to cross a
+     * page there, that takes 10 ns. */
+    _Alignas(64) struct store *store;
     struct change_sink *sink; /* the store's, or one for this commit only; NULL: none */
     struct arena *arena;      /* for what the result points to */
     struct undo *undo;        /* the undo log; NULL if the commit will not be rolled back */
