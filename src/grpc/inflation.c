@@ -102,7 +102,7 @@ static enum err inflation_start(struct grpc_call *call, size_t size, const char 
     inflation_recount(inflation, inflation->counted + size);
     call->message = (struct grpc_message){0};
     call->inflation = inflation;
-    connection->inflating += call->stream == NULL;
+    connection->inflating += call->streaming == NULL;
     service->run_elsewhere(service->user, &inflation->job);
     return ERR_NONE;
 }
@@ -149,7 +149,7 @@ void inflation_abandon(struct grpc_call *call)
     if (inflation == NULL)
         return;
     inflation_recount(inflation, 0);
-    call->connection->inflating -= call->stream == NULL;
+    call->connection->inflating -= call->streaming == NULL;
     call->inflation = NULL;
     inflation->call = NULL;
     atomic_store(&inflation->is_abandoned, true);

@@ -17,13 +17,14 @@
 
 void grpc_message_drop_gathered(struct grpc_message *message)
 {
-    buf_deinit(&message->gathered);
-    if (message->blob == NULL)
+    if (message->blob == NULL) {
+        buf_deinit(&message->gathered);
         return;
+    }
     account_count(ACCOUNT_CLIENTS, -(ptrdiff_t)blob_memory(message->blob));
     blob_release(message->blob);
     message->blob = NULL;
-    message->in_blob = (struct slice){0};
+    message->gathered = (struct buf){0};
 }
 
 static enum err message_read_prefix(struct grpc_message *message, size_t max, const char **why)
@@ -57,11 +58,11 @@ static enum err message_take_prefix(struct grpc_message *message, struct slice *
 
 static void message_append_to_blob(struct grpc_message *message, struct slice bytes)
 {
-    CHECK(message->in_blob.len + bytes.len <= message->expected);
-    uint8_t *end = message->blob->data + message->in_blob.len;
+    CHECK(message->gathered.len + bytes.len <= message->expected);
+    uint8_t *end = message->gathered.data + message->gathered.len;
     if (bytes.data != end)
         memcpy(end, bytes.data, bytes.len);
-    message->in_blob.len += bytes.len;
+    message->gathered.len += bytes.len;
 }
 
 /* The account has counted the blob already. False if the system has no memory for it. */
@@ -71,10 +72,11 @@ static bool message_take_blob(struct grpc_message *message)
     message->blob = blob_try_new(message->expected);
     if (message->blob == NULL)
         return false;
-    message->in_blob = slice_make(message->blob->data, 0);
-    if (message->gathered.len > 0)
-        message_append_to_blob(message, buf_slice(&message->gathered));
-    buf_deinit(&message->gathered);
+    struct buf gathered = message->gathered;
+    message->gathered = (struct buf){.data = message->blob->data};
+    if (gathered.len > 0)
+        message_append_to_blob(message, buf_slice(&gathered));
+    buf_deinit(&gathered);
     return true;
 }
 
@@ -181,8 +183,8 @@ uint8_t *grpc_message_space(struct grpc_message *message, size_t *size)
 {
     if (message->blob == NULL)
         return NULL;
-    *size = message->expected - message->in_blob.len;
-    return message->blob->data + message->in_blob.len;
+    *size = message->expected - message->gathered.len;
+    return message->gathered.data + message->gathered.len;
 }
 
 void grpc_message_keep(struct grpc_message *message)
@@ -204,16 +206,12 @@ enum err grpc_message_inflate(struct grpc_message *message, size_t size, const c
     buf_init(&inflated.gathered, size);
     if (!message_reserve(&inflated, size, false, why))
         return ERR_NO_CLIENT_MEMORY;
-    uint8_t *out = inflated.blob != NULL ? inflated.blob->data : inflated.gathered.data;
-    enum err err = gunzip(grpc_message_bytes(message), out, size, why);
+    enum err err = gunzip(grpc_message_bytes(message), inflated.gathered.data, size, why);
     if (err != ERR_NONE) {
         grpc_message_deinit(&inflated);
         return err;
     }
-    if (inflated.blob != NULL)
-        inflated.in_blob.len = size;
-    else
-        inflated.gathered.len = size;
+    inflated.gathered.len = size;
     grpc_message_deinit(message);
     *message = inflated;
     return ERR_NONE;

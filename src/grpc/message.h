@@ -22,9 +22,9 @@ struct grpc_message {
     uint8_t prefix_len;
     size_t expected;       /* the length of the message, once the prefix is complete */
     struct slice borrowed; /* the whole message in the caller's buffer */
-    struct buf gathered;   /* else a copy of what has arrived, */
-    struct blob *blob; /* or, once enough of a large message has arrived, a blob for all of it; */
-    struct slice in_blob; /* what has arrived there. The blob may be cut meanwhile */
+    struct buf gathered;   /* else what has arrived, copied, */
+    struct blob *blob;     /* once enough of a large message has arrived, to the memory of this blob
+                              for all of it. The blob may be cut meanwhile */
 };
 
 /* As grpc_message_deinit(), for a message with copied bytes. */
@@ -33,7 +33,7 @@ void grpc_message_drop_gathered(struct grpc_message *message);
 /* Frees the copied bytes. */
 static inline void grpc_message_deinit(struct grpc_message *message)
 {
-    if (message->gathered.data != NULL || message->blob != NULL)
+    if (message->gathered.data != NULL)
         grpc_message_drop_gathered(message);
 }
 
@@ -111,13 +111,13 @@ static inline struct slice grpc_message_bytes(const struct grpc_message *message
 {
     if (message->borrowed.len > 0)
         return message->borrowed;
-    return message->blob != NULL ? message->in_blob : buf_slice(&message->gathered);
+    return buf_slice(&message->gathered);
 }
 
 /* Bytes that have arrived and were copied. */
 static inline size_t grpc_message_gathered(const struct grpc_message *message)
 {
-    return message->blob != NULL ? message->in_blob.len : message->gathered.len;
+    return message->gathered.len;
 }
 
 /* Bytes of memory allocated for them. */

@@ -289,8 +289,6 @@ static bool server_begin_call(struct grpc_call *call, const struct grpc_request 
     call->metadata = grpc_metadata_new(&request->rare, &why);
     if (call->metadata != NULL && call->metadata->previous_attempts > 0)
         meter_add(&call->row->retried, 1);
-    if (call->method != NULL && service->stream_of != NULL)
-        call->stream = service->stream_of(call->method);
     if (call->method == NULL)
         call_fail(call, ERR_NOT_SERVED, service->unknown_method);
     else if (!request->timeout_valid)
@@ -326,6 +324,13 @@ static bool server_begin_call(struct grpc_call *call, const struct grpc_request 
     return false;
 }
 
+/* NULL: the call is unary. */
+static const struct grpc_stream_method *server_stream_of(const struct grpc_call *call)
+{
+    const struct grpc_service *service = call->connection->server->service;
+    return service->stream_of != NULL ? service->stream_of(call->method) : NULL;
+}
+
 static void server_remember(struct grpc_connection *connection, uint32_t block_id,
                             const struct grpc_call *call, const struct grpc_request *request)
 {
@@ -334,7 +339,7 @@ static void server_remember(struct grpc_connection *connection, uint32_t block_i
             (struct known_request){.block_id = block_id,
                                    .method = call->method,
                                    .row = call->row,
-                                   .stream = call->stream,
+                                   .stream = server_stream_of(call),
                                    .timeout_ms = request->timeout_ms,
                                    .max_reply = request->max_reply,
                                    .sends_gzip = call->sends_gzip,
@@ -356,10 +361,8 @@ static void server_on_request(void *user, struct http2_stream *stream,
         call->max_reply = known->max_reply;
         call->sends_gzip = known->sends_gzip;
         call->wants_gzip = known->wants_gzip;
-        if (known->stream != NULL) {
-            call->stream = known->stream;
-            call_stream_open(call);
-        }
+        if (known->stream != NULL)
+            call_stream_open(call, known->stream);
         return;
     }
     struct grpc_request parsed;
@@ -374,8 +377,9 @@ static void server_on_request(void *user, struct http2_stream *stream,
         server_remember(connection, request->block_id, call, &parsed);
         if (parsed.expects_continue)
             http2_answer_continue(stream);
-        if (call->stream != NULL)
-            call_stream_open(call);
+        const struct grpc_stream_method *method = server_stream_of(call);
+        if (method != NULL)
+            call_stream_open(call, method);
     }
 }
 
@@ -414,7 +418,7 @@ static void server_keep_borrowed(struct grpc_connection *connection)
 
 static void server_link_submitted(struct grpc_call *call)
 {
-    DCHECK(call->link == NULL);
+    DCHECK(call->complete);
     struct grpc_call **first = &call->connection->submitted;
     call->next = *first;
     call->link = first;
@@ -425,7 +429,7 @@ static void server_link_submitted(struct grpc_call *call)
 
 static void server_unlink_submitted(struct grpc_call *call)
 {
-    if (call->link == NULL)
+    if (!call->complete || call->link == NULL)
         return;
     *call->link = call->next;
     if (call->next != NULL)
@@ -457,7 +461,7 @@ static void server_on_data(void *user, struct http2_stream *stream, struct slice
     struct grpc_call *call = http2_stream_user(stream);
     const struct grpc_limits *limits = &connection->server->limits;
     server_keep_borrowed(connection);
-    if (call->stream != NULL)
+    if (call->streaming != NULL)
         call_stream_take_data(call, data);
     else if (connection->unfinished <= limits->max_unfinished &&
              grpc_message_borrow(&call->message, data, limits->max_message))
@@ -514,7 +518,7 @@ static void server_on_end(void *user, struct http2_stream *stream)
     struct grpc_call *call = http2_stream_user(stream);
     const char *why = NULL;
     (void)user;
-    if (call->stream != NULL) {
+    if (call->streaming != NULL) {
         call_stream_end_request(call);
         return;
     }
@@ -582,7 +586,7 @@ void call_continue(struct grpc_call *call, enum err err, const char *why, struct
 {
     struct grpc_connection *connection = call->connection;
     connection->feeding = true;
-    if (call->stream != NULL) {
+    if (call->streaming != NULL) {
         call_stream_continue(call, err, why, rest, end);
     } else {
         call->state = CALL_RECEIVING;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 struct stream_state {
+    const struct grpc_stream_method *method;
     bool begun;          /* the reply's headers are sent */
     bool draining;       /* on_drain was called */
     bool holding;        /* grpc_stream_hold() */
@@ -30,12 +31,13 @@ static void *stream_service(const struct grpc_call *call)
     return call->connection->server->service->user;
 }
 
-void call_stream_open(struct grpc_call *call)
+void call_stream_open(struct grpc_call *call, const struct grpc_stream_method *method)
 {
     call->state = CALL_STREAMING;
     call->streaming = mem_alloc_zero(sizeof *call->streaming);
+    call->streaming->method = method;
     atomic_fetch_add_explicit(&call->connection->server->streams_open, 1, memory_order_relaxed);
-    call->stream->on_open(stream_service(call), call);
+    call->streaming->method->on_open(stream_service(call), call);
 }
 
 void call_stream_close(struct grpc_call *call)
@@ -44,7 +46,7 @@ void call_stream_close(struct grpc_call *call)
         return;
     if (call->state == CALL_STREAMING) {
         call->streaming->code = call_left_code(call);
-        call->stream->on_cancel(stream_service(call), call);
+        call->streaming->method->on_cancel(stream_service(call), call);
     }
     call_count_end(call, call->streaming->code);
     if (call->streaming->has_error)
@@ -75,7 +77,7 @@ static void stream_fail(struct grpc_call *call, enum err err, const char *why)
     struct grpc_status status = connection->server->service->status_of(err, why);
     uint64_t taken;
     if (call->state == CALL_STREAMING)
-        call->stream->on_cancel(stream_service(call), call);
+        call->streaming->method->on_cancel(stream_service(call), call);
     call->state = CALL_ANSWERED;
     call->streaming->code = status.code;
     stream_report(call, &status);
@@ -129,7 +131,7 @@ static bool stream_deliver(struct grpc_call *call, struct slice message)
     bool gone = false;
     call->streaming->gone = &gone;
     meter_add(&call->row->received, 1);
-    call->stream->on_message(stream_service(call), call, message);
+    call->streaming->method->on_message(stream_service(call), call, message);
     if (!gone)
         call->streaming->gone = NULL;
     return !gone;
@@ -238,7 +240,7 @@ void call_stream_end_request(struct grpc_call *call)
         stream_fail(call, ERR_BAD_MESSAGE, "the request ends within a message");
         return;
     }
-    call->stream->on_half_close(stream_service(call), call);
+    call->streaming->method->on_half_close(stream_service(call), call);
 }
 
 struct stream_search {
@@ -325,7 +327,7 @@ void call_stream_drain(struct grpc_connection *connection)
     struct grpc_call *call;
     while (!http2_session_visit(connection->session, stream_is_draining, &call)) {
         call->streaming->draining = true;
-        call->stream->on_drain(stream_service(call), call);
+        call->streaming->method->on_drain(stream_service(call), call);
     }
 }
 
@@ -358,7 +360,7 @@ void grpc_stream_begin(struct grpc_call *call)
 static void stream_fill(struct grpc_call *call, struct chain *body, size_t room)
 {
     call->streaming->body = body;
-    call->stream->on_room(stream_service(call), call, room);
+    call->streaming->method->on_room(stream_service(call), call, room);
     call->streaming->body = NULL;
 }
 

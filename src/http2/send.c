@@ -233,6 +233,14 @@ static void send_dequeue(struct http2_session *session)
     DCHECK((session->queue_head == NULL) == (session->queue_tail == NULL));
 }
 
+static void send_keep_trailers(struct http2_stream *stream, const struct http2_field *trailers,
+                               size_t count)
+{
+    CHECK(count <= UINT8_MAX);
+    stream->trailers = trailers;
+    stream->trailer_count = (uint8_t)count;
+}
+
 void http2_answer_end(struct http2_stream *stream, const struct http2_field *trailers, size_t count)
 {
     DCHECK(!stream->answered);
@@ -247,8 +255,7 @@ void http2_answer_end(struct http2_stream *stream, const struct http2_field *tra
         send_complete(stream);
         return;
     }
-    stream->trailers = trailers;
-    stream->trailer_count = count;
+    send_keep_trailers(stream, trailers, count);
     if (stream->send_window > 0)
         send_enqueue(stream);
 }
@@ -309,8 +316,7 @@ void http2_reply_end(struct http2_stream *stream, const struct http2_field *trai
 {
     CHECK(stream->streaming && !stream->answered);
     stream->answered = true;
-    stream->trailers = trailers;
-    stream->trailer_count = count;
+    send_keep_trailers(stream, trailers, count);
     stream->session->pings.answered = true;
     bucket_give(&stream->session->cancels);
     bucket_give(&stream->session->forced_resets);

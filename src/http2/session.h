@@ -69,27 +69,29 @@ struct http2_stream {
     int32_t unacknowledged;  /* bytes received since the last WINDOW_UPDATE was sent, minus those
                                 that it was sent in advance for */
     uint32_t expected_bytes; /* bytes of the body that the application has memory for */
-    int64_t content_left;    /* of content-length; -1 without that field */
     bool ended;              /* the request is complete: half-closed (remote) */
     bool answered;           /* the application has completed the answer, perhaps not yet sent */
     bool sent;               /* END_STREAM or RST_STREAM was sent: half-closed (local) */
     bool direct;             /* the answer's body is written directly to the output */
-    bool streaming;          /* the reply is incremental, */
-    bool ready;              /* and the application may have more output, */
-    bool announced;          /* as it has said since it was last asked */
-    bool asking;             /* within on_room() */
-    bool window_held;        /* http2_request_hold() */
     bool queued;             /* in the send queue */
-    bool parked;             /* incremental, and its own window does not allow its body */
     bool held;               /* a frame handler uses it: it is closed only when that returns */
+    bool streaming : 1;      /* the reply is incremental, */
+    bool ready : 1;          /* and the application may have more output, */
+    bool announced : 1;      /* as it has said since it was last asked */
+    bool asking : 1;         /* within on_room() */
+    bool parked : 1;         /* incremental, and its own window does not allow its body */
+    bool window_held : 1;    /* http2_request_hold() */
+    uint8_t trailer_count;
+    const struct http2_field *trailers;
+    int64_t content_left; /* of content-length; -1 without that field */
     struct chain_cursor body_sent;
     size_t body_left;
     uint64_t taken;   /* bytes of a body that waited, sent so far */
     int64_t ended_ms; /* when the request was completed */
-    const struct http2_field *trailers;
-    size_t trailer_count;
     alignas(max_align_t) uint8_t user[];
 };
+/* Zeroed for each request (grpc/call.h says what its size costs). */
+_Static_assert(sizeof(struct http2_stream) <= 192, "a stream takes three cache lines");
 
 /* Open streams by identifier. */
 struct stream_table {
