@@ -30,14 +30,17 @@ proto_library(keystore_proto mini_redis.proto grpc/health/v1/health.proto)
 # v1alpha of reflection differs from v1 in nothing but its package.
 proto_library(service_proto grpc/reflection/v1/reflection.proto)
 
-# The descriptors of all services, for reflection and for tools that take a file of them.
+# The descriptors of all services and of the details of errors, for reflection and for tools that take
+# a file of them.
 set(protoset "${generated}/keystore.protoset")
-list(TRANSFORM service_protos PREPEND "${proto_dir}/" OUTPUT_VARIABLE service_proto_files)
+set(described_protos ${service_protos} google/rpc/error_details.proto
+  google/protobuf/duration.proto)
+list(TRANSFORM described_protos PREPEND "${proto_dir}/" OUTPUT_VARIABLE described_proto_files)
 add_custom_command(
   OUTPUT "${protoset}"
   COMMAND ${PROTOC} --descriptor_set_out=${protoset} --include_imports
-          -I ${proto_dir} ${proto} ${service_proto_files}
-  DEPENDS "${proto}" ${service_proto_files} VERBATIM)
+          -I ${proto_dir} ${proto} ${described_proto_files}
+  DEPENDS "${proto}" ${described_proto_files} VERBATIM)
 add_custom_target(protoset DEPENDS "${protoset}")
 add_custom_command(
   OUTPUT "${generated}/keystore_protoset.c"

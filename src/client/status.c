@@ -1,36 +1,16 @@
 /* Status codes and error messages. Does not know connections and messages of the API. */
 #include "client/status.h"
 
+#include "base/code_name.h"
 #include "base/hex.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
-static const char *const names[] = {
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-};
-#define CODE_COUNT (sizeof names / sizeof *names)
-
 const char *keystore_code_name(enum keystore_code code)
 {
-    size_t index = (size_t)code;
-    return index < CODE_COUNT ? names[index] : names[KEYSTORE_UNKNOWN];
+    const char *name = code_name(code);
+    return name != NULL ? name : code_name(KEYSTORE_UNKNOWN);
 }
 
 void status_set(struct keystore_error *error, enum keystore_code code, const char *format, ...)
@@ -59,7 +39,7 @@ enum keystore_code status_parse(struct slice text)
             return KEYSTORE_UNKNOWN;
         code = code * 10 + (unsigned)(text.data[i] - '0');
     }
-    return code < CODE_COUNT ? (enum keystore_code)code : KEYSTORE_UNKNOWN;
+    return code_name(code) != NULL ? (enum keystore_code)code : KEYSTORE_UNKNOWN;
 }
 
 enum keystore_code status_from_http(int http_status)

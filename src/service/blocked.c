@@ -122,10 +122,11 @@ static void blocked_on_time(struct timer *timer)
     request_answer(request);
 }
 
-/* Sets the timer for the end of the wait or the call's deadline. */
+/* Sets the timer for the end of the wait or the call's deadline. The time is rounded up, so that a
+ * wait is never shorter than it was asked to be. */
 static void blocked_limit(struct blocked *blocked, int64_t wait_ms)
 {
-    int64_t now_ms = clock_monotonic_ms(), deadline_ms = grpc_call_deadline_ms(blocked->call);
+    int64_t now_ms = clock_monotonic_ms() + 1, deadline_ms = grpc_call_deadline_ms(blocked->call);
     int64_t end_ms = wait_ms < 0 || wait_ms > INT64_MAX - now_ms ? INT64_MAX : now_ms + wait_ms;
     blocked->until_deadline = deadline_ms <= end_ms;
     if (blocked->until_deadline)

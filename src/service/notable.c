@@ -5,11 +5,11 @@
 #include "service/notable.h"
 
 #include "base/clock.h"
+#include "base/code_name.h"
 #include "base/hex.h"
 #include "base/log.h"
 #include "service/request.h"
 #include "service/slowlog.h"
-#include "service/status.h"
 
 #include <stdio.h>
 
@@ -168,7 +168,7 @@ static void event_put_call(struct event *event, const struct slow_call *call)
              route_method_name(call->method));
     event_put_text(event, "method", event->method);
     event_put(event, log_number_field("us", call->duration_us));
-    event_put_text(event, "status", status_code_name(call->code));
+    event_put_text(event, "status", code_name(call->code));
 }
 
 static void event_put_note(struct event *event, const struct slow_call *call)

@@ -1,6 +1,6 @@
 /*
- * The descriptors of the services that this server has, which protoc made of the files in proto/
- * and which are compiled in. For server reflection.
+ * The descriptors of the services that this server has, and of the details of its errors, which
+ * protoc made of the files in proto/ and which are compiled in. For server reflection.
  */
 #ifndef KEYSTORE_SERVICE_PROTOSET_H
 #define KEYSTORE_SERVICE_PROTOSET_H
@@ -20,7 +20,7 @@ struct protoset *protoset_new(bool bytes_as_text);
 void protoset_free(struct protoset *protoset);
 
 /* The functions below return serialized google.protobuf.FileDescriptorProtos, valid as long as the
- * descriptors are; a slice without data means: none. No file imports another. */
+ * descriptors are; a slice without data means: none. A file's imports are found by their names. */
 
 /* The file with that name, such as "mini_redis.proto". */
 struct slice protoset_file_named(const struct protoset *protoset, struct slice name);

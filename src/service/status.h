@@ -30,7 +30,4 @@ enum grpc_code status_code(enum err err);
 /* "ERROR_REASON_WRONG_TYPE" and so on; static memory. */
 const char *status_reason(enum err err);
 
-/* The name of a code, such as "NOT_FOUND"; static memory. */
-const char *status_code_name(enum grpc_code code);
-
 #endif

@@ -101,9 +101,11 @@ def messages_of(answer):
 
 # gRPC's cases of interoperability, with grpcio.
 
-@pytest.mark.parametrize("size", [0, 27182, 31415, 45904, 92653, 271828, 3 * MIB])
+@pytest.mark.parametrize("size", [0, 27182, 31415, 45904, 92653, 271828, 314159, 3 * MIB])
 def test_client_and_server_compressed_unary(stub, key, counted, size):
     value = text_of(size)
+    stub.Set(pb.KeyValue(key=key, value=value))
+    assert counted() == [0] * len(COUNTS)
     stub.Set(pb.KeyValue(key=key, value=value), compression=grpc.Compression.Gzip)
     requests, arrived, inflated, *_ = counted()
     assert requests == (size > 0)
@@ -150,6 +152,34 @@ def test_client_and_server_compressed_streaming(channel, key, counted):
     assert grown[0] >= 6
     assert grown[1] < grown[2] / 2
     assert grown[3] >= 1
+
+
+def test_client_compressed_streaming(connection, key, counted):
+    """One message that is compressed and one that is not; the last reply has the sum of both."""
+    parts = [pb.OpBatch(ops=[pb.Op(append=pb.KeyValue(key=key, value=text_of(size)))])
+             .SerializeToString() for size in (27182, 45904)]
+    body = prefixed(gzip.compress(parts[0]), 1) + prefixed(parts[1])
+    answer = raw_call(connection, PIPELINE, body, headers=GZIP)
+    assert answer.grpc_status == 0
+    counts = [reply.status.count for message, _ in messages_of(answer)
+              for reply in pb.ReplyBatch.FromString(message).replies]
+    assert counts == [27182, 73086]
+    assert counted()[0] == 1
+
+
+def test_server_compressed_streaming_of_each_message(connection, key, random_of_test):
+    """One reply that is compressed and one that is not, as it would not shrink."""
+    values = [text_of(31415), random_of_test.randbytes(92653)]
+    body = b""
+    for number, value in enumerate(values):
+        name = key + b"%d" % number
+        connection.call(SET, set_request(name, value))
+        body += prefixed(pb.OpBatch(ops=[pb.Op(get=pb.Key(key=name))]).SerializeToString())
+    answer = raw_call(connection, PIPELINE, body, headers=GZIP + ACCEPTS)
+    assert answer.grpc_status == 0
+    assert [flag for _, flag in messages_of(answer)] == [True, False]
+    assert [reply.value.value for message, _ in messages_of(answer)
+            for reply in pb.ReplyBatch.FromString(message).replies] == values
 
 
 def test_server_compressed_streaming(channel, keys, counted):

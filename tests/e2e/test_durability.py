@@ -12,7 +12,7 @@ import mini_redis_pb2 as pb
 from clients import Stub, admin_stub, open_channel
 from datadir import DataDir, command
 from errors import LOADING, check_fails
-from keystore_env import SERVER
+from loading import loading_directory, starting
 from redis_process import Redis
 from server_process import Server, run_server
 from times import HOUR_MS, wait_until
@@ -205,24 +205,18 @@ def test_fewer_databases_are_refused(tmp_path):
 
 
 def test_while_it_loads_calls_are_refused(tmp_path):
-    """It loads for minutes: a small log that looks through a long list again and again."""
-    push = command("RPUSH", "l", *["x"] * 1000)
-    DataDir(tmp_path / "data", None,
-            [command("SELECT", 0) + push * 1000 + command("LREM", "l", 0, "y") * 100_000])
+    loading_directory(tmp_path / "data")
     address = f"unix:{tmp_path}/socket"
-    with subprocess.Popen([str(SERVER), "--dir", str(tmp_path / "data"), "--listen", address],
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            with open_channel(address) as channel:
-                stub, admin = Stub(channel), admin_stub(channel)
-                grpc.channel_ready_future(channel).result(timeout=60)
-                check_fails(LOADING, stub.Get, pb.Key(key=b"k"))
-                check_fails(LOADING, stub.Set, pb.KeyValue(key=b"k", value=b"v"))
-                check_fails(LOADING, admin.Save, pb.SaveRequest(wait=True))
-                fields = admin.Info(pb.InfoRequest(sections=["persistence"])).fields
-                assert fields["loading"] == "1"
-        finally:
-            process.kill()
+    with starting(tmp_path / "data", "--listen", address, stdout=subprocess.PIPE) as process:
+        with open_channel(address) as channel:
+            stub, admin = Stub(channel), admin_stub(channel)
+            grpc.channel_ready_future(channel).result(timeout=60)
+            check_fails(LOADING, stub.Get, pb.Key(key=b"k"))
+            check_fails(LOADING, stub.Set, pb.KeyValue(key=b"k", value=b"v"))
+            check_fails(LOADING, admin.Save, pb.SaveRequest(wait=True))
+            fields = admin.Info(pb.InfoRequest(sections=["persistence"])).fields
+            assert fields["loading"] == "1"
+        process.kill()
         assert process.communicate(timeout=60)[0] == ""
 
 

@@ -11,9 +11,9 @@ import pytest
 import mini_redis_pb2 as pb
 import mini_redis_pb2_grpc as rpc
 from clients import Stub, admin_stub, open_channel
-from datadir import DataDir, command
 from errors import BAD_ARGUMENT, LOADING, OUT_OF_MEMORY, TOO_LARGE, WRONG_TYPE
-from keystore_env import SANITIZE, SERVER
+from keystore_env import SANITIZE
+from loading import loading_directory, starting
 from rpc_status import DETAILS, check_rpc_error, resolve
 from server_process import Server
 
@@ -232,23 +232,16 @@ def test_the_oldest_version_of_a_lost_history(channel):
 
 def test_a_client_waits_while_the_server_loads(tmp_path):
     """Each time as long as the server says, not as its own policy does."""
-    push = command("RPUSH", "l", *["x"] * 1000)
-    DataDir(tmp_path / "data", None,
-            [command("SELECT", 0) + push * 1000 + command("LREM", "l", 0, "y") * 100_000])
+    loading_directory(tmp_path / "data")
     address = f"unix:{tmp_path}/socket"
-    with subprocess.Popen([str(SERVER), "--dir", str(tmp_path / "data"), "--listen", address],
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            with retrying_channel(address) as channel:
-                grpc.channel_ready_future(channel).result(timeout=60)
-                begin = time.monotonic()
-                details = details_of(LOADING, Stub(channel).Set, pb.KeyValue(key=b"k", value=b"v"))
-                waited_s = time.monotonic() - begin
-                assert 1000 <= details.retry_ms < 1500
-                assert waited_s >= (ATTEMPTS - 1) * 1.0
-                assert errors_counted(channel, "LOADING") == ATTEMPTS
-        finally:
-            process.kill()
+    with starting(tmp_path / "data", "--listen", address), retrying_channel(address) as channel:
+        grpc.channel_ready_future(channel).result(timeout=60)
+        begin = time.monotonic()
+        details = details_of(LOADING, Stub(channel).Set, pb.KeyValue(key=b"k", value=b"v"))
+        waited_s = time.monotonic() - begin
+        assert 1000 <= details.retry_ms < 1500
+        assert waited_s >= (ATTEMPTS - 1) * 1.0
+        assert errors_counted(channel, "LOADING") == ATTEMPTS
 
 
 @pytest.mark.skipif(bool(SANITIZE), reason="a sanitizer has to be the first library")

@@ -13,8 +13,9 @@ import pytest
 
 import mini_redis_pb2 as pb
 import mini_redis_pb2_grpc as rpc
-from clients import Stub, admin_stub, open_channel, raw_method
+from clients import PACKAGE_PATH, Stub, admin_stub, open_channel, raw_method
 from errors import BAD_ARGUMENT, NOT_SERVED, check_ends, check_fails
+from h2conn import H2Conn, prefixed
 from keystore_env import ROOT
 from rpc_status import check_rpc_error
 from waiting import wait_for_numbers
@@ -69,14 +70,10 @@ def exchange(key, size, **fields):
 
 # ---- unary ----
 
-def test_empty_unary(channel):
+def test_empty_unary(fresh_server):
     """A request and a reply that are empty on the wire."""
-    reply = raw_method(channel, "/keystore.v1.KeyStore/RandomKey")(b"", timeout=60)
-    named = raw_method(channel, "/keystore.v1.KeyStore/RandomKey", pb.Value)
-    assert pb.DbRequest().SerializeToString() == b""
-    assert pb.Value.FromString(reply).found == named(b"").found
-    unused = pb.DbRequest(db=15).SerializeToString()
-    assert raw_method(channel, "/keystore.v1.KeyStore/RandomKey")(unused) == b""
+    with open_channel(fresh_server().address) as channel:
+        assert raw_method(channel, "/keystore.v1.KeyStore/RandomKey")(b"") == b""
 
 
 def check_large_unary(stub, key):
@@ -199,6 +196,7 @@ def test_special_status_message_that_is_long(admin, text, shown):
 def unimplemented(channel, path):
     """As a unary call and as a stream of each kind."""
     check_fails(NOT_SERVED, raw_method(channel, path), b"", "no such method")
+    check_fails(NOT_SERVED, channel.stream_unary(path), iter([b""]), "no such method")
     for kind, request in (("unary_stream", b""), ("stream_stream", iter([b""]))):
         method = getattr(channel, kind)(path, request_serializer=None, response_deserializer=None)
         check_ends(method(request, timeout=60), NOT_SERVED, "no such method")
@@ -252,6 +250,18 @@ def test_timeout_on_sleeping_server(channel, streams, stub, key):
     wait_for_numbers(admin_stub(channel), {"blocked_clients": 0})
     stub.LPush(pb.ListInsert(key=key, values=[b"v"]))
     assert stub.LRange(pb.ListRange(key=key, stop=-1)).length == 1
+
+
+def test_timeout_on_sleeping_server_by_the_server(server, key):
+    """A client that leaves it to the server: after one message there is none for the deadline."""
+    batch = pb.OpBatch(ops=[pb.Op(set=pb.KeyValue(key=key, value=bytes(REQUEST_SIZES[0])))])
+    with H2Conn(server.address) as connection:
+        stream_id = connection.open(PACKAGE_PATH + "Pipeline", headers=[("grpc-timeout", "300m")])
+        connection.send(stream_id, prefixed(batch.SerializeToString()))
+        answer = connection.wait(stream_id)
+        assert answer.grpc_status == grpc.StatusCode.DEADLINE_EXCEEDED.value[0]
+        assert len(answer.body) > 5, "no reply to the message before"
+        assert answer.plain_trailers["keystore-reason"] == "ERROR_REASON_DEADLINE"
 
 
 def test_the_table_of_cases_names_tests_that_exist():

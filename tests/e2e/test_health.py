@@ -14,10 +14,10 @@ import health_pb2
 import health_pb2_grpc
 import mini_redis_pb2 as pb
 from clients import CALL_TIMEOUT_S, Stub, admin_stub, open_channel
-from datadir import DataDir, command
 from errors import NOT_SERVED, STOPPING, check_ends, check_fails
 from h2conn import H2Conn, prefixed
 from keystore_env import BIN, SANITIZE, SERVER
+from loading import loading_directory, starting
 from server_process import Server
 from small_disk import fill_up
 from test_reflection import Reflection
@@ -115,26 +115,8 @@ def test_the_client_of_grpc_follows_it(fresh_server):
 
 # ---- one that loads ----
 
-def loading_directory(path, commands):
-    """A small log that looks through a long list again and again: a millisecond a command."""
-    push = command("RPUSH", "l", *["x"] * 1000)
-    DataDir(path, None,
-            [command("SELECT", 0) + push * 1000 + command("LREM", "l", 0, "y") * commands])
-
-
-@contextmanager
-def starting(directory, *listen):
-    """A server that has not loaded yet."""
-    with subprocess.Popen([str(SERVER), "--dir", str(directory), *map(str, listen)],
-                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
 def test_while_it_loads(tmp_path):
-    loading_directory(tmp_path / "data", 100_000)
+    loading_directory(tmp_path / "data")
     places = [f"unix:{tmp_path}/socket", f"unix:{tmp_path}/health"]
     with starting(tmp_path / "data", "--listen", places[0], "--health-listen", places[1]):
         for place in places:

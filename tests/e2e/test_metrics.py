@@ -3,7 +3,6 @@
 import re
 import signal
 import socket
-import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,10 +11,10 @@ import pytest
 
 import mini_redis_pb2 as pb
 from clients import PACKAGE_PATH, Stub, admin_stub, open_channel
-from datadir import DataDir, command
 from exposition import Monitor
 from h2conn import H2Conn, prefixed
-from keystore_env import ROOT, SERVER
+from keystore_env import ROOT
+from loading import loading_directory, starting
 from server_process import run_server
 from times import wait_until
 
@@ -119,24 +118,17 @@ class Line:
 
 
 def test_while_it_loads(tmp_path):
-    """It loads for minutes: a small log that looks through a long list again and again."""
-    push = command("RPUSH", "l", *["x"] * 1000)
-    DataDir(tmp_path / "data", None,
-            [command("SELECT", 0) + push * 1000 + command("LREM", "l", 0, "y") * 100_000])
+    loading_directory(tmp_path / "data")
     log = tmp_path / "log"
-    with open(log, "w", encoding="utf-8") as output, subprocess.Popen(
-            [str(SERVER), "--dir", str(tmp_path / "data"), "--listen", f"unix:{tmp_path}/socket", *LISTEN],
-            stderr=output, stdout=subprocess.DEVNULL) as process:
-        try:
-            wait_until(lambda: metrics_port(log), log.read_text)
-            monitor = Monitor(Line(metrics_port(log)))
-            status, _, body = monitor.ask("/readyz")
-            assert status == 503 and "loading" in body
-            assert monitor.ask("/healthz")[0] == 200
-            now = monitor.values()
-            assert now["keystore_loading"] == 1 and "keystore_revision" not in now
-        finally:
-            process.kill()
+    with open(log, "w", encoding="utf-8") as output, starting(
+            tmp_path / "data", "--listen", f"unix:{tmp_path}/socket", *LISTEN, stderr=output):
+        wait_until(lambda: metrics_port(log), log.read_text)
+        monitor = Monitor(Line(metrics_port(log)))
+        status, _, body = monitor.ask("/readyz")
+        assert status == 503 and "loading" in body
+        assert monitor.ask("/healthz")[0] == 200
+        now = monitor.values()
+        assert now["keystore_loading"] == 1 and "keystore_revision" not in now
 
 
 def test_while_it_drains(monitored):

@@ -8,8 +8,10 @@ import grpc
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
+import mini_redis_pb2 as pb
 from clients import open_channel
 from keystore_env import ROOT
+from rpc_status import MESSAGES, Details
 
 BUILD = Path(os.environ.get("KEYSTORE_BUILD") or ROOT / "build" / "release")
 PROTOSET = BUILD / "generated" / "keystore.protoset"
@@ -92,6 +94,28 @@ def test_a_client_that_knows_nothing_makes_calls(reflection, channel, key):
 
     assert call("Set", key=key, value=b"found").ok
     assert call("Get", key=key).value == b"found"
+
+
+def test_a_client_that_knows_nothing_reads_details(reflection, stub, key):
+    """Of errors; the file imports another, which is found by its name."""
+    file = reflection.file_with("google.rpc.RetryInfo")
+    [imported] = file.dependency
+    [response] = reflection.ask({"file_by_filename": imported})
+    [duration] = response.file_descriptor_response.file_descriptor_proto
+    messages = messages_of([descriptor_pb2.FileDescriptorProto.FromString(duration), file])
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.Get(pb.Key(key=key, db=99))
+    found = {}
+    for detail in Details(dict(caught.value.trailing_metadata())).status.details:
+        name = detail.type_url.rpartition("/")[2]
+        found[name] = messages[name].FromString(detail.value)
+        found[name].DiscardUnknownFields()
+        assert found[name].SerializeToString() == detail.value
+    assert found["google.rpc.ErrorInfo"].reason == "ERROR_REASON_BAD_ARGUMENT"
+    assert found["google.rpc.BadRequest"].field_violations[0].field == "db"
+    # Those that the server sends, in any test.
+    assert {message.name for message in file.message_type} == set(MESSAGES) - {
+        "Any", "Duration", "Entry", "Status", "Violation"}
 
 
 def test_many_requests_on_a_stream(reflection):

@@ -1,4 +1,5 @@
-"""Today's grpcio from PyPI, and Google's grpcio-status, which reads the details of errors.
+"""Today's grpcio from PyPI, and what Google has for it: grpcio-status, which reads the details of
+errors, grpcio-health-checking and grpcio-reflection.
 
 usage: client.py ADDRESS PROTO; see script/interop. The stubs are made by protoc beforehand.
 """
@@ -8,9 +9,15 @@ import sys
 from urllib.parse import unquote_to_bytes
 
 import grpc
+import checks
 import mini_redis_pb2 as pb
 import mini_redis_pb2_grpc as rpc
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2 as details_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
+    ProtoReflectionDescriptorDatabase)
 from grpc_status import rpc_status
 
 TIMEOUT_S = 30
@@ -87,24 +94,58 @@ def retries(address):
         assert details_of(stub.Get, pb.Key())[0] == "BAD_ARGUMENT"
 
 
+def health(channel):
+    """Check, List and Watch."""
+    stub = health_pb2_grpc.HealthStub(channel)
+    serving = health_pb2.HealthCheckResponse.SERVING
+    names = ["", "keystore.v1.KeyStore", "keystore.live", "keystore.write"]
+    for name in names:
+        answer = stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=TIMEOUT_S)
+        assert answer.status == serving, f"{name} is {answer.status}"
+    listed = stub.List(health_pb2.HealthListRequest(), timeout=TIMEOUT_S).statuses
+    assert set(names) <= set(listed)
+    assert all(each.status == serving for each in listed.values())
+    none = health_pb2.HealthCheckRequest(service="none")
+    try:
+        stub.Check(none, timeout=TIMEOUT_S)
+        raise AssertionError("there is a service none")
+    except grpc.RpcError as error:
+        assert error.code() == grpc.StatusCode.NOT_FOUND
+    watch = stub.Watch(none, timeout=TIMEOUT_S)
+    assert next(watch).status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+    watch.cancel()
+
+
+def reflection(channel):
+    """A call with the messages that the server declares, not with our own."""
+    database = ProtoReflectionDescriptorDatabase(channel)
+    assert "keystore.v1.KeyStoreAdmin" in database.get_services()
+    service = DescriptorPool(database).FindServiceByName("keystore.v1.KeyStore")
+    own = pb.DESCRIPTOR.services_by_name["KeyStore"]
+    assert [method.name for method in service.methods] == [method.name for method in own.methods]
+
+    def call(name, **fields):
+        method = service.methods_by_name[name]
+        request, reply = map(GetMessageClass, (method.input_type, method.output_type))
+        return channel.unary_unary(f"/{service.full_name}/{name}", request.SerializeToString,
+                                   reply.FromString)(request(**fields), timeout=TIMEOUT_S)
+
+    assert call("Set", key=b"interop reflection", value=b"v").ok
+    assert call("Get", key=b"interop reflection").value == b"v"
+
+
 def main(address):
     with grpc.insecure_channel(address) as channel:
         stub, admin = rpc.KeyStoreStub(channel), rpc.KeyStoreAdminStub(channel)
-        checks = {
+        checks.run({
             "BadRequest": lambda: bad_request(stub),
             "ResourceInfo": lambda: resource_info(stub),
             "QuotaFailure": lambda: quota_failure(stub),
             "a special message": lambda: special_message(stub, admin),
             "a retry policy": lambda: retries(address),
-        }
-        print(f"1..{len(checks)}", flush=True)
-        for number, (name, check) in enumerate(checks.items(), 1):
-            try:
-                check()
-                print(f"ok {number} {name}", flush=True)
-            except Exception as error:  # whatever it is, the others run
-                print(f"not ok {number} {name}: {type(error).__name__} {error}".replace("\n", " "),
-                      flush=True)
+            "health": lambda: health(channel),
+            "reflection": lambda: reflection(channel),
+        })
 
 
 main(sys.argv[1])

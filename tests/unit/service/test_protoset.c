@@ -33,12 +33,15 @@ static struct slice file_with(void **state, const char *symbol)
 
 static void test_files_have_names(void **state)
 {
-    static const char *const names[] = {"mini_redis.proto", "grpc/health/v1/health.proto",
+    static const char *const names[] = {"mini_redis.proto",
+                                        "grpc/health/v1/health.proto",
                                         "grpc/reflection/v1/reflection.proto",
-                                        "grpc/reflection/v1alpha/reflection.proto"};
+                                        "grpc/reflection/v1alpha/reflection.proto",
+                                        "google/rpc/error_details.proto",
+                                        "google/protobuf/duration.proto"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct slice file = file_named(state, names[i]);
-        assert_true(file.len > 100);
+        assert_true(file.len > 50);
         /* The name is the first field, and its length is less than 128. */
         assert_int_equal(file.data[0], 0x0a);
         assert_true(
@@ -78,6 +81,10 @@ static void test_symbols_are_found(void **state)
                      file_named(state, "grpc/health/v1/health.proto").data);
     assert_ptr_equal(file_with(state, "grpc.reflection.v1alpha.ServerReflection").data,
                      file_named(state, "grpc/reflection/v1alpha/reflection.proto").data);
+    assert_ptr_equal(file_with(state, "google.rpc.BadRequest.FieldViolation.field").data,
+                     file_named(state, "google/rpc/error_details.proto").data);
+    assert_ptr_equal(file_with(state, "google.protobuf.Duration").data,
+                     file_named(state, "google/protobuf/duration.proto").data);
 }
 
 static void test_other_symbols_are_not_found(void **state)
