@@ -275,6 +275,8 @@ CALL(save, SERVICE_ADMIN "Save", save_request, status)
 CALL(config, SERVICE_ADMIN "Config", config_request, config_reply)
 CALL(set_config, SERVICE_ADMIN "SetConfig", set_config_request, status)
 CALL(kill_clients, SERVICE_ADMIN "KillClients", kill_clients_request, status)
+CALL(slow_log, SERVICE_ADMIN "SlowLog", slow_log_request, slow_log_reply)
+CALL(latency, SERVICE_ADMIN "Latency", latency_request, latency_reply)
 CALL(publish, CLIENT_SERVICE "Publish", message, status)
 CALL(health, "/grpc.health.v1.Health/Check", health_request, health_reply)
 
