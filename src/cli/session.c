@@ -302,6 +302,8 @@ static enum session_result session_run_request(struct session *session,
     case REQUEST_KILL_CLIENTS:
     case REQUEST_CONFIG:
     case REQUEST_SET_CONFIG:
+    case REQUEST_SLOW_LOG:
+    case REQUEST_LATENCY:
         return session->transaction.open ? session_queue(session, request, words, label)
                                          : session_send(session, request, label);
     case REQUEST_BLOCKING:
