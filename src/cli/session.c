@@ -46,6 +46,7 @@ enum session_result session_connect(struct session *session, const char *label)
     struct keystore_options client_options = {
         .connect_timeout_ms = session->options->timeout_ms,
         .timeout_ms = session->options->timeout_ms,
+        .max_retries = session->options->max_retries,
         .cancel_fd = interrupt_descriptor(),
     };
     struct keystore_error error;

@@ -80,6 +80,19 @@ static void without_server(void **state)
     assert_int_equal(session_db(&session), 4);
 }
 
+static void the_options_of_the_client(void **state)
+{
+    (void)state;
+    static struct options other;
+    other = options;
+    other.max_retries = 7;
+    other.timeout_ms = 1234;
+    session.options = &other;
+    assert_int_equal(run("GET x"), SESSION_OK);
+    assert_int_equal(fake_options.max_retries, 7);
+    assert_int_equal(fake_options.timeout_ms, 1234);
+}
+
 static void a_lost_connection_is_closed(void **state)
 {
     (void)state;
@@ -246,6 +259,7 @@ int main(void)
         TEST(quit_is_remembered),
         TEST(wrong_commands_need_no_server),
         TEST(without_server),
+        TEST(the_options_of_the_client),
         TEST(a_lost_connection_is_closed),
         TEST(answers_that_are_errors_fail),
         TEST(form_follows_the_options),
