@@ -37,8 +37,13 @@ void call_write_timeout(char out[static CALL_TIMEOUT_SIZE], int64_t timeout_ms)
 void call_init(struct call *call, struct slice request, struct call_attempt *attempt,
                struct buffer *answer, size_t max_message)
 {
-    *call = (struct call){
-        .request = request, .answer = answer, .attempt = attempt, .max_message = max_message};
+    memset(call, 0, offsetof(struct call, error)); /* without its texts, which are long */
+    call->error.code = KEYSTORE_OK;
+    call->error.reason[0] = call->error.message[0] = '\0';
+    call->request = request;
+    call->answer = answer;
+    call->attempt = attempt;
+    call->max_message = max_message;
     answer->len = 0;
 }
 
@@ -115,19 +120,19 @@ static void call_on_pushback(struct call *call, struct slice value)
 void call_on_header(struct call *call, struct slice name, struct slice value)
 {
     static const struct {
-        const char *name;
+        struct slice name;
         void (*on_value)(struct call *call, struct slice value);
     } known[] = {
-        {":status", call_on_http_status},
-        {"content-type", call_on_content_type},
-        {"grpc-status", call_on_grpc_status},
-        {"grpc-message", call_on_grpc_message},
-        {"keystore-reason", call_on_reason},
-        {"keystore-oldest-version", call_on_oldest_version},
-        {"grpc-retry-pushback-ms", call_on_pushback},
+        {SLICE_LITERAL(":status"), call_on_http_status},
+        {SLICE_LITERAL("content-type"), call_on_content_type},
+        {SLICE_LITERAL("grpc-status"), call_on_grpc_status},
+        {SLICE_LITERAL("grpc-message"), call_on_grpc_message},
+        {SLICE_LITERAL("keystore-reason"), call_on_reason},
+        {SLICE_LITERAL("keystore-oldest-version"), call_on_oldest_version},
+        {SLICE_LITERAL("grpc-retry-pushback-ms"), call_on_pushback},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (slice_equal(name, slice_from_string(known[i].name)))
+        if (slice_equal(name, known[i].name))
             known[i].on_value(call, value);
 }
 

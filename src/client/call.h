@@ -49,7 +49,7 @@ struct call {
     bool not_grpc;        /* the content-type is not gRPC's */
     char content_type[64];
     uint64_t oldest_version;     /* keystore-oldest-version, a trailer; 0 = not received */
-    struct keystore_error error; /* from the trailers, or why the answer was refused */
+    struct keystore_error error; /* from the trailers, or why the answer was refused; last */
 };
 
 /* Writes the five bytes that precede a message of `len` bytes. */
