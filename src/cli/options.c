@@ -35,7 +35,7 @@ static const struct option_row rows[] = {
     [OPTION_RETRY] =
         {0, "retry", "N",
          "repeat a command that fails because the server is unavailable, up to N times\n"
-         "within the timeout; a write takes effect once, for it has a request id.\n"
+         "within --timeout; a write takes effect once, for it has a request id.\n"
          "Commands from standard input are sent one by one then"},
     [OPTION_RAW] = {0, "raw", NULL,
                     "print raw values, the default if the output is not a terminal"},
