@@ -66,6 +66,8 @@ struct request {
     struct keystore_message message; /* PUBLISH */
     bool by_pattern;                 /* PSUBSCRIBE */
     bool initial;                    /* OBSERVE */
+    bool only_count;                 /* SLOWLOG LEN */
+    bool histogram;                  /* LATENCY HISTOGRAM */
     uint64_t from_version;           /* OBSERVE; 0 = from now on */
     uint64_t limit;                  /* CONSUME: ends after so many; 0 = never */
     const char *path;                /* BACKUP: the file, or "-" */
@@ -73,8 +75,6 @@ struct request {
     struct keystore_config_request config;
     struct keystore_set_config_request set_config;
     struct keystore_slow_log_request slow_log;
-    bool only_count; /* SLOWLOG LEN */
-    bool histogram;  /* LATENCY HISTOGRAM */
     struct keystore_clients_request clients;
     bool only_id;                              /* CLIENT ID */
     struct keystore_kill_clients_request kill; /* CLIENT KILL */
