@@ -6,8 +6,9 @@
 # Nothing that is installed knows the prefix, so that --prefix may say any.
 install(TARGETS keystore_client EXPORT keystoreTargets
   LIBRARY COMPONENT library NAMELINK_COMPONENT development)
-install(FILES include/keystore/admin.h include/keystore/client.h include/keystore/streams.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/keystore"
-  COMPONENT development)
+install(FILES include/keystore/admin.h include/keystore/client.h include/keystore/messages.h
+  include/keystore/streams.h
+  DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/keystore" COMPONENT development)
 add_dependencies(keystore_client protoset) # so that a build of the library alone can be installed
 install(FILES proto/mini_redis.proto "${protoset}" DESTINATION "${CMAKE_INSTALL_DATADIR}/keystore"
   COMPONENT development)

@@ -231,7 +231,7 @@ static void begin(struct keystore *keystore, struct flight *flight,
                   const struct server_command *command)
 {
     pack_request(keystore, &flight->request, command);
-    call_init(&flight->call, buffer_slice(&flight->request), &flight->answer, MESSAGE_LIMIT);
+    call_init(&flight->call, buffer_slice(&flight->request), NULL, &flight->answer, MESSAGE_LIMIT);
     const nghttp2_nv headers[] = {
         header(":method", "POST"),
         header(":scheme", "http"),

@@ -1,4 +1,5 @@
-/* The C client of KeyStore: the server's connections and settings, for administrators. */
+/* The C client of KeyStore for administrators: the server's connections and settings, its slow
+ * calls, and how long calls take. */
 #ifndef KEYSTORE_ADMIN_H
 #define KEYSTORE_ADMIN_H
 
@@ -99,6 +100,92 @@ KEYSTORE_API enum keystore_code
 keystore_set_config(struct keystore_client *client,
                     const struct keystore_set_config_request *request,
                     struct keystore_status *answer);
+
+/* ---- slow calls ---- */
+
+struct keystore_slow_log_request {
+    uint32_t limit; /* calls to return at most; 0 = all */
+    bool reset;     /* the server forgets all of them afterwards */
+};
+
+/* A call that took at least --slow-log-us. Texts are UTF-8 and zero-terminated; they and the slices
+ * are valid as long as answer slices. */
+struct keystore_slow_call {
+    int64_t unix_ms;           /* when it ended: Unix time */
+    int64_t duration_us;       /* in microseconds */
+    const char *method;        /* such as "keystore.v1.KeyStore/MGet" */
+    struct keystore_slice key; /* the first one, cut to 64 bytes; empty if there is none */
+    uint64_t id;               /* ascending, 1 for the first one since the server's start */
+    uint32_t db;
+    uint32_t key_size;      /* bytes of the whole key */
+    uint64_t keys;          /* how many the request names; of a Txn, its operations */
+    uint64_t elements;      /* values to store */
+    uint64_t request_bytes; /* of the message */
+    uint64_t reply_bytes;   /* of the message */
+    const char *peer;       /* the client, such as "10.0.0.7:51234" or "a unix socket" */
+    enum keystore_code status;
+    const char *trace_id; /* 32 hexadecimal digits; empty if the call had none */
+    struct keystore_slice request_id;
+    uint32_t previous_attempts; /* as the client has said */
+    bool waited_for_disk;       /* the answer had to become durable */
+    bool waited_for_lock;       /* a long call held a lock that it needed */
+    bool offloaded;             /* another thread carried it out, because it takes long */
+};
+
+struct keystore_slow_log_reply {
+    const struct keystore_slow_call *calls; /* the newest first */
+    size_t count;
+    uint64_t total; /* slow calls since the server's start */
+    uint32_t kept;  /* calls that the server remembered, returned or not */
+};
+
+/* The newest slow calls (docs/observability.md). */
+KEYSTORE_API enum keystore_code keystore_slow_log(struct keystore_client *client,
+                                                  const struct keystore_slow_log_request *request,
+                                                  struct keystore_slow_log_reply *answer);
+
+/* ---- how long calls take ---- */
+
+struct keystore_latency_request {
+    const char *const *methods; /* such as "Get" or "keystore.v1.KeyStore/Get", in UTF-8 */
+    size_t count;               /* 0 = all methods that have been called */
+};
+
+/* The calls of a method since the server's start. Durations are in microseconds, from the arrival
+ * of a call's headers to its answer or, of a stream, its end; percentiles are estimates. */
+struct keystore_method_latency {
+    const char *service; /* such as "keystore.v1.KeyStore"; empty for unknown methods */
+    const char *method;  /* such as "Get"; "unknown" stands for all that there are not */
+    uint64_t started;    /* those in flight included */
+    uint64_t ended;
+    uint64_t failed;  /* of those that ended: with a status other than OK */
+    uint64_t retried; /* of those started: the client said that it had tried before */
+    uint64_t messages_received;
+    uint64_t messages_sent;
+    uint64_t sum_us;
+    uint64_t max_us;
+    double p50_us;
+    double p90_us;
+    double p99_us;
+    double p999_us;
+    const uint64_t *buckets; /* calls that took up to each of bounds_us, and one of longer ones */
+    size_t bucket_count;     /* one more than bound_count */
+    const uint64_t *codes;   /* calls by their status, an enum keystore_code */
+    size_t code_count;
+};
+
+struct keystore_latency_reply {
+    const struct keystore_method_latency *methods;
+    size_t count;
+    const uint64_t *bounds_us; /* ascending */
+    size_t bound_count;
+};
+
+/* Counts and durations of calls. The counts only rise: for those of a period, subtract.
+ * KEYSTORE_INVALID_ARGUMENT if a method does not exist. */
+KEYSTORE_API enum keystore_code keystore_latency(struct keystore_client *client,
+                                                 const struct keystore_latency_request *request,
+                                                 struct keystore_latency_reply *answer);
 
 #ifdef __cplusplus
 }

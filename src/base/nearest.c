@@ -1,4 +1,4 @@
-/* The edit distance by its table of prefixes. */
+/* The edit distance by its table of prefixes, and how large it may be. */
 #include "base/nearest.h"
 
 #include <ctype.h>
@@ -38,4 +38,26 @@ size_t nearest_distance(const char *word, size_t len, const char *name)
         }
     }
     return table[len][name_len];
+}
+
+/* The number of letters by which a misspelt word of this length may differ. */
+static size_t nearest_tolerance(size_t len)
+{
+    if (len < 3)
+        return 1;
+    return len < 6 ? 2 : 3;
+}
+
+void nearest_begin(struct nearest *nearest, const char *word, size_t len)
+{
+    *nearest = (struct nearest){.word = word, .len = len, .below = nearest_tolerance(len) + 1};
+}
+
+void nearest_offer(struct nearest *nearest, const char *name)
+{
+    size_t distance = nearest_distance(nearest->word, nearest->len, name);
+    if (distance >= nearest->below)
+        return;
+    nearest->below = distance;
+    nearest->name = name;
 }

@@ -3,9 +3,6 @@
 
 #include "base/nearest.h"
 
-/* Maximum length of a misspelt name for which a suggestion is made. */
-#define NAME_LIMIT 16
-
 static const struct {
     const char *title;
     const struct command *(*table)(size_t *count);
@@ -44,30 +41,16 @@ const struct command *commands_find(struct keystore_slice name)
 
 /* ---- misspelt names ---- */
 
-/* The command that was probably meant; NULL if none is close enough. */
-static const struct command *commands_nearest(struct keystore_slice name)
-{
-    const struct command *command;
-    const struct command *best = NULL;
-    size_t best_distance = name.len < 3 ? 2 : 3; /* must be below */
-    if (name.len > NAME_LIMIT)
-        return NULL;
-    for (size_t i = 0; (command = commands_at(i)) != NULL; i++) {
-        size_t d = nearest_distance(name.data, name.len, command->name);
-        if (d < best_distance) {
-            best_distance = d;
-            best = command;
-        }
-    }
-    return best;
-}
-
 bool commands_refuse_unknown(struct args *args, struct keystore_slice name)
 {
-    const struct command *meant = commands_nearest(name);
-    if (meant != NULL)
+    const struct command *command;
+    struct nearest meant;
+    nearest_begin(&meant, name.data, name.len);
+    for (size_t i = 0; (command = commands_at(i)) != NULL; i++)
+        nearest_offer(&meant, command->name);
+    if (meant.name != NULL)
         return args_refuse(args, "unknown command '%.*s': did you mean %s? HELP lists all commands",
-                           args_quoted_len(name), (const char *)name.data, meant->name);
+                           args_quoted_len(name), (const char *)name.data, meant.name);
     return args_refuse(args, "unknown command '%.*s': HELP lists all commands",
                        args_quoted_len(name), (const char *)name.data);
 }

@@ -1,6 +1,15 @@
-/* The commands for administrators: connections and settings of the server. */
+/* The commands for administrators: connections, settings and slow calls of the server. */
 #include "cli/build.h"
 #include "cli/commands.h"
+
+/* Refuses the next word, where the command takes others; always false. */
+static bool commands_admin_refuse_word(struct args *args)
+{
+    const struct command *command = args->command;
+    struct keystore_slice word = args_take(args);
+    return args_refuse(args, "%s has no '%.*s'; usage: %s %s", command->name, args_quoted_len(word),
+                       (const char *)word.data, command->name, command->usage);
+}
 
 /* ---- CLIENT ---- */
 
@@ -83,9 +92,7 @@ static bool commands_admin_build_client(struct args *args, struct request *reque
         return commands_admin_build_list(args, request);
     if (args_match(args, "KILL"))
         return commands_admin_build_kill(args, request);
-    struct keystore_slice word = args_take(args);
-    return args_refuse(args, "CLIENT has no '%.*s'; usage: CLIENT %s", args_quoted_len(word),
-                       (const char *)word.data, args->command->usage);
+    return commands_admin_refuse_word(args);
 }
 
 /* ---- CONFIG ---- */
@@ -108,9 +115,57 @@ static bool commands_admin_build_config(struct args *args, struct request *reque
     if (args_match(args, "REWRITE"))
         return args_refuse(args, "CONFIG SET is not written to a file, so there is no CONFIG "
                                  "REWRITE: change the server's configuration file, too");
-    struct keystore_slice word = args_take(args);
-    return args_refuse(args, "CONFIG has no '%.*s'; usage: CONFIG %s", args_quoted_len(word),
-                       (const char *)word.data, args->command->usage);
+    return commands_admin_refuse_word(args);
+}
+
+/* ---- SLOWLOG ---- */
+
+/* As many as in Redis. */
+#define SLOW_CALLS 10
+
+/* -1: all. */
+static bool commands_admin_take_slow_count(struct args *args, uint32_t *limit)
+{
+    int64_t count;
+    if (!args_integer(args, "count", -1, UINT32_MAX, &count))
+        return false;
+    if (count == 0)
+        return args_refuse(args, "the count of SLOWLOG GET is 1 or more, or -1 for all");
+    *limit = count > 0 ? (uint32_t)count : 0;
+    return true;
+}
+
+static bool commands_admin_build_slowlog(struct args *args, struct request *request)
+{
+    request->slow_log.limit = SLOW_CALLS;
+    if (args_match(args, "GET"))
+        return args_left(args) == 0 ||
+               commands_admin_take_slow_count(args, &request->slow_log.limit);
+    request->slow_log.limit = 1;
+    request->only_count = args_is_next(args, "LEN");
+    request->slow_log.reset = args_is_next(args, "RESET");
+    return args_match(args, "LEN") || args_match(args, "RESET") || commands_admin_refuse_word(args);
+}
+
+/* ---- LATENCY ---- */
+
+static bool commands_admin_build_latency(struct args *args, struct request *request)
+{
+    static const char *const others[] = {"LATEST", "HISTORY", "GRAPH", "DOCTOR"};
+    if (args_is_next(args, "RESET"))
+        return args_refuse(args, "the server's counts only rise, so there is no LATENCY RESET: "
+                                 "for a period, subtract those at its start");
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (args_is_next(args, others[i]))
+            return args_refuse(args,
+                               "LATENCY has no '%s': LATENCY shows the durations of all "
+                               "calls, and SLOWLOG GET single slow ones",
+                               others[i]);
+    request->histogram = args_match(args, "HISTOGRAM");
+    struct words words = args_take_rest(args);
+    request->words = words.items;
+    request->count = words.count;
+    return true;
 }
 
 static const struct command table[] = {
@@ -120,6 +175,11 @@ static const struct command table[] = {
      NULL, commands_admin_build_client},
     {"CONFIG", "GET pattern|SET name value", "The server's settings; SET lasts until it ends", 1, 3,
      REQUEST_CONFIG, KEYSTORE_OP_NONE, NULL, commands_admin_build_config},
+    {"SLOWLOG", "GET|LEN|RESET [count]", "The newest slow calls; RESET forgets them", 1, 2,
+     REQUEST_SLOW_LOG, KEYSTORE_OP_NONE, NULL, commands_admin_build_slowlog},
+    {"LATENCY", "[HISTOGRAM] [method ...]",
+     "How many calls of the methods there were, and how long they took", 0, COMMAND_ANY,
+     REQUEST_LATENCY, KEYSTORE_OP_NONE, NULL, commands_admin_build_latency},
 };
 
 const struct command *commands_admin(size_t *count)

@@ -71,6 +71,9 @@ static void format_put_reply(FILE *out, const struct reply *reply, int indent)
     case REPLY_LIST:
         format_put_list(out, reply, indent);
         return;
+    case REPLY_EITHER:
+        format_put_reply(out, &reply->items[0], indent);
+        return;
     case REPLY_BYTES:
         format_put_quoted(out, reply->bytes);
         break;
@@ -105,6 +108,9 @@ static void format_put_raw(FILE *out, const struct reply *reply)
                 putc('\n', out);
             format_put_raw(out, &reply->items[i]);
         }
+        break;
+    case REPLY_EITHER:
+        format_put_raw(out, &reply->items[1]);
         break;
     case REPLY_STATUS:
     case REPLY_BYTES:

@@ -17,13 +17,14 @@ enum reply_type {
     REPLY_TEXT,  /* lines for people; the last one has no newline */
     REPLY_ERROR, /* an error message */
     REPLY_LIST,
+    REPLY_EITHER, /* two items: what people see, and what programs do */
 };
 
 /* Borrows its memory; the function that returns it says how long that is valid. */
 struct reply {
     enum reply_type type;
     int64_t integer;
-    struct keystore_slice bytes; /* of all types but REPLY_NIL, REPLY_INTEGER and REPLY_LIST */
+    struct keystore_slice bytes; /* of types that are a text */
     const struct reply *items;
     size_t count;
 };

@@ -14,6 +14,7 @@ enum {
     OPTION_PATH,
     OPTION_DB,
     OPTION_TIMEOUT,
+    OPTION_RETRY,
     OPTION_RAW,
     OPTION_NO_RAW,
     OPTION_PIPE,
@@ -31,6 +32,11 @@ static const struct option_row rows[] = {
     [OPTION_DB] = {'n', NULL, "DB", "the database number (0)"},
     [OPTION_TIMEOUT] = {0, "timeout", "MS",
                         "timeout of connecting and of each call, in milliseconds (30000)"},
+    [OPTION_RETRY] =
+        {0, "retry", "N",
+         "repeat a command that fails because the server is unavailable, up to N times\n"
+         "within --timeout; a write takes effect once, for it has a request id.\n"
+         "Commands from standard input are sent one by one then"},
     [OPTION_RAW] = {0, "raw", NULL,
                     "print raw values, the default if the output is not a terminal"},
     [OPTION_NO_RAW] = {0, "no-raw", NULL, "print quoted values, the default on a terminal"},
@@ -86,6 +92,17 @@ static bool options_set_timeout(struct options *options, const char *text,
     return refuse(problem, "--timeout takes milliseconds, 1 or more, not '%.100s'", text);
 }
 
+static bool options_set_retries(struct options *options, const char *text,
+                                char problem[static OPTIONS_PROBLEM_SIZE])
+{
+    int64_t retries;
+    if (!options_parse_number(text, 0, UINT32_MAX, &retries))
+        return refuse(problem, "--retry takes a number of repetitions, 0 or more, not '%.100s'",
+                      text);
+    options->max_retries = (uint32_t)retries;
+    return true;
+}
+
 static bool options_take_option(size_t row, const char *value, struct options *options,
                                 struct place *place, char problem[static OPTIONS_PROBLEM_SIZE])
 {
@@ -103,6 +120,8 @@ static bool options_take_option(size_t row, const char *value, struct options *o
         return options_set_db(options, value, problem);
     case OPTION_TIMEOUT:
         return options_set_timeout(options, value, problem);
+    case OPTION_RETRY:
+        return options_set_retries(options, value, problem);
     case OPTION_RAW:
         options->form = OPTIONS_FORM_RAW;
         return true;

@@ -13,7 +13,8 @@ enum options_form { OPTIONS_FORM_AUTO, OPTIONS_FORM_RAW, OPTIONS_FORM_QUOTED };
 struct options {
     char target[300]; /* as keystore_connect() takes it */
     uint32_t db;
-    int64_t timeout_ms; /* 0 = the library's default */
+    int64_t timeout_ms;   /* 0 = the library's default */
+    uint32_t max_retries; /* of a call; 0 = none */
     enum options_form form;
     bool pipe;
     bool yes;    /* delete without asking */

@@ -201,8 +201,9 @@ bool pipeline_run(struct pipeline *pipeline, struct words words, uint64_t number
     struct pipeline_item *item = &pipeline->items[pipeline->count];
     char problem[ARGS_PROBLEM_SIZE], label[LABEL_SIZE];
     item->number = number;
+    /* The server knows no request ids within a stream, so what may be repeated is sent alone. */
     bool is_op =
-        !session->transaction.open &&
+        session->options->max_retries == 0 && !session->transaction.open &&
         commands_parse(words, session_db(session), &pipeline->arena, &item->request, problem) &&
         item->request.type == REQUEST_OP;
     if (is_op && !pipeline_is_large(words))

@@ -25,6 +25,8 @@ enum request_type {
     REQUEST_KILL_CLIENTS,
     REQUEST_CONFIG,
     REQUEST_SET_CONFIG,
+    REQUEST_SLOW_LOG,
+    REQUEST_LATENCY,
     /* These are streams (cli/streams.h). */
     REQUEST_SCAN,
     REQUEST_KEYS,
@@ -54,7 +56,8 @@ struct request {
     struct reply (*answer)(const struct request *request, const struct keystore_reply *from,
                            struct arena *arena);
     struct keystore_slice text; /* PING, ECHO: the message to return */
-    /* WATCH: keys; INFO: sections; SUBSCRIBE: channels or patterns; OBSERVE: patterns */
+    /* WATCH: keys; INFO: sections; SUBSCRIBE: channels or patterns; OBSERVE: patterns; LATENCY:
+     * names or patterns of methods */
     const struct keystore_slice *words;
     size_t count;                      /* of words */
     const struct command *topic;       /* HELP; NULL = all commands */
@@ -63,12 +66,15 @@ struct request {
     struct keystore_message message; /* PUBLISH */
     bool by_pattern;                 /* PSUBSCRIBE */
     bool initial;                    /* OBSERVE */
+    bool only_count;                 /* SLOWLOG LEN */
+    bool histogram;                  /* LATENCY HISTOGRAM */
     uint64_t from_version;           /* OBSERVE; 0 = from now on */
     uint64_t limit;                  /* CONSUME: ends after so many; 0 = never */
     const char *path;                /* BACKUP: the file, or "-" */
     bool force;                      /* BACKUP: replace the file */
     struct keystore_config_request config;
     struct keystore_set_config_request set_config;
+    struct keystore_slow_log_request slow_log;
     struct keystore_clients_request clients;
     bool only_id;                              /* CLIENT ID */
     struct keystore_kill_clients_request kill; /* CLIENT KILL */

@@ -2,6 +2,8 @@
 #include "cli/send.h"
 
 #include "cli/answers.h"
+#include "cli/latency.h"
+#include "cli/slowlog.h"
 
 #include <ctype.h>
 
@@ -195,6 +197,10 @@ enum keystore_code send_request(struct keystore_client *client, const struct req
         return send_config(client, request, arena, reply);
     case REQUEST_SET_CONFIG:
         return send_set_config(client, request, reply);
+    case REQUEST_SLOW_LOG:
+        return slowlog_send(client, request, arena, reply);
+    case REQUEST_LATENCY:
+        return latency_send(client, request, arena, reply);
     case REQUEST_KILL_CLIENTS:
         return send_kill_clients(client, request, reply);
     case REQUEST_SCAN: /* handled by streams.c */

@@ -10,6 +10,9 @@
 #include <signal.h>
 #include <unistd.h>
 
+/* The library's timeout of calls. */
+#define RETRY_CONNECT_MS 30000
+
 void session_init(struct session *session, const struct options *options)
 {
     *session = (struct session){.options = options, .db = options->db};
@@ -39,13 +42,21 @@ uint32_t session_db(const struct session *session)
 
 /* ---- connecting ---- */
 
+/* Who has commands repeated waits for a server that is starting as long as for an answer. */
+static int64_t session_connect_timeout_ms(const struct options *options)
+{
+    bool waits = options->timeout_ms == 0 && options->max_retries > 0;
+    return waits ? RETRY_CONNECT_MS : options->timeout_ms;
+}
+
 enum session_result session_connect(struct session *session, const char *label)
 {
     if (session->client != NULL)
         return SESSION_OK;
     struct keystore_options client_options = {
-        .connect_timeout_ms = session->options->timeout_ms,
+        .connect_timeout_ms = session_connect_timeout_ms(session->options),
         .timeout_ms = session->options->timeout_ms,
+        .max_retries = session->options->max_retries,
         .cancel_fd = interrupt_descriptor(),
     };
     struct keystore_error error;
@@ -302,6 +313,8 @@ static enum session_result session_run_request(struct session *session,
     case REQUEST_KILL_CLIENTS:
     case REQUEST_CONFIG:
     case REQUEST_SET_CONFIG:
+    case REQUEST_SLOW_LOG:
+    case REQUEST_LATENCY:
         return session->transaction.open ? session_queue(session, request, words, label)
                                          : session_send(session, request, label);
     case REQUEST_BLOCKING:

@@ -5,6 +5,7 @@
 #include "client/call.h"
 
 #include "base/check.h"
+#include "base/decimal.h"
 #include "client/status.h"
 
 #include <stdio.h>
@@ -33,15 +34,22 @@ void call_write_timeout(char out[static CALL_TIMEOUT_SIZE], int64_t timeout_ms)
     snprintf(out, CALL_TIMEOUT_SIZE, "%u%c", (unsigned)amount, units[i].name);
 }
 
-void call_init(struct call *call, struct slice request, struct buffer *answer, size_t max_message)
+void call_init(struct call *call, struct slice request, struct call_attempt *attempt,
+               struct buffer *answer, size_t max_message)
 {
-    *call = (struct call){.request = request, .answer = answer, .max_message = max_message};
+    memset(call, 0, offsetof(struct call, error)); /* without its texts, which are long */
+    call->error.code = KEYSTORE_OK;
+    call->error.reason[0] = call->error.message[0] = '\0';
+    call->request = request;
+    call->answer = answer;
+    call->attempt = attempt;
+    call->max_message = max_message;
     answer->len = 0;
 }
 
 void call_init_stream(struct call *call, struct buffer *answer, size_t max_message)
 {
-    call_init(call, slice_make(NULL, 0), answer, max_message);
+    call_init(call, slice_make(NULL, 0), NULL, answer, max_message);
     call->is_stream = true;
 }
 
@@ -98,18 +106,33 @@ static void call_on_oldest_version(struct call *call, struct slice value)
     call->oldest_version = version;
 }
 
+/* As gRPC has it, whatever is not a number of milliseconds forbids to repeat the call. */
+static void call_on_pushback(struct call *call, struct slice value)
+{
+    struct call_attempt *attempt = call->attempt;
+    if (attempt == NULL)
+        return;
+    attempt->has_pushback = true;
+    if (!decimal_parse(value, &attempt->pushback_ms))
+        attempt->pushback_ms = -1;
+}
+
 void call_on_header(struct call *call, struct slice name, struct slice value)
 {
     static const struct {
-        const char *name;
+        struct slice name;
         void (*on_value)(struct call *call, struct slice value);
     } known[] = {
-        {":status", call_on_http_status},     {"content-type", call_on_content_type},
-        {"grpc-status", call_on_grpc_status}, {"grpc-message", call_on_grpc_message},
-        {"keystore-reason", call_on_reason},  {"keystore-oldest-version", call_on_oldest_version},
+        {SLICE_LITERAL(":status"), call_on_http_status},
+        {SLICE_LITERAL("content-type"), call_on_content_type},
+        {SLICE_LITERAL("grpc-status"), call_on_grpc_status},
+        {SLICE_LITERAL("grpc-message"), call_on_grpc_message},
+        {SLICE_LITERAL("keystore-reason"), call_on_reason},
+        {SLICE_LITERAL("keystore-oldest-version"), call_on_oldest_version},
+        {SLICE_LITERAL("grpc-retry-pushback-ms"), call_on_pushback},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (slice_equal(name, slice_from_string(known[i].name)))
+        if (slice_equal(name, known[i].name))
             known[i].on_value(call, value);
 }
 

@@ -14,9 +14,29 @@
 /* Longest ASCII form of a grpc-timeout, with its terminating zero. */
 #define CALL_TIMEOUT_SIZE 10
 
+/* What has become of the request of an attempt that failed. */
+enum call_fate {
+    CALL_NOT_SENT,    /* there was no connection for it */
+    CALL_UNPROCESSED, /* the server, while shutting down, has not looked at it */
+    CALL_SENT,        /* the server may have executed it */
+};
+
+/* A unary call, which may take several attempts: what its requests have beyond the message, and
+ * what is learnt about repeating them. */
+struct call_attempt {
+    int64_t timeout_ms;     /* of all attempts together; INT64_MAX = none */
+    int64_t deadline_ms;    /* of clock_monotonic_ms(); the first attempt sets it if it is 0 */
+    const char *request_id; /* keystore-request-id-bin as base64; borrowed; NULL = none is sent */
+    uint32_t previous;      /* attempts before this one; 0: is not sent */
+    enum call_fate fate;    /* these three are set by each attempt */
+    bool has_pushback;      /* the server has sent grpc-retry-pushback-ms */
+    int64_t pushback_ms;    /* negative: the call must not be repeated */
+};
+
 struct call {
-    struct slice request;  /* borrowed; what is not sent yet */
-    struct buffer *answer; /* borrowed; unary: the message without its prefix */
+    struct slice request;         /* borrowed; what is not sent yet */
+    struct buffer *answer;        /* borrowed; unary: the message without its prefix */
+    struct call_attempt *attempt; /* borrowed; NULL: a stream */
     size_t max_message;
     bool is_stream;   /* `answer` has messages with prefixes, from answer_at on */
     bool half_closed; /* a stream: `request` is the last of the requests' bytes */
@@ -29,7 +49,7 @@ struct call {
     bool not_grpc;        /* the content-type is not gRPC's */
     char content_type[64];
     uint64_t oldest_version;     /* keystore-oldest-version, a trailer; 0 = not received */
-    struct keystore_error error; /* from the trailers, or why the answer was refused */
+    struct keystore_error error; /* from the trailers, or why the answer was refused; last */
 };
 
 /* Writes the five bytes that precede a message of `len` bytes. */
@@ -38,8 +58,10 @@ void call_write_prefix(uint8_t prefix[static CALL_PREFIX_SIZE], uint32_t len);
 /* Writes a grpc-timeout such as "1500m" (at most eight digits and a unit) to `out`. */
 void call_write_timeout(char out[static CALL_TIMEOUT_SIZE], int64_t timeout_ms);
 
-/* `request` is the prefix and the message; `answer` is cleared. Both are borrowed for the call. */
-void call_init(struct call *call, struct slice request, struct buffer *answer, size_t max_message);
+/* `request` is the prefix and the message; `answer` is cleared. All are borrowed for the call;
+ * `attempt` may be NULL. */
+void call_init(struct call *call, struct slice request, struct call_attempt *attempt,
+               struct buffer *answer, size_t max_message);
 
 /* A stream in both directions, whose requests are put into `request` one after the other. */
 void call_init_stream(struct call *call, struct buffer *answer, size_t max_message);

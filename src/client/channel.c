@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "client/headers.h"
 #include "client/heap.h"
 #include "client/socket.h"
 #include "client/status.h"
@@ -35,20 +36,6 @@
 
 #define IN_SIZE ((size_t)64 << 10)
 
-/* Of a request; only path and timeout differ from call to call. */
-enum {
-    HEADER_METHOD,
-    HEADER_SCHEME,
-    HEADER_PATH,
-    HEADER_AUTHORITY,
-    HEADER_TYPE,
-    HEADER_TE,
-    HEADER_AGENT,
-    HEADER_MAX_REPLY,
-    HEADER_TIMEOUT, /* last, since it is optional */
-    HEADER_COUNT
-};
-
 /* After so long without a call, a system call checks whether the server has closed the
  * connection. */
 #define QUIET_MS 2
@@ -69,9 +56,7 @@ struct channel {
     bool is_filling;                      /* within nghttp2_session_mem_send() */
     int failure;                          /* an error of nghttp2 within a callback */
     int64_t used_ms;                      /* when the last call ended or SETTINGS were received */
-    nghttp2_nv headers[HEADER_COUNT];
-    char max_reply[24];              /* the values of two headers: limits.max_message... */
-    char timeout[CALL_TIMEOUT_SIZE]; /* ...and limits.call_timeout_ms */
+    struct headers headers;
     uint8_t in[IN_SIZE];
 };
 
@@ -459,36 +444,6 @@ static enum channel_step channel_first_step(struct channel *channel, struct keys
     return channel_process(channel, got, error) == RECEIVED_END ? CHANNEL_LOST : CHANNEL_PROGRESS;
 }
 
-/* nghttp2 copies a value that is not `permanent`: it may send it after the call has timed out. */
-static void channel_set_header(nghttp2_nv *header, const char *name, const char *value,
-                               bool permanent)
-{
-    uint8_t flags = NGHTTP2_NV_FLAG_NO_COPY_NAME;
-    if (permanent)
-        flags |= NGHTTP2_NV_FLAG_NO_COPY_VALUE;
-    *header = (nghttp2_nv){(uint8_t *)name, (uint8_t *)value, strlen(name), strlen(value), flags};
-}
-
-static void channel_prepare_headers(struct channel *channel)
-{
-    const struct {
-        const char *name, *value;
-    } fixed[] = {
-        [HEADER_METHOD] = {":method", "POST"},
-        [HEADER_SCHEME] = {":scheme", "http"},
-        [HEADER_AUTHORITY] = {":authority", channel->target.authority},
-        [HEADER_TYPE] = {"content-type", "application/grpc"},
-        [HEADER_TE] = {"te", "trailers"},
-        [HEADER_AGENT] = {"user-agent", "keystore-c/" KEYSTORE_VERSION},
-        [HEADER_MAX_REPLY] = {"keystore-max-reply-bytes", channel->max_reply},
-    };
-    snprintf(channel->max_reply, sizeof channel->max_reply, "%zu", channel->limits.max_message);
-    call_write_timeout(channel->timeout, channel->limits.call_timeout_ms);
-    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
-        if (fixed[i].name != NULL)
-            channel_set_header(&channel->headers[i], fixed[i].name, fixed[i].value, true);
-}
-
 struct channel *channel_new(const struct target *target, const struct channel_limits *limits)
 {
     struct channel *channel = calloc(1, sizeof *channel);
@@ -498,7 +453,7 @@ struct channel *channel_new(const struct target *target, const struct channel_li
     channel->limits = *limits;
     channel->fd = -1;
     channel->arrived_fd = -1;
-    channel_prepare_headers(channel);
+    headers_init(&channel->headers, &channel->target, limits->call_timeout_ms, limits->max_message);
     buffer_init(&channel->out, OUT_LIMIT);
     return channel;
 }
@@ -586,10 +541,10 @@ static bool channel_reconnect(struct channel *channel, int64_t deadline_ms,
     return channel_open_connection(channel, connect_deadline_ms, error);
 }
 
-bool channel_connect(struct channel *channel, struct keystore_error *error)
+bool channel_connect(struct channel *channel, int64_t deadline_ms, struct keystore_error *error)
 {
     return channel_is_ready(channel, clock_monotonic_ms(), INT64_MAX) ||
-           channel_reconnect(channel, INT64_MAX, error);
+           channel_reconnect(channel, deadline_ms, error);
 }
 
 static bool channel_has_arrivals(const struct channel *channel)
@@ -635,18 +590,10 @@ static int channel_submit(struct channel *channel, struct channel_stream *stream
                           int64_t left_ms)
 {
     DCHECK(channel->session != NULL);
-    char timeout[CALL_TIMEOUT_SIZE];
-    const char *value = channel->timeout;
-    if (left_ms != channel->limits.call_timeout_ms) {
-        call_write_timeout(timeout, left_ms);
-        value = timeout;
-    }
-    size_t count = left_ms == INT64_MAX ? HEADER_TIMEOUT : HEADER_COUNT;
-    channel_set_header(&channel->headers[HEADER_PATH], ":path", path, false);
-    channel_set_header(&channel->headers[HEADER_TIMEOUT], "grpc-timeout", value, false);
+    size_t count = headers_set(&channel->headers, path, left_ms, stream->call.attempt);
     nghttp2_data_provider body = {.read_callback = channel_on_request_wanted};
-    int32_t id =
-        nghttp2_submit_request(channel->session, NULL, channel->headers, count, &body, stream);
+    int32_t id = nghttp2_submit_request(channel->session, NULL, channel->headers.fields, count,
+                                        &body, stream);
     if (id < 0)
         return id;
     stream->id = id;
@@ -690,7 +637,7 @@ void channel_detach(struct channel *channel, struct channel_stream *stream, bool
 bool channel_attach(struct channel *channel, struct channel_stream *stream, const char *path,
                     struct keystore_error *error)
 {
-    if (!channel_connect(channel, error))
+    if (!channel_connect(channel, INT64_MAX, error))
         return false;
     int failure = channel_submit(channel, stream, path, INT64_MAX);
     return failure == 0 || channel_fail(channel, failure, error);
@@ -725,14 +672,14 @@ void channel_consume(struct channel *channel, struct channel_stream *stream, siz
         channel_fail(channel, failure, &ignored);
 }
 
-/* Runs the call to its end. `reused`: the connection was open before the call. */
+/* Runs the call to its end. `at_once`: nothing has held it up so far. */
 static enum keystore_code channel_run(struct channel *channel, struct channel_stream *stream,
-                                      bool reused, int64_t timeout_ms, int64_t deadline_ms,
-                                      struct keystore_error *error)
+                                      bool at_once, struct keystore_error *error)
 {
-    enum channel_step last = reused ? channel_first_step(channel, error) : CHANNEL_PROGRESS;
+    const struct call_attempt *attempt = stream->call.attempt;
+    enum channel_step last = at_once ? channel_first_step(channel, error) : CHANNEL_PROGRESS;
     while (last == CHANNEL_PROGRESS && !channel_stream_is_over(stream))
-        last = channel_round(channel, deadline_ms, error);
+        last = channel_round(channel, attempt->deadline_ms, error);
     /* The last bytes before the connection was lost may complete the answer. */
     if (channel_stream_is_over(stream)) {
         enum keystore_code code = channel_conclude(stream);
@@ -741,7 +688,7 @@ static enum keystore_code channel_run(struct channel *channel, struct channel_st
     }
     if (last == CHANNEL_TIMEOUT)
         status_set(error, KEYSTORE_DEADLINE_EXCEEDED, "%s did not answer within %lld ms",
-                   channel->target.name, (long long)timeout_ms);
+                   channel->target.name, (long long)attempt->timeout_ms);
     else if (last == CHANNEL_CANCELLED)
         status_set(error, KEYSTORE_CANCELLED,
                    "the call was cancelled; the server may have executed it");
@@ -757,43 +704,35 @@ static bool channel_was_unprocessed(const struct channel *channel,
            channel->session != NULL && channel->goaway_debug[0] != '\0';
 }
 
-/* One attempt, on a connection that can take a call. */
-static enum keystore_code channel_attempt(struct channel *channel, struct channel_stream *stream,
-                                          const char *path, bool reused, int64_t timeout_ms,
-                                          int64_t deadline_ms, struct keystore_error *error)
+enum keystore_code channel_call(struct channel *channel, const char *path, struct slice request,
+                                struct call_attempt *attempt, struct buffer *answer,
+                                struct keystore_error *error)
 {
-    int64_t left_ms = timeout_ms;
-    /* On a reused connection no time has passed, so the header is the same for each call. */
-    if (!reused && deadline_ms != INT64_MAX)
-        left_ms = deadline_ms - clock_monotonic_ms();
-    int failure = channel_submit(channel, stream, path, left_ms > 0 ? left_ms : 1);
+    struct channel_stream stream = {0};
+    int64_t now_ms = clock_monotonic_ms();
+    bool at_once = attempt->deadline_ms == 0;
+    if (at_once)
+        attempt->deadline_ms = channel_deadline_in(now_ms, attempt->timeout_ms);
+    attempt->fate = CALL_NOT_SENT;
+    attempt->has_pushback = false;
+    if (!channel_is_ready(channel, now_ms, attempt->deadline_ms)) {
+        at_once = false;
+        if (!channel_reconnect(channel, attempt->deadline_ms, error))
+            return error->code;
+    }
+    call_init(&stream.call, request, attempt, answer, channel->limits.max_message);
+    /* If no time has passed, the header is the same for each call. */
+    int64_t left_ms = attempt->timeout_ms;
+    if (!at_once && attempt->deadline_ms != INT64_MAX)
+        left_ms = attempt->deadline_ms - clock_monotonic_ms();
+    int failure = channel_submit(channel, &stream, path, left_ms > 0 ? left_ms : 1);
     if (failure != 0) {
         channel_fail(channel, failure, error);
         return error->code;
     }
-    enum keystore_code code = channel_run(channel, stream, reused, timeout_ms, deadline_ms, error);
-    channel_detach(channel, stream, false);
+    enum keystore_code code = channel_run(channel, &stream, at_once, error);
+    channel_detach(channel, &stream, false);
     channel->used_ms = clock_monotonic_ms();
+    attempt->fate = channel_was_unprocessed(channel, &stream) ? CALL_UNPROCESSED : CALL_SENT;
     return code;
-}
-
-enum keystore_code channel_call(struct channel *channel, const char *path, struct slice request,
-                                int64_t extra_ms, struct buffer *answer,
-                                struct keystore_error *error)
-{
-    int64_t now_ms = clock_monotonic_ms();
-    int64_t timeout_ms = channel_deadline_in(extra_ms, channel->limits.call_timeout_ms);
-    int64_t deadline_ms = channel_deadline_in(now_ms, timeout_ms);
-    bool reused = channel_is_ready(channel, now_ms, deadline_ms);
-    for (int attempts = 1;; attempts++) {
-        if (!reused && !channel_reconnect(channel, deadline_ms, error))
-            return error->code;
-        struct channel_stream stream = {0};
-        call_init(&stream.call, request, answer, channel->limits.max_message);
-        enum keystore_code code =
-            channel_attempt(channel, &stream, path, reused, timeout_ms, deadline_ms, error);
-        if (attempts == 2 || !channel_was_unprocessed(channel, &stream))
-            return code;
-        reused = false;
-    }
 }

@@ -40,20 +40,21 @@ struct channel *channel_new(const struct target *target, const struct channel_li
 void channel_free(struct channel *channel);
 
 /*
- * Ensures that there is a connection on which a call can start: opens one if the last was lost,
- * closed by the server or got a GOAWAY. True, or false with *error set. A connection on which a
- * call was answered a moment ago is not checked.
+ * Ensures that there is a connection on which a call can start: opens one, until the deadline (of
+ * clock_monotonic_ms(); INT64_MAX: none) and within the limits, if the last was lost, closed by the
+ * server or got a GOAWAY. True, or false with *error set. A connection on which a call was answered
+ * a moment ago is not checked.
  */
-bool channel_connect(struct channel *channel, struct keystore_error *error);
+bool channel_connect(struct channel *channel, int64_t deadline_ms, struct keystore_error *error);
 
 /*
- * Calls the method `path` with `request` (gRPC prefix and message). On KEYSTORE_OK `answer` holds
- * the message without its prefix; otherwise *error says why. A call that times out is cancelled and
- * leaves the connection usable. One that the server, while shutting down, refuses unprocessed is
- * sent once more over a new connection. `extra_ms` (0 or more) prolongs the timeout.
+ * Calls the method `path` with `request` (gRPC prefix and message), once: client/retry.h repeats
+ * calls. On KEYSTORE_OK `answer` holds the message without its prefix; otherwise *error says why,
+ * and the attempt what has become of the request. A call that times out is cancelled and leaves the
+ * connection usable.
  */
 enum keystore_code channel_call(struct channel *channel, const char *path, struct slice request,
-                                int64_t extra_ms, struct buffer *answer,
+                                struct call_attempt *attempt, struct buffer *answer,
                                 struct keystore_error *error);
 
 /* The descriptor of the connection, or -1; one that is readable while a stream has `arrived`. */

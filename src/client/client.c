@@ -4,6 +4,7 @@
  */
 #include "client/client.h"
 
+#include "base/clock.h"
 #include "client/replies.h"
 #include "client/resolve.h"
 #include "client/status.h"
@@ -73,6 +74,7 @@ static struct keystore_client *client_new(const struct target *target,
     client->max_message = limits.max_message;
     buffer_init(&client->answer, limits.max_message);
     pool_init(&client->pool);
+    client->retry.max_retries = options != NULL ? options->max_retries : 0;
     pthread_once(&once, client_watch_forks);
     client->holders = 1;
     client->generation = atomic_load_explicit(&generation, memory_order_relaxed);
@@ -84,6 +86,8 @@ struct keystore_client *keystore_connect(const char *target, const struct keysto
 {
     struct target parsed;
     struct keystore_error ignored;
+    int64_t timeout_ms = client_limits_of(options).connect_timeout_ms;
+    int64_t deadline_ms = channel_deadline_in(clock_monotonic_ms(), timeout_ms);
     if (error == NULL)
         error = &ignored;
     if (!target_parse(target, &parsed, error))
@@ -93,7 +97,7 @@ struct keystore_client *keystore_connect(const char *target, const struct keysto
         status_out_of_memory(error, "the client was not created");
         return NULL;
     }
-    if (!channel_connect(client->channel, error)) {
+    if (!retry_connect(&client->retry, client->channel, deadline_ms, error)) {
         keystore_close(client);
         return NULL;
     }
@@ -138,6 +142,22 @@ int keystore_descriptor(const struct keystore_client *client)
     return client != NULL ? channel_descriptor(client->channel) : -1;
 }
 
+enum keystore_code keystore_set_request_id(struct keystore_client *client, struct keystore_slice id)
+{
+    if (client == NULL)
+        return keystore_last_error(NULL)->code;
+    client->retry.id_len = 0;
+    if (id.len > RETRY_MAX_ID || (id.data == NULL && id.len > 0)) {
+        status_set(&client->error, KEYSTORE_INVALID_ARGUMENT,
+                   "a request id has 1 to %d bytes (0: none), not %zu", RETRY_MAX_ID, id.len);
+        return client->error.code;
+    }
+    if (id.len > 0)
+        memcpy(client->retry.id, id.data, id.len);
+    client->retry.id_len = id.len;
+    return KEYSTORE_OK;
+}
+
 bool client_is_ours(unsigned of, struct keystore_error *error)
 {
     if (of == atomic_load_explicit(&generation, memory_order_relaxed))
@@ -175,17 +195,41 @@ bool client_pack(struct buffer *out, const struct request_builder *builder, cons
     return true;
 }
 
-/* Sends the packed request; on KEYSTORE_OK client->answer holds the answer's message. */
-static enum keystore_code client_call(struct keystore_client *client, const char *path,
+/* A call that is not sent, because it is wrong. */
+static enum keystore_code client_refuse(struct keystore_client *client)
+{
+    if (client != NULL)
+        client->retry.id_len = 0; /* which was for this call */
+    return keystore_last_error(client)->code;
+}
+
+/* A public call: its path, and how its messages are packed and unpacked. */
+struct method {
+    const char *path;
+    enum retry_effect effect;
+    void *(*pack)(struct request_builder *builder, const void *request);
+    bool (*unpack)(struct slice bytes, struct pool *pool, void *answer);
+    size_t answer_size;
+};
+
+/* Sends the packed request; on KEYSTORE_OK client->answer holds the answer's message. `wait_ms`
+ * prolongs the timeout. */
+static enum keystore_code client_call(struct keystore_client *client, const struct method *method,
                                       int64_t wait_ms, bool packed)
 {
     pool_reset(&client->pool);
     if (!packed) {
         buffer_clear(&client->request, KEPT_BYTES);
-        return client->error.code;
+        return client_refuse(client);
     }
-    enum keystore_code code = channel_call(client->channel, path, buffer_slice(&client->request),
-                                           wait_ms, &client->answer, &client->error);
+    struct retry_call call = {
+        .path = method->path,
+        .effect = method->effect,
+        .timeout_ms = channel_deadline_in(wait_ms, channel_call_timeout_ms(client->channel)),
+        .request = buffer_slice(&client->request),
+    };
+    enum keystore_code code =
+        retry_call(&client->retry, client->channel, &call, &client->answer, &client->error);
     buffer_clear(&client->request, KEPT_BYTES);
     if (code != KEYSTORE_OK)
         buffer_clear(&client->answer, KEPT_BYTES);
@@ -210,14 +254,6 @@ static enum keystore_code client_finish(struct keystore_client *client, bool unp
     return client->error.code;
 }
 
-/* A public call: its path, and how its messages are packed and unpacked. */
-struct method {
-    const char *path;
-    void *(*pack)(struct request_builder *builder, const void *request);
-    bool (*unpack)(struct slice bytes, struct pool *pool, void *answer);
-    size_t answer_size;
-};
-
 static enum keystore_code client_call_method(struct keystore_client *client,
                                              const struct method *method, const void *request,
                                              void *answer)
@@ -225,21 +261,22 @@ static enum keystore_code client_call_method(struct keystore_client *client,
     if (!client_check(client, request, answer)) {
         if (answer != NULL)
             memset(answer, 0, method->answer_size);
-        return keystore_last_error(client)->code;
+        return client_refuse(client);
     }
     struct request_builder builder = {.pool = &client->pool};
     const void *message = method->pack(&builder, request);
     bool packed = client_pack(&client->request, &builder, message, &client->error);
     memset(answer, 0, method->answer_size);
-    enum keystore_code code = client_call(client, method->path, builder.wait_ms, packed);
+    enum keystore_code code = client_call(client, method, builder.wait_ms, packed);
     if (code != KEYSTORE_OK)
         return code;
     return client_finish(client,
                          method->unpack(buffer_slice(&client->answer), &client->pool, answer));
 }
 
-/* Defines a public call by its function, its path, and the structs of its request and answer. */
-#define CALL(function, path_, takes, gives)                                                        \
+/* Defines a public call by its function, its path, its effect if it is repeated, and the structs of
+ * its request and answer. */
+#define CALL(function, path_, effect_, takes, gives)                                               \
     static void *pack_##function(struct request_builder *builder, const void *request)             \
     {                                                                                              \
         return requests_##takes(builder, request);                                                 \
@@ -248,8 +285,8 @@ static enum keystore_code client_call_method(struct keystore_client *client,
     {                                                                                              \
         return replies_##gives(bytes, pool, answer);                                               \
     }                                                                                              \
-    static const struct method method_##function = {path_, pack_##function, unpack_##function,     \
-                                                    sizeof(struct keystore_##gives)};              \
+    static const struct method method_##function = {                                               \
+        path_, effect_, pack_##function, unpack_##function, sizeof(struct keystore_##gives)};      \
     enum keystore_code keystore_##function(struct keystore_client *client,                         \
                                            const struct keystore_##takes *request,                 \
                                            struct keystore_##gives *answer)                        \
@@ -263,20 +300,28 @@ static enum keystore_code client_call_method(struct keystore_client *client,
 #define SERVICE_TXN    SERVICE_STRING
 #define SERVICE_ADMIN  CLIENT_ADMIN_SERVICE
 
+/* Operations that write take request ids. */
+#define EFFECT_READ   RETRY_NONE
+#define EFFECT_WRITE  RETRY_ONCE
+#define EFFECT_GROW   RETRY_ONCE
+#define EFFECT_ADJUST RETRY_ONCE
+
 /* A call without a prototype in include/keystore/client.h does not compile; script/docs writes
  * them. */
 #define OPERATION(kind, method, request, reply, access, category, keys, apply, function, ...)      \
-    CALL(function, SERVICE_##category #method, request, reply)
+    CALL(function, SERVICE_##category #method, EFFECT_##access, request, reply)
 #include "store/operations.def"
 #undef OPERATION
 
-CALL(info, SERVICE_ADMIN "Info", info_request, info_reply)
-CALL(save, SERVICE_ADMIN "Save", save_request, status)
-CALL(config, SERVICE_ADMIN "Config", config_request, config_reply)
-CALL(set_config, SERVICE_ADMIN "SetConfig", set_config_request, status)
-CALL(kill_clients, SERVICE_ADMIN "KillClients", kill_clients_request, status)
-CALL(publish, CLIENT_SERVICE "Publish", message, status)
-CALL(health, "/grpc.health.v1.Health/Check", health_request, health_reply)
+CALL(info, SERVICE_ADMIN "Info", RETRY_NONE, info_request, info_reply)
+CALL(save, SERVICE_ADMIN "Save", RETRY_EACH_TIME, save_request, status)
+CALL(config, SERVICE_ADMIN "Config", RETRY_NONE, config_request, config_reply)
+CALL(set_config, SERVICE_ADMIN "SetConfig", RETRY_EACH_TIME, set_config_request, status)
+CALL(kill_clients, SERVICE_ADMIN "KillClients", RETRY_EACH_TIME, kill_clients_request, status)
+CALL(slow_log, SERVICE_ADMIN "SlowLog", RETRY_EACH_TIME, slow_log_request, slow_log_reply)
+CALL(latency, SERVICE_ADMIN "Latency", RETRY_NONE, latency_request, latency_reply)
+CALL(publish, CLIENT_SERVICE "Publish", RETRY_EACH_TIME, message, status)
+CALL(health, "/grpc.health.v1.Health/Check", RETRY_NONE, health_request, health_reply)
 
 /* ---- by kind ---- */
 
@@ -316,13 +361,13 @@ enum keystore_code keystore_call(struct keystore_client *client, const struct ke
     if (reply != NULL)
         *reply = (struct keystore_reply){0};
     if (!client_check(client, op, reply))
-        return keystore_last_error(client)->code;
+        return client_refuse(client);
     reply->kind = keystore_reply_kind_of(op->kind);
     if (reply->kind == KEYSTORE_REPLY_NONE) {
         status_set(&client->error, KEYSTORE_INVALID_ARGUMENT,
                    "the operation's kind is %d, which is not in enum keystore_op_kind",
                    (int)op->kind);
-        return client->error.code;
+        return client_refuse(client);
     }
     reply->id = op->id;
     return client_call_method(client, operations[op->kind].method, &op->request, &reply->answer);

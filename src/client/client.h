@@ -5,6 +5,7 @@
 #include "client/channel.h"
 #include "client/pool.h"
 #include "client/requests.h"
+#include "client/retry.h"
 
 #define CLIENT_SERVICE       "/keystore.v1.KeyStore/"
 #define CLIENT_ADMIN_SERVICE "/keystore.v1.KeyStoreAdmin/"
@@ -18,8 +19,9 @@ struct keystore_client {
     struct buffer answer;    /* message */
     struct pool pool;        /* memory of the last answer's slices */
     size_t max_message;      /* bytes of an answer */
-    unsigned generation;     /* identifies the process that it belongs to */
-    size_t holders;          /* streams and pipelines, and the program until it closes it */
+    struct retry retry;
+    unsigned generation; /* identifies the process that it belongs to */
+    size_t holders;      /* streams and pipelines, and the program until it closes it */
     struct keystore_error error;
 };
 

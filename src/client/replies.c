@@ -167,6 +167,86 @@ static struct keystore_info_reply replies_info_reply_from_wire(struct pool *pool
     return (struct keystore_info_reply){.fields = fields, .count = wire->n_fields};
 }
 
+static struct keystore_slow_call
+replies_slow_call_from_wire(const Keystore__V1__SlowLogReply__Entry *wire)
+{
+    return (struct keystore_slow_call){
+        .unix_ms = wire->unix_ms,
+        .duration_us = wire->duration_us,
+        .method = wire->method,
+        .key = replies_from_wire(wire->key),
+        .id = wire->id,
+        .db = wire->db,
+        .key_size = wire->key_size,
+        .keys = wire->keys,
+        .elements = wire->elements,
+        .request_bytes = wire->request_bytes,
+        .reply_bytes = wire->reply_bytes,
+        .peer = wire->peer,
+        .status = (enum keystore_code)wire->status,
+        .trace_id = wire->trace_id,
+        .request_id = replies_from_wire(wire->request_id),
+        .previous_attempts = wire->previous_attempts,
+        .waited_for_disk = wire->waited_for_disk,
+        .waited_for_lock = wire->waited_for_lock,
+        .offloaded = wire->offloaded,
+    };
+}
+
+static struct keystore_slow_log_reply
+replies_slow_log_reply_from_wire(struct pool *pool, const Keystore__V1__SlowLogReply *wire)
+{
+    struct keystore_slow_call *calls = pool_alloc_array(pool, wire->n_entries, sizeof *calls);
+    for (size_t i = 0; calls != NULL && i < wire->n_entries; i++)
+        calls[i] = replies_slow_call_from_wire(wire->entries[i]);
+    return (struct keystore_slow_log_reply){
+        .calls = calls,
+        .count = wire->n_entries,
+        .total = wire->total,
+        .kept = wire->kept,
+    };
+}
+
+static struct keystore_method_latency
+replies_method_latency_from_wire(const Keystore__V1__LatencyReply__Method *wire)
+{
+    return (struct keystore_method_latency){
+        .service = wire->service,
+        .method = wire->method,
+        .started = wire->started,
+        .ended = wire->count,
+        .failed = wire->failed,
+        .retried = wire->retried,
+        .messages_received = wire->messages_received,
+        .messages_sent = wire->messages_sent,
+        .sum_us = wire->sum_us,
+        .max_us = wire->max_us,
+        .p50_us = wire->p50_us,
+        .p90_us = wire->p90_us,
+        .p99_us = wire->p99_us,
+        .p999_us = wire->p999_us,
+        .buckets = wire->buckets,
+        .bucket_count = wire->n_buckets,
+        .codes = wire->codes,
+        .code_count = wire->n_codes,
+    };
+}
+
+static struct keystore_latency_reply
+replies_latency_reply_from_wire(struct pool *pool, const Keystore__V1__LatencyReply *wire)
+{
+    struct keystore_method_latency *methods =
+        pool_alloc_array(pool, wire->n_methods, sizeof *methods);
+    for (size_t i = 0; methods != NULL && i < wire->n_methods; i++)
+        methods[i] = replies_method_latency_from_wire(wire->methods[i]);
+    return (struct keystore_latency_reply){
+        .methods = methods,
+        .count = wire->n_methods,
+        .bounds_us = wire->bounds_us,
+        .bound_count = wire->n_bounds_us,
+    };
+}
+
 /* As in the trailer of a call; empty if the reason is unknown. */
 static const char *replies_reason_name(Keystore__V1__ErrorReason reason)
 {
@@ -486,6 +566,8 @@ REPLY(scan_page)
 REPLY(backup_page)
 REPLY(clients_page)
 REPLY(config_reply)
+REPLY(slow_log_reply)
+REPLY(latency_reply)
 REPLY(message)
 REPLY(consume_reply)
 REPLY(watch_batch)

@@ -33,6 +33,10 @@ bool replies_health_reply(struct slice bytes, struct pool *pool,
 bool replies_scan_page(struct slice bytes, struct pool *pool, struct keystore_scan_page *answer);
 bool replies_config_reply(struct slice bytes, struct pool *pool,
                           struct keystore_config_reply *answer);
+bool replies_slow_log_reply(struct slice bytes, struct pool *pool,
+                            struct keystore_slow_log_reply *answer);
+bool replies_latency_reply(struct slice bytes, struct pool *pool,
+                           struct keystore_latency_reply *answer);
 bool replies_clients_page(struct slice bytes, struct pool *pool,
                           struct keystore_clients_page *answer);
 bool replies_backup_page(struct slice bytes, struct pool *pool,

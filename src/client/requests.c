@@ -10,8 +10,7 @@
 #define ELEMENT_HEAD_LIMIT ((size_t)20)
 #define WIRE_TYPE_BYTES    2U
 
-static void *requests_new_message(struct request_builder *builder,
-                                  const ProtobufCMessageDescriptor *type)
+void *requests_new_message(struct request_builder *builder, const ProtobufCMessageDescriptor *type)
 {
     void *message = pool_alloc(builder->pool, type->sizeof_message);
     if (message != NULL)
@@ -19,10 +18,8 @@ static void *requests_new_message(struct request_builder *builder,
     return message;
 }
 
-/* An array for the `count` parts at `parts`; NULL, recorded in the builder, if `parts` is NULL or
- * memory is short. */
-static void *requests_new_array(struct request_builder *builder, const void *parts, size_t count,
-                                size_t size)
+void *requests_new_array(struct request_builder *builder, const void *parts, size_t count,
+                         size_t size)
 {
     if (parts != NULL || count == 0)
         return pool_alloc_array(builder->pool, count, size);
@@ -414,46 +411,6 @@ Keystore__V1__ListFind *requests_list_find(struct request_builder *builder,
     return wire;
 }
 
-Keystore__V1__InfoRequest *requests_info_request(struct request_builder *builder,
-                                                 const struct keystore_info_request *request)
-{
-    Keystore__V1__InfoRequest *wire =
-        requests_new_message(builder, &keystore__v1__info_request__descriptor);
-    if (wire == NULL)
-        return NULL;
-    wire->n_sections = request->count;
-    wire->sections =
-        requests_new_array(builder, request->sections, request->count, sizeof *wire->sections);
-    for (size_t i = 0; wire->sections != NULL && i < request->count; i++) {
-        wire->sections[i] = (char *)request->sections[i];
-        if (wire->sections[i] == NULL)
-            builder->missing = true;
-    }
-    return wire;
-}
-
-Keystore__V1__SaveRequest *requests_save_request(struct request_builder *builder,
-                                                 const struct keystore_save_request *request)
-{
-    Keystore__V1__SaveRequest *wire =
-        requests_new_message(builder, &keystore__v1__save_request__descriptor);
-    if (wire == NULL)
-        return NULL;
-    wire->wait = request->wait;
-    return wire;
-}
-
-Grpc__Health__V1__HealthCheckRequest *
-requests_health_request(struct request_builder *builder,
-                        const struct keystore_health_request *request)
-{
-    Grpc__Health__V1__HealthCheckRequest *wire =
-        requests_new_message(builder, &grpc__health__v1__health_check_request__descriptor);
-    if (wire != NULL && request->service != NULL)
-        wire->service = (char *)request->service; /* protobuf-c only reads it */
-    return wire;
-}
-
 /* Converts the operation's member of the union to the message of its field in Op. */
 static void *requests_request_to_wire(struct request_builder *builder, const struct keystore_op *op)
 {
@@ -584,68 +541,6 @@ Keystore__V1__WatchRequest *requests_watch_request(struct request_builder *build
         wire->types[i] = (Keystore__V1__EventType)request->types[i];
     wire->with_changes = request->with_changes;
     return wire;
-}
-
-Keystore__V1__ClientsRequest *
-requests_clients_request(struct request_builder *builder,
-                         const struct keystore_clients_request *request)
-{
-    Keystore__V1__ClientsRequest *wire =
-        requests_new_message(builder, &keystore__v1__clients_request__descriptor);
-    if (wire == NULL)
-        return NULL;
-    wire->own = request->own;
-    wire->id = request->id;
-    return wire;
-}
-
-Keystore__V1__ConfigRequest *requests_config_request(struct request_builder *builder,
-                                                     const struct keystore_config_request *request)
-{
-    Keystore__V1__ConfigRequest *wire =
-        requests_new_message(builder, &keystore__v1__config_request__descriptor);
-    if (wire != NULL && request->pattern != NULL)
-        wire->pattern = (char *)request->pattern;
-    return wire;
-}
-
-Keystore__V1__SetConfigRequest *
-requests_set_config_request(struct request_builder *builder,
-                            const struct keystore_set_config_request *request)
-{
-    Keystore__V1__SetConfigRequest *wire =
-        requests_new_message(builder, &keystore__v1__set_config_request__descriptor);
-    if (wire == NULL)
-        return NULL;
-    if (request->name != NULL)
-        wire->name = (char *)request->name;
-    if (request->value != NULL)
-        wire->value = (char *)request->value;
-    return wire;
-}
-
-Keystore__V1__KillClientsRequest *
-requests_kill_clients_request(struct request_builder *builder,
-                              const struct keystore_kill_clients_request *request)
-{
-    Keystore__V1__KillClientsRequest *wire =
-        requests_new_message(builder, &keystore__v1__kill_clients_request__descriptor);
-    if (wire == NULL)
-        return NULL;
-    wire->id = request->id;
-    if (request->address != NULL)
-        wire->address = (char *)request->address;
-    if (request->listener != NULL)
-        wire->listener = (char *)request->listener;
-    wire->include_own = request->include_own;
-    return wire;
-}
-
-Keystore__V1__BackupRequest *requests_backup_request(struct request_builder *builder,
-                                                     const void *request)
-{
-    (void)request; /* it has no fields */
-    return requests_new_message(builder, &keystore__v1__backup_request__descriptor);
 }
 
 Keystore__V1__Message *requests_message(struct request_builder *builder,

@@ -20,6 +20,12 @@ struct request_builder {
     int64_t wait_ms; /* how long the server may wait before it answers; at least 0 */
 };
 
+/* For the functions below: a message with its defaults, and an array for the `count` parts at
+ * `parts`. NULL, recorded in the builder, if memory is short or `parts` is NULL. */
+void *requests_new_message(struct request_builder *builder, const ProtobufCMessageDescriptor *type);
+void *requests_new_array(struct request_builder *builder, const void *parts, size_t count,
+                         size_t size);
+
 Keystore__V1__Key *requests_key(struct request_builder *builder, const struct keystore_key *key);
 Keystore__V1__KeyValue *requests_key_value(struct request_builder *builder,
                                            const struct keystore_key_value *key_value);
@@ -62,14 +68,6 @@ Keystore__V1__ListItem *requests_list_item(struct request_builder *builder,
                                            const struct keystore_list_item *item);
 Keystore__V1__ListFind *requests_list_find(struct request_builder *builder,
                                            const struct keystore_list_find *find);
-Keystore__V1__InfoRequest *requests_info_request(struct request_builder *builder,
-                                                 const struct keystore_info_request *request);
-Keystore__V1__SaveRequest *requests_save_request(struct request_builder *builder,
-                                                 const struct keystore_save_request *request);
-
-Grpc__Health__V1__HealthCheckRequest *
-requests_health_request(struct request_builder *builder,
-                        const struct keystore_health_request *request);
 
 /* An operation of an unknown kind becomes an empty Op. */
 Keystore__V1__TxnRequest *requests_txn_request(struct request_builder *builder,
@@ -82,6 +80,28 @@ Keystore__V1__ScanRequest *requests_scan_request(struct request_builder *builder
                                                  const struct keystore_scan_request *request);
 Keystore__V1__WatchRequest *requests_watch_request(struct request_builder *builder,
                                                    const struct keystore_watch_request *request);
+Keystore__V1__Message *requests_message(struct request_builder *builder,
+                                        const struct keystore_message *message);
+Keystore__V1__SubscribeRequest *
+requests_subscribe_request(struct request_builder *builder,
+                           const struct keystore_subscribe_request *request);
+
+/* The two kinds of ConsumeRequest. */
+Keystore__V1__ConsumeRequest *
+requests_consume_request(struct request_builder *builder,
+                         const struct keystore_consume_request *request);
+Keystore__V1__ConsumeRequest *requests_acks(struct request_builder *builder,
+                                            const struct keystore_acks *acks);
+
+/* ---- of the server: requests_admin.c ---- */
+
+Keystore__V1__InfoRequest *requests_info_request(struct request_builder *builder,
+                                                 const struct keystore_info_request *request);
+Keystore__V1__SaveRequest *requests_save_request(struct request_builder *builder,
+                                                 const struct keystore_save_request *request);
+Grpc__Health__V1__HealthCheckRequest *
+requests_health_request(struct request_builder *builder,
+                        const struct keystore_health_request *request);
 Keystore__V1__ClientsRequest *
 requests_clients_request(struct request_builder *builder,
                          const struct keystore_clients_request *request);
@@ -95,18 +115,14 @@ requests_kill_clients_request(struct request_builder *builder,
                               const struct keystore_kill_clients_request *request);
 Keystore__V1__BackupRequest *requests_backup_request(struct request_builder *builder,
                                                      const void *request);
-Keystore__V1__Message *requests_message(struct request_builder *builder,
-                                        const struct keystore_message *message);
-Keystore__V1__SubscribeRequest *
-requests_subscribe_request(struct request_builder *builder,
-                           const struct keystore_subscribe_request *request);
+Keystore__V1__SlowLogRequest *
+requests_slow_log_request(struct request_builder *builder,
+                          const struct keystore_slow_log_request *request);
+Keystore__V1__LatencyRequest *
+requests_latency_request(struct request_builder *builder,
+                         const struct keystore_latency_request *request);
 
-/* The two kinds of ConsumeRequest. */
-Keystore__V1__ConsumeRequest *
-requests_consume_request(struct request_builder *builder,
-                         const struct keystore_consume_request *request);
-Keystore__V1__ConsumeRequest *requests_acks(struct request_builder *builder,
-                                            const struct keystore_acks *acks);
+/* ---- packing ---- */
 
 /*
  * Appends the message that one of the functions above returned. False, with nothing appended and

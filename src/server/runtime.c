@@ -78,21 +78,16 @@ static const struct {
 
 static const char *runtime_refuse_unknown(const char *name, struct arena *arena)
 {
-    const char *meant = NULL;
-    size_t best = strlen(name) < 6 ? strlen(name) / 2 + 1 : 4; /* must be below */
+    struct nearest meant;
     for (size_t i = 0; i < sizeof redis_names / sizeof redis_names[0]; i++)
         if (strcmp(name, redis_names[i].theirs) == 0)
             return error_text_format(arena, "Redis' %s is %s here", name, redis_names[i].ours);
-    for (size_t row = OPTION_FIRST_SETTING; row < options_table().count; row++) {
-        size_t distance = nearest_distance(name, strlen(name), options_row(row)->name);
-        if (distance < best) {
-            best = distance;
-            meant = options_row(row)->name;
-        }
-    }
-    return meant != NULL
+    nearest_begin(&meant, name, strlen(name));
+    for (size_t row = OPTION_FIRST_SETTING; row < options_table().count; row++)
+        nearest_offer(&meant, options_row(row)->name);
+    return meant.name != NULL
                ? error_text_format(arena, "there is no setting '%.100s': did you mean %s?", name,
-                                   meant)
+                                   meant.name)
                : error_text_format(arena, "there is no setting '%.100s': Config lists all", name);
 }
 

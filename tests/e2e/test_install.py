@@ -174,7 +174,7 @@ def test_each_component_alone(tmp_path):
     version = (ROOT / "CMakeLists.txt").read_text().split("VERSION ", 2)[2].split()[0]
     assert files(tmp_path / "library") == {"lib/libkeystore.so.0", f"lib/libkeystore.so.{version}"}
     assert {"lib/libkeystore.so", "include/keystore/client.h", "include/keystore/streams.h",
-            "include/keystore/admin.h", "lib/pkgconfig/keystore.pc",
+            "include/keystore/admin.h", "include/keystore/messages.h", "lib/pkgconfig/keystore.pc",
             "share/keystore/keystore.protoset",
             "share/keystore/mini_redis.proto",
             "lib/cmake/keystore/keystoreConfig.cmake"} <= files(tmp_path / "development")
@@ -233,7 +233,7 @@ def test_the_library_exports_its_api_only(tmp_path):
     ours = {name for name in names if not name.startswith(("__", "_"))}
     assert ours and all(name.startswith("keystore_") for name in ours)
     headers = "".join((ROOT / "include" / "keystore" / name).read_text()
-                      for name in ("client.h", "streams.h", "admin.h"))
+                      for name in ("client.h", "messages.h", "streams.h", "admin.h"))
     assert all(f"{name}(" in headers for name in ours)
 
 

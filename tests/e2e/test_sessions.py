@@ -32,8 +32,10 @@ ELSEWHERE = {
     ("README.md", "A session with C"): "test_install.py",
     ("docs/durability.md", "Backups"): "test_backup.py and test_cli_backup.py",
     ("docs/metrics.md", "Metrics and the live page"): "test_metrics.py",
-    ("docs/observability.md", "Slow calls"): "test_observe.py, with grpcio in place of grpcurl",
-    ("docs/observability.md", "Counts and durations"): "test_observe.py, the same",
+    ("docs/observability.md", "Slow calls"):
+        "test_cli_observe.py, and test_observe.py with grpcio in place of grpcurl",
+    ("docs/observability.md", "Counts and durations"): "the same",
+    ("docs/request-ids.md", "With the C library and keystore-cli"): "test_retries.py",
 }
 
 

@@ -13,9 +13,7 @@ struct ng_request {
     struct ng_request *next; /* of the open ones */
     const struct ng_answer *answer;
     int32_t id;
-    char path[64];
-    char timeout[16];
-    char user_agent[64];
+    struct ng_head head;
     struct buf body;
     size_t sent; /* bytes of the answer's body */
 };
@@ -60,6 +58,8 @@ static size_t trailers(const struct ng_answer *answer, nghttp2_nv *out)
         out[count++] = field("keystore-reason", answer->reason);
     if (answer->oldest != NULL)
         out[count++] = field("keystore-oldest-version", answer->oldest);
+    if (answer->pushback != NULL)
+        out[count++] = field("grpc-retry-pushback-ms", answer->pushback);
     return count;
 }
 
@@ -85,7 +85,7 @@ static ssize_t on_body_wanted(nghttp2_session *session, int32_t id, uint8_t *out
         return (ssize_t)len;
     if (answer->stay_open)
         return len > 0 ? (ssize_t)len : NGHTTP2_ERR_DEFERRED;
-    nghttp2_nv fields[4];
+    nghttp2_nv fields[5];
     size_t count = trailers(answer, fields);
     *flags |= NGHTTP2_DATA_FLAG_EOF;
     if (count > 0) {
@@ -99,7 +99,7 @@ static void send_answer(struct ng_request *request)
 {
     const struct ng_answer *answer = request->answer;
     nghttp2_session *session = request->server->session;
-    nghttp2_nv fields[6] = {
+    nghttp2_nv fields[7] = {
         field(":status", answer->http_status != NULL ? answer->http_status : "200"),
         field("content-type",
               answer->content_type != NULL ? answer->content_type : "application/grpc"),
@@ -184,15 +184,24 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     (void)flags;
     (void)value_len;
     struct ng_request *request = find(user, frame->hd.stream_id);
-    struct slice key = slice_make(name, name_len);
     if (request == NULL)
         return 0;
-    if (slice_equal(key, SLICE_LITERAL(":path")))
-        snprintf(request->path, sizeof request->path, "%s", (const char *)value);
-    if (slice_equal(key, SLICE_LITERAL("grpc-timeout")))
-        snprintf(request->timeout, sizeof request->timeout, "%s", (const char *)value);
-    if (slice_equal(key, SLICE_LITERAL("user-agent")))
-        snprintf(request->user_agent, sizeof request->user_agent, "%s", (const char *)value);
+    struct ng_head *head = &request->head;
+    const struct {
+        struct slice name;
+        char *value;
+        size_t size;
+    } kept[] = {
+        {SLICE_LITERAL(":path"), head->path, sizeof head->path},
+        {SLICE_LITERAL("grpc-timeout"), head->timeout, sizeof head->timeout},
+        {SLICE_LITERAL("user-agent"), head->user_agent, sizeof head->user_agent},
+        {SLICE_LITERAL("keystore-request-id-bin"), head->request_id, sizeof head->request_id},
+        {SLICE_LITERAL("grpc-previous-rpc-attempts"), head->previous, sizeof head->previous},
+    };
+    head->count++;
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        if (slice_equal(slice_make(name, name_len), kept[i].name))
+            snprintf(kept[i].value, kept[i].size, "%s", (const char *)value);
     return 0;
 }
 
@@ -210,9 +219,11 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
 static void note(const struct ng_request *request)
 {
     struct ng_seen *seen = request->server->seen;
-    memcpy(seen->path, request->path, sizeof seen->path);
-    memcpy(seen->timeout, request->timeout, sizeof seen->timeout);
-    memcpy(seen->user_agent, request->user_agent, sizeof seen->user_agent);
+    memcpy(seen->path, request->head.path, sizeof seen->path);
+    memcpy(seen->timeout, request->head.timeout, sizeof seen->timeout);
+    memcpy(seen->user_agent, request->head.user_agent, sizeof seen->user_agent);
+    if (seen->head_count < NG_SERVER_HEADS)
+        seen->heads[seen->head_count++] = request->head;
     buf_clear(&seen->body, SIZE_MAX);
     CHECK(buf_append(&seen->body, buf_slice(&request->body)));
 }

@@ -12,6 +12,7 @@
 #include <nghttp2/nghttp2.h>
 
 #define NG_SERVER_BODY_LIMIT ((size_t)80 << 20) /* bytes of a request */
+#define NG_SERVER_HEADS      64                 /* of the first requests, that are kept */
 
 enum ng_behaviour {
     NG_ANSWER, /* when the request is complete */
@@ -30,6 +31,7 @@ struct ng_answer {
     const char *grpc_message; /* NULL = none is sent */
     const char *reason;       /* NULL = none is sent */
     const char *oldest;       /* keystore-oldest-version; NULL = none is sent */
+    const char *pushback;     /* grpc-retry-pushback-ms; NULL = none is sent */
     struct slice body;        /* empty = trailers only */
     bool echo;                /* the body is that of the request instead */
     bool stay_open;           /* the answer does not end after its body */
@@ -49,6 +51,16 @@ struct ng_script {
     size_t started; /* requests that have been assigned an answer */
 };
 
+/* What a request has in its headers; empty = none. */
+struct ng_head {
+    char path[64];
+    char timeout[16]; /* grpc-timeout */
+    char user_agent[64];
+    char request_id[96]; /* keystore-request-id-bin, as base64 */
+    char previous[16];   /* grpc-previous-rpc-attempts */
+    size_t count;        /* of headers */
+};
+
 /* What one or several servers have received. */
 struct ng_seen {
     size_t started;   /* requests whose headers have arrived */
@@ -62,6 +74,8 @@ struct ng_seen {
     char timeout[16]; /* grpc-timeout; empty = none */
     char user_agent[64];
     struct buf body;
+    struct ng_head heads[NG_SERVER_HEADS]; /* of all such, from the first on */
+    size_t head_count;
 };
 
 struct ng_request;

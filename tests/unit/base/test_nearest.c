@@ -39,11 +39,48 @@ static void test_long_words(void **state)
     assert_true(distance("a", word) == SIZE_MAX);
 }
 
+static const char *meant(const char *word)
+{
+    static const char *const names[] = {"GET", "GETSET", "SETEX", "INCRBYFLOAT", "SETNX"};
+    struct nearest nearest;
+    nearest_begin(&nearest, word, strlen(word));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        nearest_offer(&nearest, names[i]);
+    return nearest.name;
+}
+
+static void test_the_nearest_name_is_meant(void **state)
+{
+    (void)state;
+    assert_string_equal(meant("geet"), "GET");
+    assert_string_equal(meant("getste"), "GETSET");
+    assert_string_equal(meant("setnnx"), "SETNX");
+    assert_string_equal(meant("setx"), "SETEX"); /* of two that are as near, the first one */
+    assert_string_equal(meant("GET"), "GET");
+}
+
+static void test_longer_words_may_differ_more(void **state)
+{
+    (void)state;
+    assert_string_equal(meant("gt"), "GET");
+    assert_null(meant("g"));
+    assert_string_equal(meant("gat"), "GET");
+    assert_string_equal(meant("oat"), "GET");
+    assert_null(meant("oar"));
+    assert_string_equal(meant("icrbyfloot"), "INCRBYFLOAT");
+    assert_string_equal(meant("icrbyflot"), "INCRBYFLOAT");
+    assert_string_equal(meant("icbyfloot"), "INCRBYFLOAT");
+    assert_null(meant("icbyflooo"));
+    assert_null(meant(""));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_edits),
         cmocka_unit_test(test_long_words),
+        cmocka_unit_test(test_the_nearest_name_is_meant),
+        cmocka_unit_test(test_longer_words_may_differ_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,9 +14,10 @@ static struct keystore_reply fake_reply; /* of data operations */
 static struct keystore_key fake_key;     /* of keystore_random_key() */
 static struct keystore_info_reply fake_info;
 static struct keystore_txn_reply fake_txn;
-static struct keystore_error fake_error; /* of keystore_last_error() and keystore_connect() */
-static bool fake_unreachable;            /* keystore_connect() fails */
-static int fake_connections;             /* open now */
+static struct keystore_error fake_error;     /* of keystore_last_error() and keystore_connect() */
+static bool fake_unreachable;                /* keystore_connect() fails */
+static struct keystore_options fake_options; /* of keystore_connect() */
+static int fake_connections;                 /* open now */
 
 /* The last request of each kind. */
 static struct keystore_op fake_sent;
@@ -142,6 +143,33 @@ enum keystore_code keystore_set_config(struct keystore_client *client,
     return fake_call("set_config");
 }
 
+static struct keystore_slow_log_request fake_sent_slow_log;
+static struct keystore_slow_log_reply fake_slow_log;
+static struct keystore_latency_reply fake_latency;
+static char fake_sent_method[64]; /* the first one of keystore_latency() */
+
+enum keystore_code keystore_slow_log(struct keystore_client *client,
+                                     const struct keystore_slow_log_request *request,
+                                     struct keystore_slow_log_reply *answer)
+{
+    (void)client;
+    fake_sent_slow_log = *request;
+    *answer = fake_slow_log;
+    return fake_call("slow_log");
+}
+
+enum keystore_code keystore_latency(struct keystore_client *client,
+                                    const struct keystore_latency_request *request,
+                                    struct keystore_latency_reply *answer)
+{
+    (void)client;
+    fake_sent_method[0] = '\0';
+    if (request->count > 0)
+        strncpy(fake_sent_method, request->methods[0], sizeof fake_sent_method - 1);
+    *answer = fake_latency;
+    return fake_call("latency");
+}
+
 enum keystore_code keystore_kill_clients(struct keystore_client *client,
                                          const struct keystore_kill_clients_request *request,
                                          struct keystore_status *answer)
@@ -176,7 +204,7 @@ struct keystore_client *keystore_connect(const char *target, const struct keysto
                                          struct keystore_error *error)
 {
     (void)target;
-    (void)options;
+    fake_options = *options;
     if (fake_unreachable) {
         *error = fake_error;
         return NULL;

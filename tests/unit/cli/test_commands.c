@@ -78,7 +78,7 @@ static void all_that_a_redis_user_looks_for(void **state)
         "LCS",       "SWAPDB",     "FLUSHALL",    "SCAN",       "KEYS",        "DELMATCH",
         "SUBSCRIBE", "PSUBSCRIBE", "PUBLISH",     "CONSUME",    "OBSERVE",     "BLPOP",
         "BRPOP",     "BLMPOP",     "BLMOVE",      "BRPOPLPUSH", "BACKUP",      "CLIENT",
-        "CONFIG",
+        "CONFIG",    "SLOWLOG",    "LATENCY",
     };
     size_t count = sizeof names / sizeof *names;
     const struct command *command;

@@ -63,12 +63,50 @@ static void settings(void **state)
     assert_refused("CONFIG RESETSTAT", "CONFIG has no 'RESETSTAT'; usage: CONFIG GET");
 }
 
+static void slow_calls(void **state)
+{
+    (void)state;
+    struct request request = parsed("SLOWLOG GET");
+    assert_int_equal(request.type, REQUEST_SLOW_LOG);
+    assert_int_equal(request.slow_log.limit, 10);
+    assert_false(request.slow_log.reset || request.only_count);
+    assert_int_equal(parsed("slowlog get 3").slow_log.limit, 3);
+    assert_int_equal(parsed("SLOWLOG GET -1").slow_log.limit, 0);
+    assert_true(parsed("SLOWLOG LEN").only_count);
+    request = parsed("SLOWLOG RESET");
+    assert_true(request.slow_log.reset && !request.only_count);
+    assert_refused("SLOWLOG", "SLOWLOG takes 1 to 2 arguments");
+    assert_refused("SLOWLOG GET 0", "1 or more, or -1 for all");
+    assert_refused("SLOWLOG GET -2", "'-2' is not a valid count");
+    assert_refused("SLOWLOG GET x", "'x' is not a valid count");
+    assert_refused("SLOWLOG LEN 3", "SLOWLOG has no option '3' there");
+    assert_refused("SLOWLOG HELP", "SLOWLOG has no 'HELP'; usage: SLOWLOG GET|LEN|RESET [count]");
+}
+
+static void durations(void **state)
+{
+    (void)state;
+    struct request request = parsed("LATENCY");
+    assert_int_equal(request.type, REQUEST_LATENCY);
+    assert_int_equal(request.count, 0);
+    assert_false(request.histogram);
+    request = parsed("LATENCY g* Set");
+    assert_int_equal(request.count, 2);
+    assert_slice(request.words[1], "Set");
+    request = parsed("latency histogram get");
+    assert_true(request.histogram);
+    assert_int_equal(request.count, 1);
+    assert_slice(request.words[0], "get");
+    assert_refused("LATENCY RESET", "the server's counts only rise");
+    assert_refused("LATENCY doctor", "LATENCY has no 'DOCTOR'");
+    assert_refused("LATENCY HISTORY event", "SLOWLOG GET single slow ones");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(connections),
-        cmocka_unit_test(kills),
-        cmocka_unit_test(settings),
+        cmocka_unit_test(connections), cmocka_unit_test(kills),     cmocka_unit_test(settings),
+        cmocka_unit_test(slow_calls),  cmocka_unit_test(durations),
     };
     return cmocka_run_group_tests(tests, NULL, parsed_tear_down);
 }

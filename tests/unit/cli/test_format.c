@@ -54,6 +54,14 @@ static void values(void **state)
     assert_string_equal(printed_text, "\"x\\x00y\"\n");
 }
 
+static void one_form_each_for_people_and_programs(void **state)
+{
+    (void)state;
+    struct reply items[] = {format_integer(1), format_status("one")};
+    struct reply reply = {.type = REPLY_EITHER, .items = items, .count = 2};
+    assert_reply(&reply, "(integer) 1\n", "one\n");
+}
+
 static void lists(void **state)
 {
     (void)state;
@@ -134,6 +142,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(simple_replies),
         cmocka_unit_test(values),
+        cmocka_unit_test(one_form_each_for_people_and_programs),
         cmocka_unit_test(lists),
         cmocka_unit_test(lists_in_lists),
         cmocka_unit_test(errors),

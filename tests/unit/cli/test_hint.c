@@ -64,6 +64,10 @@ static void words_that_must_be_there(void **state)
     assert_hint("lmove a b left", " LEFT|RIGHT");
     assert_hint("memory ", "USAGE key");
     assert_hint("memory usage", " key");
+    assert_hint("slowlog ", "GET|LEN|RESET [count]");
+    assert_hint("slowlog get", " [count]");
+    assert_hint("latency histogram ", "[method ...]");
+    assert_hint("latency get ", "[HISTOGRAM] [method ...]");
 }
 
 static void repeated_arguments_stay(void **state)

@@ -75,6 +75,11 @@ static void other_values(void **state)
     assert_true(options.help);
     assert_true(parse("--version"));
     assert_true(options.version);
+    assert_int_equal(options.max_retries, 0);
+    assert_true(parse("--retry 10"));
+    assert_int_equal(options.max_retries, 10);
+    assert_refused("--retry -1", "--retry takes a number of repetitions, 0 or more, not '-1'");
+    assert_refused("--retry x", "--retry takes a number of repetitions");
     assert_refused("-n 4294967296",
                    "-n takes the number of a database, 0 or more, not '4294967296'");
     assert_refused("-n -1", "-n takes the number of a database");

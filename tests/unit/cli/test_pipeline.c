@@ -104,6 +104,19 @@ static void a_transaction_does_not_wait(void **state)
     assert_int_equal(fixture->pipeline.count, 1);
 }
 
+/* A stream of the server knows no request ids. */
+static void what_may_be_repeated_is_sent_alone(void **state)
+{
+    struct fixture *fixture = *state;
+    struct options options = nowhere;
+    options.max_retries = 1;
+    fixture->session.options = &options;
+    assert_false(run(fixture, "INCR a", 1));
+    assert_int_equal(fixture->pipeline.count, 0);
+    assert_int_equal(fixture->pipeline.stopped, 1);
+    fixture->session.options = &nowhere;
+}
+
 static void large_ones_do_not_wait(void **state)
 {
     struct fixture *fixture = *state;
@@ -122,6 +135,7 @@ int main(void)
         TEST(other_commands_come_after_what_waits),
         TEST(refused_commands_come_after_what_waits),
         TEST(a_transaction_does_not_wait),
+        TEST(what_may_be_repeated_is_sent_alone),
         TEST(large_ones_do_not_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,6 +78,9 @@ static const struct {
     {"PING", "call", KEYSTORE_OP_EXISTS},
     {"INFO", "info", KEYSTORE_OP_NONE},
     {"SAVE", "save", KEYSTORE_OP_NONE},
+    {"CONFIG GET x", "config", KEYSTORE_OP_NONE},
+    {"SLOWLOG LEN", "slow_log", KEYSTORE_OP_NONE},
+    {"LATENCY", "latency", KEYSTORE_OP_NONE},
 };
 #define CALL_COUNT (sizeof calls / sizeof *calls)
 

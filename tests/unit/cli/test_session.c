@@ -80,6 +80,36 @@ static void without_server(void **state)
     assert_int_equal(session_db(&session), 4);
 }
 
+static void the_options_of_the_client(void **state)
+{
+    (void)state;
+    static struct options other;
+    other = options;
+    other.max_retries = 7;
+    other.timeout_ms = 1234;
+    session.options = &other;
+    assert_int_equal(run("GET x"), SESSION_OK);
+    assert_int_equal(fake_options.max_retries, 7);
+    assert_int_equal(fake_options.timeout_ms, 1234);
+    assert_int_equal(fake_options.connect_timeout_ms, 1234);
+}
+
+/* Connecting has a shorter timeout by default, which a restart may exceed. */
+static void with_retries_connecting_takes_as_long_as_a_call(void **state)
+{
+    (void)state;
+    static struct options other;
+    assert_int_equal(run("GET x"), SESSION_OK);
+    assert_int_equal(fake_options.connect_timeout_ms, 0);
+    session_deinit(&session);
+    other = options;
+    other.max_retries = 1;
+    session_init(&session, &other);
+    assert_int_equal(run("GET x"), SESSION_OK);
+    assert_int_equal(fake_options.connect_timeout_ms, 30000);
+    assert_int_equal(fake_options.timeout_ms, 0);
+}
+
 static void a_lost_connection_is_closed(void **state)
 {
     (void)state;
@@ -246,6 +276,8 @@ int main(void)
         TEST(quit_is_remembered),
         TEST(wrong_commands_need_no_server),
         TEST(without_server),
+        TEST(the_options_of_the_client),
+        TEST(with_retries_connecting_takes_as_long_as_a_call),
         TEST(a_lost_connection_is_closed),
         TEST(answers_that_are_errors_fail),
         TEST(form_follows_the_options),

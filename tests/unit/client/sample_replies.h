@@ -317,6 +317,110 @@ static inline void empty_config_reply(const struct keystore_config_reply *config
     assert_int_equal(config->count, 0);
 }
 
+static Keystore__V1__SlowLogReply__Entry wire_slow_call = {
+    WIRE(slow_log_reply__entry),
+    .unix_ms = 1,
+    .duration_us = 2,
+    .method = "s/M",
+    .key = WIRE_BYTES("k\0y"),
+    .id = 3,
+    .db = 4,
+    .key_size = 5,
+    .keys = 6,
+    .elements = 7,
+    .request_bytes = 8,
+    .reply_bytes = 9,
+    .peer = "p",
+    .status = 10,
+    .trace_id = "t",
+    .request_id = WIRE_BYTES("id"),
+    .previous_attempts = 11,
+    .waited_for_disk = true,
+    .waited_for_lock = true,
+    .offloaded = true,
+};
+static Keystore__V1__SlowLogReply__Entry *wire_slow_calls[] = {&wire_slow_call};
+static Keystore__V1__SlowLogReply wire_slow_log_reply = {
+    WIRE(slow_log_reply), .n_entries = 1, .entries = wire_slow_calls, .total = 12, .kept = 13,
+};
+
+static inline void got_slow_log_reply(const struct keystore_slow_log_reply *log)
+{
+    assert_int_equal(log->count, 1);
+    assert_int_equal(log->total + 100 * log->kept, 1312);
+    const struct keystore_slow_call *call = log->calls;
+    assert_int_equal(call->unix_ms + 100 * call->duration_us, 201);
+    assert_string_equal(call->method, "s/M");
+    assert_slice(call->key, "k\0y");
+    assert_int_equal(call->id + 100 * call->db, 403);
+    assert_int_equal(call->key_size + 100 * call->keys, 605);
+    assert_int_equal(call->elements + 100 * call->request_bytes, 807);
+    assert_int_equal(call->reply_bytes, 9);
+    assert_string_equal(call->peer, "p");
+    assert_int_equal(call->status, KEYSTORE_ABORTED);
+    assert_string_equal(call->trace_id, "t");
+    assert_slice(call->request_id, "id");
+    assert_int_equal(call->previous_attempts, 11);
+    assert_true(call->waited_for_disk && call->waited_for_lock && call->offloaded);
+}
+
+static inline void empty_slow_log_reply(const struct keystore_slow_log_reply *log)
+{
+    assert_true(log->count == 0 && log->total == 0 && log->kept == 0);
+}
+
+static uint64_t wire_buckets[] = {21, 22, 23}, wire_codes[] = {31, 32}, wire_bounds[] = {10, 20};
+static Keystore__V1__LatencyReply__Method wire_method_latency = {
+    WIRE(latency_reply__method),
+    .service = "s",
+    .method = "M",
+    .started = 1,
+    .count = 2,
+    .failed = 3,
+    .retried = 4,
+    .messages_received = 5,
+    .messages_sent = 6,
+    .sum_us = 7,
+    .max_us = 8,
+    .p50_us = 0.5,
+    .p90_us = 0.25,
+    .p99_us = 0.125,
+    .p999_us = 1.5,
+    .n_buckets = 3,
+    .buckets = wire_buckets,
+    .n_codes = 2,
+    .codes = wire_codes,
+};
+static Keystore__V1__LatencyReply__Method *wire_method_latencies[] = {&wire_method_latency};
+static Keystore__V1__LatencyReply wire_latency_reply = {
+    WIRE(latency_reply), .n_methods = 1,           .methods = wire_method_latencies,
+    .n_bounds_us = 2,    .bounds_us = wire_bounds,
+};
+
+static inline void got_latency_reply(const struct keystore_latency_reply *latency)
+{
+    assert_int_equal(latency->count, 1);
+    const struct keystore_method_latency *method = latency->methods;
+    assert_string_equal(method->service, "s");
+    assert_string_equal(method->method, "M");
+    assert_int_equal(method->started + 10 * method->ended + 100 * method->failed, 321);
+    assert_int_equal(method->retried + 10 * method->messages_received, 54);
+    assert_int_equal(method->messages_sent + 10 * method->sum_us + 100 * method->max_us, 876);
+    assert_true(method->p50_us == 0.5 && method->p90_us == 0.25);
+    assert_true(method->p99_us == 0.125 && method->p999_us == 1.5);
+    assert_int_equal(method->bucket_count, 3);
+    assert_int_equal(method->buckets[0] + 100 * method->buckets[2], 2321);
+    assert_int_equal(method->code_count, 2);
+    assert_int_equal(method->codes[0] + 100 * method->codes[1], 3231);
+    assert_int_equal(latency->bound_count, 2);
+    assert_int_equal(latency->bounds_us[0] + 100 * latency->bounds_us[1], 2010);
+}
+
+static inline void empty_latency_reply(const struct keystore_latency_reply *latency)
+{
+    assert_true(latency->count == 0 && latency->bound_count == 0);
+}
+
 static Keystore__V1__InfoReply wire_info_reply = {
     WIRE(info_reply),
     .n_fields = 2,

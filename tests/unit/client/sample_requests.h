@@ -499,6 +499,29 @@ static inline void seen_kill_clients_request(const Keystore__V1__KillClientsRequ
     assert_true(wire->include_own);
 }
 
+static const struct keystore_slow_log_request sample_slow_log_request = {.limit = 10,
+                                                                         .reset = true};
+
+static inline void seen_slow_log_request(const Keystore__V1__SlowLogRequest *wire)
+{
+    assert_int_equal(wire->limit, 10);
+    assert_true(wire->reset);
+}
+
+static const char *const sample_methods[] = {"Get", "keystore.v1.KeyStore/Set"};
+
+static const struct keystore_latency_request sample_latency_request = {
+    .methods = sample_methods,
+    .count = 2,
+};
+
+static inline void seen_latency_request(const Keystore__V1__LatencyRequest *wire)
+{
+    assert_int_equal(wire->n_methods, 2);
+    assert_string_equal(wire->methods[0], "Get");
+    assert_string_equal(wire->methods[1], "keystore.v1.KeyStore/Set");
+}
+
 static const struct keystore_message sample_message = {
     .channel = SAMPLE_TEXT("news"),
     .payload = SAMPLE_TEXT("p\0q"),

@@ -11,14 +11,17 @@
 
 struct fixture {
     struct call call;
+    struct call_attempt attempt;
     struct buffer answer;
 };
 
 static int set_up(void **state)
 {
     static struct fixture fixture;
+    fixture.attempt = (struct call_attempt){0};
     buffer_init(&fixture.answer, MAX_MESSAGE);
-    call_init(&fixture.call, SLICE_LITERAL("request"), &fixture.answer, MAX_MESSAGE);
+    call_init(&fixture.call, SLICE_LITERAL("request"), &fixture.attempt, &fixture.answer,
+              MAX_MESSAGE);
     *state = &fixture;
     return 0;
 }
@@ -242,18 +245,48 @@ static void missing_status(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* As gRFC A6 has it, what is no number forbids to repeat the call, too. */
+static void pushback(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } rows[] = {{"0", 0}, {"1500", 1500}, {"-1", -1}, {"", -1}, {"soon", -1}, {"5s", -1}};
+    struct fixture *fixture = *state;
+    headers(fixture);
+    assert_false(fixture->attempt.has_pushback);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        fixture->attempt = (struct call_attempt){0};
+        header(fixture, "grpc-retry-pushback-ms", rows[i].text);
+        assert_true(fixture->attempt.has_pushback);
+        assert_int_equal(fixture->attempt.pushback_ms, rows[i].ms);
+    }
+    fixture->call.attempt = NULL; /* as that of a stream */
+    header(fixture, "grpc-retry-pushback-ms", "7");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(prefix_is_big_endian),        TEST(timeouts_have_eight_digits_at_most),
-        TEST(request_is_taken_in_pieces),  TEST(answer_in_one_piece),
-        TEST(answer_byte_by_byte),         TEST(empty_message),
-        TEST(message_of_the_limit_passes), TEST(larger_message_is_refused_from_its_prefix),
-        TEST(second_message_is_refused),   TEST(compressed_message_is_refused),
-        TEST(unknown_flag_is_refused),     TEST(ok_needs_a_whole_message),
-        TEST(ok_without_message),          TEST(error_with_all_its_trailers),
-        TEST(error_without_message),       TEST(long_reason_is_cut),
-        TEST(page_of_a_web_server),        TEST(missing_status),
+        TEST(prefix_is_big_endian),
+        TEST(timeouts_have_eight_digits_at_most),
+        TEST(request_is_taken_in_pieces),
+        TEST(answer_in_one_piece),
+        TEST(answer_byte_by_byte),
+        TEST(empty_message),
+        TEST(message_of_the_limit_passes),
+        TEST(larger_message_is_refused_from_its_prefix),
+        TEST(second_message_is_refused),
+        TEST(compressed_message_is_refused),
+        TEST(unknown_flag_is_refused),
+        TEST(ok_needs_a_whole_message),
+        TEST(ok_without_message),
+        TEST(error_with_all_its_trailers),
+        TEST(error_without_message),
+        TEST(long_reason_is_cut),
+        TEST(page_of_a_web_server),
+        TEST(missing_status),
+        TEST(pushback),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

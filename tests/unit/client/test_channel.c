@@ -23,6 +23,8 @@
 struct fixture {
     struct fake_server server;
     struct channel *channel;
+    int64_t timeout_ms;
+    struct call_attempt attempt; /* of the last call */
     struct buffer answer;
     struct keystore_error error;
 };
@@ -35,6 +37,7 @@ static void open_channel(int64_t connect_timeout_ms, int64_t call_timeout_ms, si
     struct channel_limits limits = {connect_timeout_ms, call_timeout_ms, max_message, -1};
     assert_true(target_parse(fixture.server.address, &target, &fixture.error));
     fixture.channel = channel_new(&target, &limits);
+    fixture.timeout_ms = call_timeout_ms;
     buffer_init(&fixture.answer, max_message);
 }
 
@@ -66,10 +69,16 @@ static void finish(void)
     buffer_deinit(&fixture.answer);
 }
 
+static enum keystore_code call_with(struct slice message)
+{
+    fixture.attempt = (struct call_attempt){.timeout_ms = fixture.timeout_ms};
+    return channel_call(fixture.channel, "/x.Service/Method", message, &fixture.attempt,
+                        &fixture.answer, &fixture.error);
+}
+
 static enum keystore_code call(void)
 {
-    return channel_call(fixture.channel, "/x.Service/Method", MESSAGE, 0, &fixture.answer,
-                        &fixture.error);
+    return call_with(MESSAGE);
 }
 
 static void assert_answer(const char *text)
@@ -232,22 +241,62 @@ static void refused_by_goaway(void **state)
     (void)state;
     START({GOOD}, {.behaviour = NG_REFUSE}, {.echo = true, .grpc_status = "0"});
     assert_answer("hi");
-    assert_answer("hello"); /* the server has not looked at it, so it is sent again */
+    assert_fails(KEYSTORE_UNAVAILABLE, "REFUSED_STREAM");
+    assert_int_equal(fixture.attempt.fate, CALL_UNPROCESSED);
+    assert_answer("hello");
     finish();
     assert_int_equal(fixture.server.accepted, 2);
     assert_int_equal(fixture.server.seen.started, 3);
 }
 
-static void refused_by_goaway_again_and_again(void **state)
+static enum keystore_code attempt_call(struct call_attempt *attempt)
+{
+    return channel_call(fixture.channel, "/x/y", MESSAGE, attempt, &fixture.answer, &fixture.error);
+}
+
+/* What an attempt has beyond other calls, and what is learnt from it. */
+static void attempts_of_a_call(void **state)
 {
     (void)state;
-    START({GOOD}, {.behaviour = NG_REFUSE}, {.behaviour = NG_REFUSE}, {GOOD});
-    assert_answer("hi");
-    assert_fails(KEYSTORE_UNAVAILABLE, "REFUSED_STREAM");
+    START({.grpc_status = "14", .pushback = "20"}, {GOOD});
+    struct call_attempt attempt = {.timeout_ms = PATIENT_MS, .request_id = "aWQ", .previous = 3};
+    assert_int_equal(attempt_call(&attempt), KEYSTORE_UNAVAILABLE);
+    assert_int_equal(attempt.fate, CALL_SENT);
+    assert_true(attempt.has_pushback);
+    assert_int_equal(attempt.pushback_ms, 20);
+    assert_int_equal(attempt_call(&attempt), KEYSTORE_OK);
+    assert_false(attempt.has_pushback);
     assert_answer("hi");
     finish();
-    assert_int_equal(fixture.server.accepted, 3);
-    assert_int_equal(fixture.server.seen.started, 4);
+    const struct ng_head *heads = fixture.server.seen.heads;
+    assert_int_equal(fixture.server.seen.head_count, 3);
+    assert_string_equal(heads[0].request_id, "aWQ");
+    assert_string_equal(heads[0].previous, "3");
+    assert_string_equal(heads[2].request_id, "");
+    assert_string_equal(heads[2].previous, "");
+    assert_int_equal(heads[0].count, heads[2].count + 2);
+}
+
+/* The first one sets the deadline; a later one has what is left, also on an open connection. */
+static void attempts_share_the_timeout(void **state)
+{
+    (void)state;
+    START({GOOD}, {.grpc_status = "14"}, {.grpc_status = "14"}, {.behaviour = NG_SILENT});
+    assert_answer("hi");
+    struct call_attempt attempt = {.timeout_ms = PATIENT_MS};
+    assert_int_equal(attempt_call(&attempt), KEYSTORE_UNAVAILABLE);
+    assert_true(attempt.deadline_ms > clock_monotonic_ms());
+    attempt.deadline_ms = clock_monotonic_ms() + PATIENT_MS / 2;
+    assert_int_equal(attempt_call(&attempt), KEYSTORE_UNAVAILABLE);
+    attempt.deadline_ms = clock_monotonic_ms() + 50; /* it does not wait for a minute */
+    assert_int_equal(attempt_call(&attempt), KEYSTORE_DEADLINE_EXCEEDED);
+    assert_true(clock_monotonic_ms() >= attempt.deadline_ms);
+    assert_true(clock_monotonic_ms() < attempt.deadline_ms + PATIENT_MS / 2);
+    finish();
+    assert_int_equal(fixture.server.accepted, 1);
+    assert_string_equal(fixture.server.seen.heads[1].timeout, "60000m");
+    long left_ms = strtol(fixture.server.seen.heads[2].timeout, NULL, 10);
+    assert_true(left_ms > 0 && left_ms <= PATIENT_MS / 2);
 }
 
 static void reset_by_the_server(void **state)
@@ -338,9 +387,7 @@ static void large_request_and_answer(void **state)
     for (size_t i = 0; i < len; i++)
         request[CALL_PREFIX_SIZE + i] = (uint8_t)(i * 31 ^ i >> 13);
     struct slice bytes = slice_make(request, CALL_PREFIX_SIZE + len);
-    assert_int_equal(
-        channel_call(fixture.channel, "/x/y", bytes, 0, &fixture.answer, &fixture.error),
-        KEYSTORE_OK);
+    assert_int_equal(call_with(bytes), KEYSTORE_OK);
     assert_true(slice_equal(buffer_slice(&fixture.answer), slice_skip(bytes, CALL_PREFIX_SIZE)));
     assert_answer("hello");
     free(request);
@@ -359,9 +406,7 @@ static void answered_before_the_request_was_sent(void **state)
     call_write_prefix(request, (uint32_t)len);
     struct slice bytes = slice_make(request, CALL_PREFIX_SIZE + len);
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(
-            channel_call(fixture.channel, "/x/y", bytes, 0, &fixture.answer, &fixture.error),
-            KEYSTORE_RESOURCE_EXHAUSTED);
+        assert_int_equal(call_with(bytes), KEYSTORE_RESOURCE_EXHAUSTED);
         assert_answer_at_the_latest_in_two("hi");
     }
     free(request);
@@ -375,7 +420,7 @@ static void silent_server_times_out(void **state)
     fixture = (struct fixture){.server = {.mute = true}};
     fake_server_start(&fixture.server);
     open_channel(100, PATIENT_MS, MAX_MESSAGE);
-    assert_false(channel_connect(fixture.channel, &fixture.error));
+    assert_false(channel_connect(fixture.channel, INT64_MAX, &fixture.error));
     assert_int_equal(fixture.error.code, KEYSTORE_DEADLINE_EXCEEDED);
     assert_non_null(strstr(fixture.error.message, "no HTTP/2 SETTINGS"));
     finish();
@@ -388,7 +433,7 @@ static void another_protocol_is_recognised(void **state)
         .server = {.raw = SLICE_LITERAL("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")}};
     fake_server_start(&fixture.server);
     open_channel(PATIENT_MS, PATIENT_MS, MAX_MESSAGE);
-    assert_false(channel_connect(fixture.channel, &fixture.error));
+    assert_false(channel_connect(fixture.channel, INT64_MAX, &fixture.error));
     assert_int_equal(fixture.error.code, KEYSTORE_UNAVAILABLE);
     assert_non_null(strstr(fixture.error.message, "no HTTP/2 server"));
     assert_fails(KEYSTORE_UNAVAILABLE, "no HTTP/2 server");
@@ -406,6 +451,7 @@ static void nobody_listens(void **state)
     fake_server_stop(&fixture.server);
     assert_fails(KEYSTORE_UNAVAILABLE, address);
     assert_fails(KEYSTORE_UNAVAILABLE, "refused");
+    assert_int_equal(fixture.attempt.fate, CALL_NOT_SENT);
     channel_free(fixture.channel);
     fake_server_deinit(&fixture.server);
     buffer_deinit(&fixture.answer);
@@ -424,7 +470,8 @@ int main(void)
         cmocka_unit_test(answers_without_grpc_status),
         cmocka_unit_test(goaway_behind_an_answer_reconnects),
         cmocka_unit_test(refused_by_goaway),
-        cmocka_unit_test(refused_by_goaway_again_and_again),
+        cmocka_unit_test(attempts_of_a_call),
+        cmocka_unit_test(attempts_share_the_timeout),
         cmocka_unit_test(reset_by_the_server),
         cmocka_unit_test(timeout_cancels_the_stream_only),
         cmocka_unit_test(connection_closed_during_a_call),

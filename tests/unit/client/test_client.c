@@ -92,6 +92,8 @@ static void forget(void *message)
     METHOD(config, "Config", config_request, config_reply)                                         \
     METHOD(set_config, "SetConfig", set_config_request, status)                                    \
     METHOD(kill_clients, "KillClients", kill_clients_request, status)                              \
+    METHOD(slow_log, "SlowLog", slow_log_request, slow_log_reply)                                  \
+    METHOD(latency, "Latency", latency_request, latency_reply)                                     \
     METHOD(publish, "Publish", message, status)                                                    \
     METHOD(health, "Check", health_request, health_reply)
 
@@ -225,9 +227,8 @@ static void no_method_is_forgotten(void **state)
 #undef OPERATION
         OTHERS(NAME)};
     /* Those of keystore/streams.h have tests of their own; the last ones are not in the library. */
-    static const char *const left_out[] = {"StreamList", "Scan",      "Watch",  "Consume",
-                                           "Pipeline",   "Subscribe", "Backup", "Clients",
-                                           "SlowLog",    "Latency",   "List"};
+    static const char *const left_out[] = {"StreamList", "Scan",   "Watch",   "Consume", "Pipeline",
+                                           "Subscribe",  "Backup", "Clients", "List"};
     for (size_t i = 0; i < sizeof services / sizeof *services; i++)
         for (unsigned j = 0; j < services[i]->n_methods; j++) {
             const char *name = services[i]->methods[j].name;
@@ -372,6 +373,116 @@ static void assert_error(int code, int wanted, const char *text)
     assert_int_equal(error->code, wanted);
     if (strstr(error->message, text) == NULL)
         fail_msg("'%s' should contain '%s'", error->message, text);
+}
+
+#define HAS_ID_READ   false
+#define HAS_ID_WRITE  true
+#define HAS_ID_GROW   true
+#define HAS_ID_ADJUST true
+
+/* Only calls that the server recognizes by an id have one, and only if they may be repeated. */
+static void operations_that_write_have_ids(void **state)
+{
+    (void)state;
+    size_t count = 0;
+    bool has_id[NG_SERVER_HEADS] = {false};
+    script.grpc_status = "9";
+    start(NULL, &(struct keystore_options){.max_retries = 3});
+#define CALL_FOR_ID(function, takes, gives)                                                        \
+    {                                                                                              \
+        struct keystore_##gives answer;                                                            \
+        (void)keystore_##function(client, &sample_##takes, &answer);                               \
+    }
+#define OPERATION(kind, method, request, reply, access, category, keys, apply, call, ...)          \
+    has_id[count++] = HAS_ID_##access;                                                             \
+    CALL_FOR_ID(call, request, reply)
+#include "store/operations.def"
+#undef OPERATION
+#define CALL_OTHER(function, name, takes, gives)                                                   \
+    count++;                                                                                       \
+    CALL_FOR_ID(function, takes, gives)
+    OTHERS(CALL_OTHER)
+    finish();
+    assert_int_equal(server.seen.head_count, count);
+    for (size_t i = 0; i < count; i++)
+        if ((server.seen.heads[i].request_id[0] != '\0') != has_id[i])
+            fail_msg("%s", server.seen.heads[i].path);
+    fake_server_deinit(&server);
+}
+
+static const char *id_seen(size_t number)
+{
+    assert_true(number < server.seen.head_count);
+    return server.seen.heads[number].request_id;
+}
+
+static void request_ids_of_the_program(void **state)
+{
+    (void)state;
+    struct keystore_value value;
+    uint8_t long_id[65] = {0};
+    script.grpc_status = "9";
+    start(NULL, NULL);
+    assert_int_equal(keystore_set_request_id(client, keystore_text("id")), KEYSTORE_OK);
+    (void)keystore_get_del(client, &sample_key, &value);
+    (void)keystore_get_del(client, &sample_key, &value);
+    /* It is that of the next call, even of one that is not sent. */
+    (void)keystore_set_request_id(client, keystore_text("id"));
+    (void)keystore_get_del(client, NULL, &value);
+    (void)keystore_get_del(client, &sample_key, &value);
+    (void)keystore_set_request_id(client, keystore_text("id"));
+    const struct keystore_key bad = {.key = {NULL, 3}};
+    (void)keystore_get_del(client, &bad, &value);
+    (void)keystore_get_del(client, &sample_key, &value);
+    (void)keystore_set_request_id(client, keystore_text("id"));
+    struct keystore_reply reply;
+    (void)keystore_call(client, &(struct keystore_op){0}, &reply);
+    (void)keystore_get_del(client, &sample_key, &value);
+    /* The last one counts, whatever it is. */
+    (void)keystore_set_request_id(client, keystore_text("id"));
+    assert_int_equal(keystore_set_request_id(client, keystore_text("")), KEYSTORE_OK);
+    (void)keystore_get_del(client, &sample_key, &value);
+    (void)keystore_set_request_id(client, keystore_text("id"));
+    assert_error((int)keystore_set_request_id(client, (struct keystore_slice){long_id, 65}),
+                 KEYSTORE_INVALID_ARGUMENT, "1 to 64 bytes (0: none), not 65");
+    assert_error((int)keystore_set_request_id(client, (struct keystore_slice){NULL, 1}),
+                 KEYSTORE_INVALID_ARGUMENT, "1 to 64 bytes");
+    (void)keystore_get_del(client, &sample_key, &value);
+    assert_int_equal(keystore_set_request_id(client, (struct keystore_slice){long_id, 64}),
+                     KEYSTORE_OK);
+    (void)keystore_get_del(client, &sample_key, &value);
+    assert_int_equal(keystore_set_request_id(NULL, keystore_text("id")), KEYSTORE_INVALID_ARGUMENT);
+    finish();
+    assert_int_equal(server.seen.started, 8);
+    assert_string_equal(id_seen(0), "aWQ");
+    for (size_t i = 1; i < 7; i++)
+        assert_string_equal(id_seen(i), "");
+    assert_int_equal(strlen(id_seen(7)), 86);
+    fake_server_deinit(&server);
+}
+
+/* The client is connected by a server that is away for a while, and its call is repeated. */
+static void calls_are_repeated_if_wanted(void **state)
+{
+    (void)state;
+    struct keystore_error error;
+    struct keystore_status status;
+    static const struct ng_answer answers[] = {
+        {.behaviour = NG_SILENT, .close_after = true},
+        {.grpc_status = "14"},
+        {.grpc_status = "0", .body = SLICE_LITERAL("\0\0\0\0\2\x10\1")},
+    };
+    server.script = (struct ng_script){.answers = answers, .count = 3};
+    start(NULL, &(struct keystore_options){.max_retries = 5});
+    assert_int_equal(keystore_set(client, &sample_key_value, &status), KEYSTORE_OK);
+    assert_int_equal(status.count, 1);
+    finish();
+    assert_int_equal(server.seen.started, 3);
+    assert_string_equal(id_seen(0), id_seen(2));
+    assert_null(keystore_connect(
+        server.address, &(struct keystore_options){.max_retries = 2, .timeout_ms = 10}, &error));
+    assert_non_null(strstr(error.message, "(after 3 attempts)"));
+    fake_server_deinit(&server);
 }
 
 #define REFUSES_NULL(function, name, takes, gives)                                                 \
@@ -629,6 +740,9 @@ int main(void)
         TEST(waiting_prolongs_the_timeout),
         TEST(an_answer_can_be_sent_back),
         TEST(errors_zero_the_answer),
+        TEST(operations_that_write_have_ids),
+        TEST(request_ids_of_the_program),
+        TEST(calls_are_repeated_if_wanted),
         TEST(garbage_in_the_answer),
         TEST(options_are_heard),
         TEST(bad_target_and_nobody_there),

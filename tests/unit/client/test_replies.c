@@ -103,6 +103,8 @@ static inline void empty_clients_page(const struct keystore_clients_page *page)
     REPLY(info_reply)                                                                              \
     REPLY(health_reply)                                                                            \
     REPLY(config_reply)                                                                            \
+    REPLY(slow_log_reply)                                                                          \
+    REPLY(latency_reply)                                                                           \
     REPLY(clients_page)                                                                            \
     REPLY(txn_reply)
 
@@ -296,6 +298,30 @@ static void read_config_reply(const struct keystore_config_reply *config)
     for (size_t i = 0; i < config->count; i++)
         seen_bytes += strlen(config->settings[i].name) + strlen(config->settings[i].value) +
                       strlen(config->settings[i].accepts) + strlen(config->settings[i].help);
+}
+
+static void read_slow_log_reply(const struct keystore_slow_log_reply *log)
+{
+    for (size_t i = 0; i < log->count; i++)
+        seen_bytes += strlen(log->calls[i].method) + strlen(log->calls[i].peer) +
+                      strlen(log->calls[i].trace_id) + log->calls[i].key.len +
+                      log->calls[i].request_id.len;
+}
+
+static void read_numbers(const uint64_t *numbers, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        seen_bytes += numbers[i];
+}
+
+static void read_latency_reply(const struct keystore_latency_reply *latency)
+{
+    read_numbers(latency->bounds_us, latency->bound_count);
+    for (size_t i = 0; i < latency->count; i++) {
+        seen_bytes += strlen(latency->methods[i].service) + strlen(latency->methods[i].method);
+        read_numbers(latency->methods[i].buckets, latency->methods[i].bucket_count);
+        read_numbers(latency->methods[i].codes, latency->methods[i].code_count);
+    }
 }
 
 static void read_clients_page(const struct keystore_clients_page *page)

@@ -1,51 +1,5 @@
 /* Public request structs against the generated messages, field by field. */
-#include "client/requests.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
-#include "every_field.h"
-#include "sample_requests.h"
-
-static struct buffer out;
-static struct pool pool;
-static struct request_builder builder;
-static struct keystore_error error;
-
-static int set_up(void **state)
-{
-    (void)state;
-    buffer_init(&out, 2000);
-    pool_init(&pool);
-    builder = (struct request_builder){.pool = &pool};
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    buffer_deinit(&out);
-    pool_deinit(&pool);
-    return 0;
-}
-
-/* The message as the server would have it, from its bytes alone; free with forget(). */
-static void *sent(const ProtobufCMessage *message)
-{
-    out.len = 0;
-    assert_true(requests_pack(&out, &builder, message, &error));
-    void *seen = protobuf_c_message_unpack(message->descriptor, NULL, out.len, out.data);
-    assert_non_null(seen);
-    return seen;
-}
-
-static void forget(void *seen)
-{
-    protobuf_c_message_free_unpacked(seen, NULL);
-}
+#include "request_fixture.h"
 
 /* Each kind of request, and the field of its message that has no place in a unary call. */
 #define REQUESTS(REQUEST)                                                                          \
@@ -70,25 +24,8 @@ static void forget(void *seen)
     REQUEST(move_request, NULL)                                                                    \
     REQUEST(list_item, NULL)                                                                       \
     REQUEST(list_find, NULL)                                                                       \
-    REQUEST(info_request, NULL)                                                                    \
-    REQUEST(save_request, NULL)                                                                    \
-    REQUEST(health_request, NULL)                                                                  \
-    REQUEST(clients_request, NULL)                                                                 \
-    REQUEST(config_request, NULL)                                                                  \
-    REQUEST(set_config_request, NULL)                                                              \
-    REQUEST(kill_clients_request, NULL)                                                            \
     REQUEST(message, NULL)                                                                         \
     REQUEST(txn_request, NULL)
-
-#define PACKS(name, except)                                                                        \
-    static void packs_##name(void **state)                                                         \
-    {                                                                                              \
-        (void)state;                                                                               \
-        void *seen = sent(&requests_##name(&builder, &sample_##name)->base);                       \
-        assert_every_field(seen, except);                                                          \
-        seen_##name(seen);                                                                         \
-        forget(seen);                                                                              \
-    }
 
 REQUESTS(PACKS)
 
@@ -102,10 +39,6 @@ static void parts_of_messages_are_whole_too(void **state)
     assert_every_field(&seen->success[0]->base, NULL);
     forget(seen);
 }
-
-#define TAKES_NO_BYTES(name, except)                                                               \
-    assert_true(requests_pack(&out, &builder,                                                      \
-                              requests_##name(&builder, &(struct keystore_##name){0}), &error));
 
 static void zeroed_fields_take_no_bytes(void **state)
 {
@@ -279,9 +212,6 @@ static void packing_stops_at_the_limit(void **state)
     assert_false(requests_pack(&out, &builder, &requests_key_value(&builder, &set)->base, &error));
     assert_int_equal(out.len, 0);
 }
-
-#define TEST(name)         cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-#define LISTED(name, none) TEST(packs_##name),
 
 int main(void)
 {
