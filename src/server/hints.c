@@ -100,10 +100,21 @@ static void hints_check_connections(const struct hints *hints)
                   config->max_per_address, config->max_connections);
 }
 
+static void hints_check_tls(const struct hints *hints)
+{
+    static const char *const of_tls[] = {"tls-cert", "tls-key", "tls-client-ca",
+                                         "tls-client-certs"};
+    for (size_t i = 0; i < sizeof of_tls / sizeof *of_tls; i++)
+        if (!hints_is_given(hints, "tls-listen") && hints_is_given(hints, of_tls[i]))
+            hints_say(hints, "--%s has no effect without --tls-listen: no address speaks TLS",
+                      of_tls[i]);
+}
+
 void hints_give(const struct config *config, hints_function *say, void *user)
 {
     struct hints hints = {.config = config, .say = say, .user = user};
     hints_check_memory(&hints);
     hints_check_durability(&hints);
     hints_check_connections(&hints);
+    hints_check_tls(&hints);
 }
