@@ -32,7 +32,8 @@ static enum health_code health_ask(struct keystore_client *client, const char *s
 enum health_code health_check(const struct options *options)
 {
     struct keystore_options client_options = {.connect_timeout_ms = options->timeout_ms,
-                                              .timeout_ms = options->timeout_ms};
+                                              .timeout_ms = options->timeout_ms,
+                                              .tls = options_tls(options)};
     struct keystore_error error;
     struct keystore_client *client = keystore_connect(options->target, &client_options, &error);
     if (client == NULL) {

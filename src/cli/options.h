@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "keystore/client.h"
+
 #define OPTIONS_PROBLEM_SIZE 400
 
 enum options_form { OPTIONS_FORM_AUTO, OPTIONS_FORM_RAW, OPTIONS_FORM_QUOTED };
@@ -14,6 +16,8 @@ struct options {
     char target[300]; /* as keystore_connect() takes it */
     uint32_t db;
     int64_t timeout_ms; /* 0 = the library's default */
+    bool has_tls;       /* connect with TLS: */
+    struct keystore_tls tls;
     enum options_form form;
     bool pipe;
     bool yes;    /* delete without asking */
@@ -28,6 +32,12 @@ struct options {
 /* False, with an error message in `problem`, for invalid options. */
 bool options_parse(int argc, char **argv, struct options *options,
                    char problem[static OPTIONS_PROBLEM_SIZE]);
+
+/* How to connect with TLS; NULL: without. */
+static inline const struct keystore_tls *options_tls(const struct options *options)
+{
+    return options->has_tls ? &options->tls : NULL;
+}
 
 /* Prints the part of --help about the options. */
 void options_print_help(FILE *out);
