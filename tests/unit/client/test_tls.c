@@ -6,19 +6,16 @@
 #include "client/socket.h"
 #include "support/certs.h"
 #include "support/folder.h"
+#include "support/tls_echo.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <openssl/err.h>
-#include <openssl/ssl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -40,7 +37,6 @@ static struct certs_pair make(const char *name, const struct certs_pair *by, con
 static int set_up_all(void **state)
 {
     (void)state;
-    signal(SIGPIPE, SIG_IGN); /* OpenSSL's sockets */
     folder_make(&folder);
     ca = make("ca", NULL, NULL, YEAR_S);
     good = make("good", &ca, "DNS:localhost,IP:127.0.0.1", YEAR_S);
@@ -57,90 +53,9 @@ static int tear_down_all(void **state)
     return 0;
 }
 
-/* ---- the server ---- */
-
-struct echo {
-    const struct certs_pair *pair; /* NULL: it says `text` instead of TLS */
-    const char *text;
-    bool wants_cert;
-    bool has_no_h2;
-    bool is_silent; /* accepts, and does nothing */
-    int listener;
-    uint16_t port;
-    pthread_t thread;
-    int accepted;
-};
-
-static int echo_select(SSL *ssl, const unsigned char **out, unsigned char *len,
-                       const unsigned char *in, unsigned in_len, void *user)
-{
-    (void)ssl;
-    (void)in;
-    (void)in_len;
-    const struct echo *echo = user;
-    *out = (const unsigned char *)"h2";
-    *len = 2;
-    return echo->has_no_h2 ? SSL_TLSEXT_ERR_NOACK : SSL_TLSEXT_ERR_OK;
-}
-
-static void echo_serve(struct echo *echo, int fd)
-{
-    static char bytes[100000];
-    SSL_CTX *context = SSL_CTX_new(TLS_server_method());
-    SSL_CTX_use_certificate_file(context, echo->pair->cert, SSL_FILETYPE_PEM);
-    SSL_CTX_use_PrivateKey_file(context, echo->pair->key, SSL_FILETYPE_PEM);
-    SSL_CTX_set_alpn_select_cb(context, echo_select, echo);
-    if (echo->wants_cert) {
-        SSL_CTX_load_verify_file(context, ca.cert);
-        SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
-    }
-    SSL *ssl = SSL_new(context);
-    SSL_set_fd(ssl, fd);
-    int len;
-    if (SSL_accept(ssl) == 1)
-        while ((len = SSL_read(ssl, bytes, sizeof bytes)) > 0 && SSL_write(ssl, bytes, len) == len)
-            ;
-    SSL_free(ssl);
-    SSL_CTX_free(context);
-    ERR_clear_error();
-}
-
-static void *echo_run(void *user)
-{
-    struct echo *echo = user;
-    int fd = accept(echo->listener, NULL, NULL);
-    char bytes[1000];
-    if (echo->pair != NULL)
-        echo_serve(echo, fd);
-    else if (echo->text != NULL && send(fd, echo->text, strlen(echo->text), MSG_NOSIGNAL) > 0)
-        shutdown(fd, SHUT_WR);
-    while (recv(fd, bytes, sizeof bytes, 0) > 0)
-        ;
-    close(fd);
-    return NULL;
-}
-
-static void echo_start(struct echo *echo)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof address;
-    echo->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(echo->listener, (struct sockaddr *)&address, sizeof address), 0);
-    assert_int_equal(listen(echo->listener, 1), 0);
-    assert_int_equal(getsockname(echo->listener, (struct sockaddr *)&address, &len), 0);
-    echo->port = ntohs(address.sin_port);
-    assert_int_equal(pthread_create(&echo->thread, NULL, echo_run, echo), 0);
-}
-
-static void echo_stop(struct echo *echo)
-{
-    assert_int_equal(pthread_join(echo->thread, NULL), 0);
-    close(echo->listener);
-}
-
 /* ---- the client ---- */
 
-static struct target target_of(const struct echo *echo, const char *host)
+static struct target target_of(const struct tls_echo *echo, const char *host)
 {
     struct target target;
     struct keystore_error error;
@@ -151,7 +66,7 @@ static struct target target_of(const struct echo *echo, const char *host)
 }
 
 /* Connects; NULL with *error set if the handshake fails. */
-static struct tls *connect_to(const struct echo *echo, const struct keystore_tls *options,
+static struct tls *connect_to(const struct tls_echo *echo, const struct keystore_tls *options,
                               int64_t timeout_ms, int *fd, struct keystore_error *error)
 {
     struct target target = target_of(echo, "127.0.0.1");
@@ -168,15 +83,15 @@ static struct tls *connect_to(const struct echo *echo, const struct keystore_tls
     return NULL;
 }
 
-static void assert_fails(struct echo *echo, const struct keystore_tls *options,
+static void assert_fails(struct tls_echo *echo, const struct keystore_tls *options,
                          enum keystore_code code, const char *words)
 {
     struct keystore_error error = {0};
     int fd;
-    echo_start(echo);
+    tls_echo_start(echo);
     assert_null(connect_to(echo, options, code == KEYSTORE_DEADLINE_EXCEEDED ? 50 : PATIENCE_MS,
                            &fd, &error));
-    echo_stop(echo);
+    tls_echo_stop(echo);
     assert_int_equal(error.code, code);
     if (strstr(error.message, words) == NULL)
         fail_msg("\"%s\" does not contain \"%s\"", error.message, words);
@@ -218,10 +133,10 @@ static void test_data_of_any_size(void **state)
 {
     (void)state;
     for (int waits = 0; waits <= 1; waits++) {
-        struct echo echo = {.pair = &good};
+        struct tls_echo echo = {.pair = &good};
         struct keystore_error error;
         int fd;
-        echo_start(&echo);
+        tls_echo_start(&echo);
         struct tls *tls =
             connect_to(&echo, &(struct keystore_tls){.ca_file = ca.cert}, PATIENCE_MS, &fd, &error);
         if (tls == NULL)
@@ -232,7 +147,7 @@ static void test_data_of_any_size(void **state)
         assert_null(tls_failure(tls));
         tls_free(tls); /* close_notify ends the echo */
         shutdown(fd, SHUT_WR);
-        echo_stop(&echo);
+        tls_echo_stop(&echo);
         close(fd);
     }
 }
@@ -242,10 +157,10 @@ static void test_names(void **state)
     (void)state;
     static const char *const names[] = {"localhost", "127.0.0.1", NULL};
     for (size_t i = 0; i < 3; i++) {
-        struct echo echo = {.pair = &good};
+        struct tls_echo echo = {.pair = &good};
         struct keystore_error error;
         int fd;
-        echo_start(&echo);
+        tls_echo_start(&echo);
         struct tls *tls =
             connect_to(&echo, &(struct keystore_tls){.ca_file = ca.cert, .server_name = names[i]},
                        PATIENCE_MS, &fd, &error);
@@ -253,28 +168,28 @@ static void test_names(void **state)
             fail_msg("%s", error.message);
         tls_free(tls);
         shutdown(fd, SHUT_WR);
-        echo_stop(&echo);
+        tls_echo_stop(&echo);
         close(fd);
     }
     struct keystore_tls options = {.ca_file = ca.cert};
-    assert_fails(&(struct echo){.pair = &named}, &options, KEYSTORE_UNAVAILABLE,
+    assert_fails(&(struct tls_echo){.pair = &named}, &options, KEYSTORE_UNAVAILABLE,
                  "is for other names than '127.0.0.1'");
     options.server_name = "localhost";
-    assert_fails(&(struct echo){.pair = &named}, &options, KEYSTORE_UNAVAILABLE,
+    assert_fails(&(struct tls_echo){.pair = &named}, &options, KEYSTORE_UNAVAILABLE,
                  "is for other names than 'localhost'");
     options.server_name = "b.example.org";
-    assert_fails(&(struct echo){.pair = &named}, &options, KEYSTORE_UNAVAILABLE, "other names");
+    assert_fails(&(struct tls_echo){.pair = &named}, &options, KEYSTORE_UNAVAILABLE, "other names");
 }
 
 static void test_servers_that_are_not_trusted(void **state)
 {
     (void)state;
     struct certs_pair other = make("other", NULL, NULL, YEAR_S);
-    assert_fails(&(struct echo){.pair = &good}, &(struct keystore_tls){.ca_file = other.cert},
+    assert_fails(&(struct tls_echo){.pair = &good}, &(struct keystore_tls){.ca_file = other.cert},
                  KEYSTORE_UNAVAILABLE, "is not signed by a CA that this client trusts");
-    assert_fails(&(struct echo){.pair = &good}, &(struct keystore_tls){0}, KEYSTORE_UNAVAILABLE,
+    assert_fails(&(struct tls_echo){.pair = &good}, &(struct keystore_tls){0}, KEYSTORE_UNAVAILABLE,
                  "is not signed by a CA that this client trusts");
-    assert_fails(&(struct echo){.pair = &over}, &(struct keystore_tls){.ca_file = ca.cert},
+    assert_fails(&(struct tls_echo){.pair = &over}, &(struct keystore_tls){.ca_file = ca.cert},
                  KEYSTORE_UNAVAILABLE, "has expired");
 }
 
@@ -283,36 +198,36 @@ static void test_servers_of_another_kind(void **state)
     (void)state;
     static const char settings[] = "HTTP/1.1 505 HTTP Version Not Supported\r\n\r\n";
     struct keystore_tls options = {.ca_file = ca.cert};
-    assert_fails(&(struct echo){.text = settings}, &options, KEYSTORE_UNAVAILABLE,
+    assert_fails(&(struct tls_echo){.text = settings}, &options, KEYSTORE_UNAVAILABLE,
                  "does not speak TLS");
-    assert_fails(&(struct echo){.text = "\1\2\3\4\5\6\7\10\11"}, &options, KEYSTORE_UNAVAILABLE,
+    assert_fails(&(struct tls_echo){.text = "\1\2\3\4\5\6\7\10\11"}, &options, KEYSTORE_UNAVAILABLE,
                  "does not speak TLS");
-    assert_fails(&(struct echo){.pair = &good, .has_no_h2 = true}, &options, KEYSTORE_UNAVAILABLE,
-                 "does not agree to HTTP/2");
-    assert_fails(&(struct echo){.is_silent = true}, &options, KEYSTORE_DEADLINE_EXCEEDED,
+    assert_fails(&(struct tls_echo){.pair = &good, .has_no_h2 = true}, &options,
+                 KEYSTORE_UNAVAILABLE, "does not agree to HTTP/2");
+    assert_fails(&(struct tls_echo){.text = NULL}, &options, KEYSTORE_DEADLINE_EXCEEDED,
                  "did not complete the TLS handshake in time");
 }
 
 static void test_certificate_of_the_client(void **state)
 {
     (void)state;
-    struct echo echo = {.pair = &good, .wants_cert = true};
+    struct tls_echo echo = {.pair = &good, .client_ca = ca.cert};
     struct keystore_tls options = {
         .ca_file = ca.cert, .cert_file = client_pair.cert, .key_file = client_pair.key};
     struct keystore_error error;
     char byte;
     int fd;
-    echo_start(&echo);
+    tls_echo_start(&echo);
     struct tls *tls = connect_to(&echo, &options, PATIENCE_MS, &fd, &error);
     if (tls == NULL)
         fail_msg("%s", error.message);
     exchange(tls, fd, 1000, false);
     tls_free(tls);
     shutdown(fd, SHUT_WR);
-    echo_stop(&echo);
+    tls_echo_stop(&echo);
     close(fd);
     /* Without one, the server says so after the client has completed its part. */
-    echo_start(&echo);
+    tls_echo_start(&echo);
     tls = connect_to(&echo, &(struct keystore_tls){.ca_file = ca.cert}, PATIENCE_MS, &fd, &error);
     assert_non_null(tls);
     ssize_t got;
@@ -324,7 +239,7 @@ static void test_certificate_of_the_client(void **state)
     assert_false(socket_would_block());
     tls_free(tls);
     shutdown(fd, SHUT_WR);
-    echo_stop(&echo);
+    tls_echo_stop(&echo);
     close(fd);
 }
 
