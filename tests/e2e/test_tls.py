@@ -437,3 +437,68 @@ def test_dev_certs(tmp_path):
     ca = certs.read("ca.pem")
     assert "keystore-server --tls-listen" in certs.make()
     assert certs.read("ca.pem") == ca
+
+
+# ---- keystore-cli ----
+
+def cli(server, *arguments, host="localhost"):
+    return subprocess.run([BIN / "keystore-cli", "-h", host, "-p", str(server.port),
+                           *map(str, arguments)], capture_output=True, text=True,
+                          timeout=CALL_TIMEOUT_S, check=False)
+
+
+def test_cli(secure, certs):
+    ca = certs.path("ca.pem")
+    for host in ("localhost", "127.0.0.1"):
+        assert cli(secure, "--ca", ca, "SET", "cli", "value", host=host).stdout == "OK\n"
+    assert cli(secure, "--ca", ca, "--server-name", "localhost", "GET", "cli",
+               host="127.0.0.1").stdout == "value\n"
+    assert cli(secure, "--ca", ca, "--health").stdout == "SERVING\n"
+    lines = "".join(f"SET cli:{i} v{'x' * (i % 100)}\n" for i in range(2000))
+    done = subprocess.run([BIN / "keystore-cli", "-h", "localhost", "-p", str(secure.port), "--ca",
+                           ca, "--pipe"], input=lines, capture_output=True, text=True,
+                          timeout=CALL_TIMEOUT_S, check=False)
+    assert done.stderr == "2000 commands, 0 errors\n"
+    environment = {**os.environ, "SSL_CERT_FILE": str(ca)}  # as if the system trusted it
+    done = subprocess.run([BIN / "keystore-cli", "-h", "localhost", "-p", str(secure.port), "--tls",
+                           "PING"], capture_output=True, text=True, env=environment,
+                          timeout=CALL_TIMEOUT_S, check=False)
+    assert done.stdout == "PONG\n", done.stderr
+
+
+def test_bench(secure, certs):
+    """Every answer is verified."""
+    done = subprocess.run([BIN / "keystore-bench", "-h", "localhost", "-p", str(secure.port),
+                           "--ca", certs.path("ca.pem"), "-c", "5", "-m", "20", "-n", "20000",
+                           "--mix", "9:1", "--fill", "--verify", "-r", "1000", "-d", "5000", "-q"],
+                          capture_output=True, text=True, timeout=CALL_TIMEOUT_S, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_cli_that_does_not_fit(secure, server, certs, others):
+    ca = certs.path("ca.pem")
+    for on, arguments, words in (
+            (secure, ["PING"], "speaks TLS: connect with TLS"),
+            (server, ["--ca", ca, "PING"], "does not speak TLS"),
+            (secure, ["--ca", others.path("ca.pem"), "PING"], "is not signed by a CA that"),
+            (secure, ["--tls", "PING"], "is not signed by a CA that"),
+            (secure, ["--ca", ca, "--server-name", "example.org", "PING"],
+             "is for other names than 'example.org'"),
+            (secure, ["--ca", "/nowhere", "PING"], "No such file"),
+            (secure, ["--ca", ca, "--cert", ca, "PING"], "are needed together")):
+        done = cli(on, *arguments)
+        assert done.returncode == 1 and words in done.stderr, (arguments, done.stderr)
+
+
+def test_cli_with_a_certificate(certs, others, fresh_server):
+    server = fresh_server(*certs.server_options("--tls-client-ca", certs.path("ca.pem")),
+                          listen=())
+    ca = ["--ca", certs.path("ca.pem")]
+    own = ["--cert", certs.path("client.pem"), "--key", certs.path("client.key")]
+    assert cli(server, *ca, *own, "PING").stdout == "PONG\n"
+    done = cli(server, *ca, "PING")
+    assert done.returncode == 1 and "whether it wants a client's certificate" in done.stderr
+    assert "certificate required" in done.stderr
+    stranger = ["--cert", others.path("client.pem"), "--key", others.path("client.key")]
+    done = cli(server, *ca, *stranger, "PING")
+    assert done.returncode == 1 and "unknown ca" in done.stderr
