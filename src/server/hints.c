@@ -102,12 +102,15 @@ static void hints_check_connections(const struct hints *hints)
 
 static void hints_check_tls(const struct hints *hints)
 {
-    static const char *const of_tls[] = {"tls-cert", "tls-key", "tls-client-ca",
-                                         "tls-client-certs"};
-    for (size_t i = 0; i < sizeof of_tls / sizeof *of_tls; i++)
-        if (!hints_is_given(hints, "tls-listen") && hints_is_given(hints, of_tls[i]))
-            hints_say(hints, "--%s has no effect without --tls-listen: no address speaks TLS",
-                      of_tls[i]);
+    const struct config *config = hints->config;
+    for (size_t i = 0; i < config->listen_count; i++)
+        if (config->listen[i].is_tls)
+            return;
+    if (config->tls_cert[0] != '\0' || config->tls_key[0] != '\0' ||
+        config->tls_client_ca[0] != '\0')
+        hints_say(hints,
+                  "the certificates and keys for TLS have no effect without --tls-listen: no "
+                  "address speaks TLS");
 }
 
 void hints_give(const struct config *config, hints_function *say, void *user)

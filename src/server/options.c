@@ -58,9 +58,10 @@ static const char *const durabilities[] = {
 #define NUMBER(type_, member, low_, high_, what_)                                                  \
     .type = (type_), .offset = AT(member), .low = (low_), .high = (high_), .what = (what_)
 
-/* The rest of a row of TYPE_PATH. */
-#define PATH(member, what_)                                                                        \
-    .type = TYPE_PATH, .offset = AT(member), .low = 1, .high = CONFIG_MAX_PATH - 1, .what = (what_)
+/* The rest of a row of TYPE_PATH. `low_`: 1, or 0 if there may be none. */
+#define PATH(member, low_, what_)                                                                  \
+    .type = TYPE_PATH, .offset = AT(member), .low = (low_), .high = CONFIG_MAX_PATH - 1,           \
+    .what = (what_)
 
 /* The rest of a row of TYPE_NAME. */
 #define NAMES(member, names_)                                                                      \
@@ -83,12 +84,12 @@ static const struct setting settings[] = {
     {{0, "tls-cert", "FILE",
       "the server's certificate, and those between it and its CA, in PEM format; read again when "
       "the file changes, or on SIGHUP"},
-     PATH(tls_cert, "the path of a file")},
+     PATH(tls_cert, 0, "the path of a file, or empty")},
     {{0, "tls-key", "FILE", "its private key, in PEM format without a password; the same"},
-     PATH(tls_key, "the path of a file")},
+     PATH(tls_key, 0, "the path of a file, or empty")},
     {{0, "tls-client-ca", "FILE",
       "the CAs that sign clients' certificates, in PEM format; the same"},
-     PATH(tls_client_ca, "the path of a file")},
+     PATH(tls_client_ca, 0, "the path of a file, or empty")},
     {{0, "tls-client-certs", "WHETHER",
       "whether clients show a certificate of these CAs: off, optional or required (required with "
       "--tls-client-ca, else off)"},
@@ -126,7 +127,7 @@ static const struct setting settings[] = {
       "volatile-ttl (noeviction)"},
      NAMES(store.policy, policies)},
     {{0, "dir", "PATH", "the data directory, created if missing (./data)"},
-     PATH(dir, "the path of a directory")},
+     PATH(dir, 1, "the path of a directory")},
     {{0, "durability", "WHEN",
       "what survives a crash: always, all acknowledged writes; everysec, all but the last two "
       "seconds; none, the last snapshot (always)"},
@@ -407,10 +408,10 @@ static bool options_set_rules(struct config *config, const char *value)
     return true;
 }
 
-static bool options_set_path(char *path, const char *value)
+static bool options_set_path(const struct setting *setting, char *path, const char *value)
 {
     size_t len = strlen(value);
-    if (len == 0 || len >= CONFIG_MAX_PATH)
+    if (len < setting->low || len > setting->high)
         return false;
     memcpy(path, value, len + 1);
     return true;
@@ -537,7 +538,7 @@ static bool options_set_value(size_t row, struct config *config, const char *val
     case TYPE_SLOW:
         return options_set_slow(setting, member, value);
     case TYPE_PATH:
-        return options_set_path(member, value);
+        return options_set_path(setting, member, value);
     case TYPE_RULES:
         return options_set_rules(config, value);
     case TYPE_FLAG:

@@ -97,8 +97,10 @@ static void test_connections(void **state)
 static void test_tls(void **state)
 {
     (void)state;
-    HINTS("--tls-cert has no effect without --tls-listen: no address speaks TLS\n", "--tls-cert",
-          "/cert");
+    HINTS("the certificates and keys for TLS have no effect without --tls-listen: no address "
+          "speaks TLS\n",
+          "--tls-cert", "/cert");
+    HINTS("", "--tls-cert", "");
     HINTS("", "--tls-listen", "127.0.0.1:0", "--tls-cert", "/cert", "--tls-key", "/key");
 }
 
