@@ -27,7 +27,8 @@
 #define LINGER_BYTES ((size_t)16 * 1024 * 1024)
 /* Pieces of output in one write: copied bytes and blobs alternate, in frames of 16 KiB. */
 #define MAX_PIECES 160
-/* Bytes of answers to records of the peer, not of its own requests, that may wait to be written. */
+/* Bytes that TLS itself may have waiting to be written: an attempt of the peer to renegotiate, for
+ * instance, is answered by an alert. */
 #define MAX_HELD ((size_t)64 * 1024)
 /* Bytes of output buffer that a loop keeps for the next write. */
 #define KEPT_OUTPUT ((size_t)512 * 1024)

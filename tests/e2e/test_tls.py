@@ -18,8 +18,9 @@ import mini_redis_pb2 as pb
 import mini_redis_pb2_grpc as rpc
 from certs import LISTEN, Certs
 from clients import CALL_TIMEOUT_S, Stub, admin_stub, open_channel
-from keystore_env import BIN, SANITIZE
+from keystore_env import BIN, ROOT, SANITIZE
 from server_process import Server, run_server
+from test_sessions import commands_of, steps_of
 from times import wait_until
 from watching import Watcher, prefix_of
 
@@ -502,3 +503,23 @@ def test_cli_with_a_certificate(certs, others, fresh_server):
     stranger = ["--cert", others.path("client.pem"), "--key", others.path("client.key")]
     done = cli(server, *ca, *stranger, "PING")
     assert done.returncode == 1 and "unknown ca" in done.stderr
+
+
+def test_the_two_commands_of_the_readme(tmp_path):
+    made, asked = commands_of("README.md", "TLS in two commands")
+    (make, _), (serve, _) = steps_of(made)
+    ((ask, answer),) = steps_of(asked)
+    (tmp_path / "script").symlink_to(ROOT / "script")
+    (tmp_path / "build").mkdir()
+    (tmp_path / "build" / "bin").symlink_to(BIN)
+    subprocess.run(["sh", "-c", make], cwd=tmp_path, check=True, capture_output=True)
+    command = serve.replace("127.0.0.1:50052", LISTEN)
+    assert command != serve
+    with subprocess.Popen(["sh", "-c", f"exec {command}"], cwd=tmp_path, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True) as server:
+        port = re.search(r"port (\d+) with TLS", server.stdout.readline()).group(1)
+        done = subprocess.run(["sh", "-c", ask.replace("-p 50052", f"-p {port}")], cwd=tmp_path,
+                              capture_output=True, text=True, timeout=CALL_TIMEOUT_S, check=False)
+        server.terminate()
+        assert done.stdout.splitlines() == answer, done.stderr
+        assert server.wait(CALL_TIMEOUT_S) == 0
