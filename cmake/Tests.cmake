@@ -37,8 +37,8 @@ target_link_options(unit_client_channel PRIVATE
 # The client's sources once more without the symbol limits of the shared library.
 add_library(ks_client_internals STATIC EXCLUDE_FROM_ALL ${client_sources})
 target_include_directories(ks_client_internals PUBLIC include src)
-target_link_libraries(ks_client_internals PUBLIC keystore_flags PkgConfig::libnghttp2 Threads::Threads
-  ks_base keystore_proto)
+target_link_libraries(ks_client_internals PUBLIC keystore_flags PkgConfig::libnghttp2 PkgConfig::openssl
+  Threads::Threads ks_base keystore_proto)
 
 # Debian's Python, whatever stands first on the PATH: its packages are what bootstrap installed.
 set(KEYSTORE_PYTHON /usr/bin/python3 CACHE FILEPATH "A Python with grpcio and pytest")

@@ -93,6 +93,13 @@ struct keystore_error {
     char message[512]; /* what was wrong and what would be right */
 };
 
+struct keystore_tls {        /* paths of PEM files; each may be NULL */
+    const char *ca_file;     /* CAs of the server's certificate; NULL = those of the system */
+    const char *cert_file;   /* the client's certificate, if the server wants one, and... */
+    const char *key_file;    /* ...its key, without a password */
+    const char *server_name; /* that the server's certificate must have; NULL = the target's host */
+};
+
 struct keystore_options {
     int64_t connect_timeout_ms; /* includes resolving the host name; 0 or less = 5,000 */
     int64_t timeout_ms;         /* of each call, also sent to the server; 0 = 30,000, -1 = none */
@@ -105,6 +112,7 @@ struct keystore_options {
     /* How often a call that failed is repeated at most, and connecting, too, within its timeout:
      * see "Repeating calls" above. 0 = never. */
     uint32_t max_retries;
+    const struct keystore_tls *tls; /* read while connecting; NULL = no TLS */
 };
 
 struct keystore_client;
@@ -114,7 +122,7 @@ struct keystore_client;
  * HTTP/2 connection preface, so success means that an HTTP/2 server answers there. `options` and
  * `error` may be NULL. On failure returns NULL with *error set (KEYSTORE_UNAVAILABLE,
  * KEYSTORE_DEADLINE_EXCEEDED, KEYSTORE_RESOURCE_EXHAUSTED if memory is short, or
- * KEYSTORE_INVALID_ARGUMENT for a bad target). Free with keystore_close().
+ * KEYSTORE_INVALID_ARGUMENT for a bad target or file). Free with keystore_close().
  */
 KEYSTORE_API struct keystore_client *keystore_connect(const char *target,
                                                       const struct keystore_options *options,

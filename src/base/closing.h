@@ -25,12 +25,13 @@ enum closing_kind {
     CLOSING_SERVER_MEMORY,     /* the system gives the server no more memory */
     CLOSING_SHUTDOWN,          /* it did not close in time when the server shut down */
     CLOSING_KILLED,            /* an administrator wanted it */
+    CLOSING_TLS_FAILED,        /* TLS failed: the handshake, or a record */
     CLOSING_KINDS,
 };
 
 struct closing {
     enum closing_kind kind;
-    const char *text; /* an error message, in static memory */
+    const char *text; /* an error message that outlives the connection; mostly static memory */
 };
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "bench/now.h"
 #include "bench/receive.h"
+#include "bench/tls.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -25,6 +26,15 @@ bool connection_open(struct connection *connection, const struct session_setup *
     connection->fd = target_connect(target, timeout_ns, problem);
     if (connection->fd < 0)
         return false;
+    connection->tls = NULL;
+    if (target->tls != NULL) {
+        connection->tls = tls_connect(target->tls, target, connection->fd, timeout_ns, problem);
+        if (connection->tls == NULL) {
+            close(connection->fd);
+            connection->fd = -1;
+            return false;
+        }
+    }
     connection->epoll = epoll;
     connection->writing = false;
     connection->dirty = false;
@@ -41,6 +51,8 @@ void connection_close(struct connection *connection)
 {
     if (connection->fd < 0)
         return;
+    tls_close(connection->tls);
+    connection->tls = NULL;
     close(connection->fd);
     connection->fd = -1;
     session_deinit(&connection->session);
@@ -48,7 +60,8 @@ void connection_close(struct connection *connection)
 
 bool connection_read(struct connection *connection, uint8_t *buffer, size_t size)
 {
-    ssize_t got = recv(connection->fd, buffer, size, MSG_DONTWAIT);
+    ssize_t got = connection->tls == NULL ? recv(connection->fd, buffer, size, MSG_DONTWAIT)
+                                          : tls_receive(connection->tls, buffer, size);
     if (got < 0)
         return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
     if (got == 0)
@@ -68,10 +81,12 @@ bool connection_flush(struct connection *connection)
 {
     struct buf *out = &connection->session.out;
     while (out->len > 0) {
-        ssize_t sent = send(connection->fd, out->data, out->len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t sent = connection->tls == NULL
+                           ? send(connection->fd, out->data, out->len, MSG_NOSIGNAL | MSG_DONTWAIT)
+                           : tls_send(connection->tls, out->data, out->len);
         if (sent < 0 && errno == EINTR)
             continue;
-        if (sent < 0)
+        if (sent <= 0)
             return (errno == EAGAIN || errno == EWOULDBLOCK) &&
                    connection_set_writing(connection, true);
         buf_consume(out, (size_t)sent);

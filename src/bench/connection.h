@@ -5,9 +5,12 @@
 #include "bench/session.h"
 #include "bench/target.h"
 
+struct ssl_st;
+
 struct connection {
     struct session session;
-    int fd; /* -1: not open */
+    int fd;             /* -1: not open */
+    struct ssl_st *tls; /* NULL: plaintext */
     int epoll;
     bool writing; /* the socket is full, and epoll reports when it is not */
     bool dirty;   /* for the owner: has bytes to write */

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/standard.h"
 #include "bench/now.h"
+#include "bench/tls.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -90,9 +91,14 @@ static int bench_run(const struct options *options)
     if (!target_find(&target, options->host, options->port, options->unix_path, options->timeout_ns,
                      problem))
         return bench_print_error(problem);
+    struct tls *tls = options_want_tls(options) ? tls_new(options, problem) : NULL;
+    if (options_want_tls(options) && tls == NULL)
+        return bench_print_error(problem);
+    target.tls = tls;
     int code = options->fill ? bench_fill(options, &target) : 0;
     if (code == 0 && options->requests > 0)
         code = bench_measure(options, &target);
+    tls_free(tls);
     return code;
 }
 

@@ -69,6 +69,30 @@ static bool options_set_unix_path(struct options *options, const char *text)
     return text[0] != '\0' && strlen(text) <= 107;
 }
 
+static bool options_set_ca(struct options *options, const char *text)
+{
+    options->ca_file = text;
+    return text[0] != '\0';
+}
+
+static bool options_set_cert(struct options *options, const char *text)
+{
+    options->cert_file = text;
+    return text[0] != '\0';
+}
+
+static bool options_set_key(struct options *options, const char *text)
+{
+    options->key_file = text;
+    return text[0] != '\0';
+}
+
+static bool options_set_server_name(struct options *options, const char *text)
+{
+    options->server_name = text;
+    return text[0] != '\0' && strlen(text) <= 255;
+}
+
 static bool options_set_duration(struct options *options, const char *text)
 {
     return options_parse_seconds(text, &options->duration_ns) && options->duration_ns > 0;
@@ -160,6 +184,20 @@ static const struct setting settings[] = {
     {{'s', NULL, "PATH", "the server's unix socket, instead of host and port"},
      "the path of a unix socket, 1 to 107 bytes long",
      .set = options_set_unix_path},
+    {{0, "tls", NULL, "connect with TLS, as the options for it also do"},
+     .size = sizeof(bool),
+     .at = offsetof(struct options, tls)},
+    {{0, "ca", "FILE",
+      "trust servers whose certificates are signed by the CAs in this file\n(those of the system)"},
+     "the path of a file",
+     .set = options_set_ca},
+    {{0, "cert", "FILE", "the certificate to show, if the server wants one"},
+     "the path of a file",
+     .set = options_set_cert},
+    {{0, "key", "FILE", "its key"}, "the path of a file", .set = options_set_key},
+    {{0, "server-name", "NAME", "the name that the server's certificate must be for (HOST)"},
+     "a name, 1 to 255 bytes long",
+     .set = options_set_server_name},
     {{'c', NULL, "N", "connections (50)"},
      "a number of connections, 1 to 100000",
      NUMBER(connections),

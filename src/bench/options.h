@@ -15,7 +15,9 @@
 struct options {
     const char *host;
     const char *port;
-    const char *unix_path; /* NULL: host and port */
+    const char *unix_path;                                    /* NULL: host and port */
+    bool tls;                                                 /* see options_want_tls() */
+    const char *ca_file, *cert_file, *key_file, *server_name; /* NULL: not given */
     uint32_t connections;
     uint32_t streams; /* calls in flight on each connection */
     uint32_t threads;
@@ -56,6 +58,13 @@ struct options {
  * borrowed from argv. */
 bool options_parse(int argc, char **argv, struct options *options,
                    char problem[static OPTIONS_PROBLEM_SIZE]) __attribute__((warn_unused_result));
+
+/* Connections speak TLS if one of the options for it is given. */
+static inline bool options_want_tls(const struct options *options)
+{
+    return options->tls || options->ca_file != NULL || options->cert_file != NULL ||
+           options->key_file != NULL || options->server_name != NULL;
+}
 
 void options_print_help(FILE *out);
 

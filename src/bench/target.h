@@ -9,11 +9,15 @@
 #define TARGET_NAME_SIZE    300
 #define TARGET_PROBLEM_SIZE 500
 
+struct tls;
+
 struct target {
     char name[TARGET_NAME_SIZE]; /* "host:port" or "unix:PATH", for people */
     char authority[TARGET_NAME_SIZE];
     struct sockaddr_storage address;
     socklen_t address_len;
+    const struct tls
+        *tls; /* borrowed; NULL: plaintext. For connections, not for target_connect() */
 };
 
 /*

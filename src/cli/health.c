@@ -33,7 +33,8 @@ enum health_code health_check(const struct options *options)
 {
     struct keystore_options client_options = {.connect_timeout_ms = options->timeout_ms,
                                               .timeout_ms = options->timeout_ms,
-                                              .max_retries = options->max_retries};
+                                              .max_retries = options->max_retries,
+                                              .tls = options_tls(options)};
     struct keystore_error error;
     struct keystore_client *client = keystore_connect(options->target, &client_options, &error);
     if (client == NULL) {

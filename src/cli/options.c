@@ -15,6 +15,11 @@ enum {
     OPTION_DB,
     OPTION_TIMEOUT,
     OPTION_RETRY,
+    OPTION_TLS,
+    OPTION_CA,
+    OPTION_CERT,
+    OPTION_KEY,
+    OPTION_SERVER_NAME,
     OPTION_RAW,
     OPTION_NO_RAW,
     OPTION_PIPE,
@@ -37,6 +42,14 @@ static const struct option_row rows[] = {
          "repeat a command that fails because the server is unavailable, up to N times\n"
          "within --timeout; a write takes effect once, for it has a request id.\n"
          "Commands from standard input are sent one by one then"},
+    [OPTION_TLS] = {0, "tls", NULL, "connect with TLS, as the options for it also do"},
+    [OPTION_CA] = {0, "ca", "FILE",
+                   "trust servers whose certificates are signed by the CAs in this file (those of\n"
+                   "the system)"},
+    [OPTION_CERT] = {0, "cert", "FILE", "the certificate to show, if the server wants one"},
+    [OPTION_KEY] = {0, "key", "FILE", "its key"},
+    [OPTION_SERVER_NAME] = {0, "server-name", "NAME",
+                            "the name that the server's certificate must be for (HOST)"},
     [OPTION_RAW] = {0, "raw", NULL,
                     "print raw values, the default if the output is not a terminal"},
     [OPTION_NO_RAW] = {0, "no-raw", NULL, "print quoted values, the default on a terminal"},
@@ -106,7 +119,22 @@ static bool options_set_retries(struct options *options, const char *text,
 static bool options_take_option(size_t row, const char *value, struct options *options,
                                 struct place *place, char problem[static OPTIONS_PROBLEM_SIZE])
 {
+    options->has_tls |= row >= OPTION_TLS && row <= OPTION_SERVER_NAME;
     switch (row) {
+    case OPTION_TLS:
+        return true;
+    case OPTION_CA:
+        options->tls.ca_file = value;
+        return true;
+    case OPTION_CERT:
+        options->tls.cert_file = value;
+        return true;
+    case OPTION_KEY:
+        options->tls.key_file = value;
+        return true;
+    case OPTION_SERVER_NAME:
+        options->tls.server_name = value;
+        return true;
     case OPTION_HOST:
         place->host = value;
         return true;

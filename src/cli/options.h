@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "keystore/client.h"
+
 #define OPTIONS_PROBLEM_SIZE 400
 
 enum options_form { OPTIONS_FORM_AUTO, OPTIONS_FORM_RAW, OPTIONS_FORM_QUOTED };
@@ -15,6 +17,8 @@ struct options {
     uint32_t db;
     int64_t timeout_ms;   /* 0 = the library's default */
     uint32_t max_retries; /* of a call; 0 = none */
+    bool has_tls;         /* connect with TLS: */
+    struct keystore_tls tls;
     enum options_form form;
     bool pipe;
     bool yes;    /* delete without asking */
@@ -29,6 +33,12 @@ struct options {
 /* False, with an error message in `problem`, for invalid options. */
 bool options_parse(int argc, char **argv, struct options *options,
                    char problem[static OPTIONS_PROBLEM_SIZE]);
+
+/* How to connect with TLS; NULL: without. */
+static inline const struct keystore_tls *options_tls(const struct options *options)
+{
+    return options->has_tls ? &options->tls : NULL;
+}
 
 /* Prints the part of --help about the options. */
 void options_print_help(FILE *out);

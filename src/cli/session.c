@@ -58,6 +58,7 @@ enum session_result session_connect(struct session *session, const char *label)
         .timeout_ms = session->options->timeout_ms,
         .max_retries = session->options->max_retries,
         .cancel_fd = interrupt_descriptor(),
+        .tls = options_tls(session->options),
     };
     struct keystore_error error;
     session->client = keystore_connect(session->options->target, &client_options, &error);
@@ -65,7 +66,11 @@ enum session_result session_connect(struct session *session, const char *label)
         return SESSION_OK;
     fputs(label, stderr);
     format_error(stderr, &error);
-    fputs("Start keystore-server there, or specify another server with -h, -p or -s.\n", stderr);
+    if (session->options->has_tls)
+        fputs("For TLS see --ca, --cert, --key and --server-name in --help.\n", stderr);
+    else
+        fputs("Start keystore-server there, or specify another server with -h, -p or -s.\n",
+              stderr);
     return SESSION_UNREACHABLE;
 }
 

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "client/headers.h"
 #include "client/heap.h"
+#include "client/link.h"
 #include "client/socket.h"
 #include "client/status.h"
 
@@ -46,7 +47,7 @@
 struct channel {
     struct target target;
     struct channel_limits limits;
-    int fd;                               /* -1 when not connected */
+    struct link link;
     nghttp2_session *session;             /* NULL when not connected */
     struct buffer out;                    /* bytes on their way to the server */
     bool settings_received;               /* the server sent its SETTINGS */
@@ -264,10 +265,8 @@ static void channel_disconnect(struct channel *channel, const struct keystore_er
     channel_lose_streams(channel, error);
     if (channel->session != NULL)
         nghttp2_session_del(channel->session);
-    if (channel->fd >= 0)
-        close(channel->fd);
+    link_close(&channel->link);
     channel->session = NULL;
-    channel->fd = -1;
     channel->settings_received = false;
     channel->failure = 0;
     channel->goaway_debug[0] = '\0';
@@ -282,10 +281,8 @@ static bool channel_lose(struct channel *channel, const char *cause, struct keys
         status_set(error, KEYSTORE_UNAVAILABLE, "lost the connection to %s: %s%s%s",
                    channel->target.name, cause, separator, channel->goaway_debug);
     else
-        status_set(error, KEYSTORE_UNAVAILABLE,
-                   "no HTTP/2 server answers at %s (%s): check that a KeyStore server without TLS "
-                   "listens there",
-                   channel->target.name, cause);
+        link_explain_no_http2(&channel->link, &channel->target, cause,
+                              slice_make(channel->in, IN_SIZE), error);
     channel_disconnect(channel, error);
     return false;
 }
@@ -330,7 +327,8 @@ static enum received channel_process(struct channel *channel, ssize_t got,
     if (got < 0 && socket_would_block())
         return RECEIVED_NOTHING;
     if (got <= 0) {
-        channel_lose(channel, got == 0 ? "the server closed it" : strerror(errno), error);
+        channel_lose(channel, got == 0 ? "the server closed it" : link_cause(&channel->link),
+                     error);
         return RECEIVED_END;
     }
     ssize_t processed = nghttp2_session_mem_recv(channel->session, channel->in, (size_t)got);
@@ -345,7 +343,7 @@ static enum received channel_process(struct channel *channel, ssize_t got,
 
 static enum received channel_receive(struct channel *channel, struct keystore_error *error)
 {
-    return channel_process(channel, socket_receive(channel->fd, channel->in, IN_SIZE), error);
+    return channel_process(channel, link_receive(&channel->link, channel->in, IN_SIZE), error);
 }
 
 /* After sending failed: a server that refuses a large request may have answered before it closed
@@ -369,9 +367,10 @@ static bool channel_flush(struct channel *channel, struct keystore_error *error)
             return channel_fail(channel, failure, error);
         if (channel->out.len == 0)
             return true;
-        ssize_t sent = socket_send(channel->fd, buffer_slice(&channel->out));
+        ssize_t sent = link_send(&channel->link, buffer_slice(&channel->out));
         if (sent < 0)
-            return socket_would_block() || channel_drain_input(channel, strerror(errno), error);
+            return socket_would_block() ||
+                   channel_drain_input(channel, link_cause(&channel->link), error);
         buffer_consume(&channel->out, (size_t)sent);
     }
 }
@@ -397,8 +396,7 @@ static enum channel_step channel_round(struct channel *channel, int64_t deadline
     if (!channel_send_ready(channel, error))
         return CHANNEL_LOST;
     short events = channel->out.len > 0 ? POLLIN | POLLOUT : POLLIN;
-    short ready =
-        socket_wait_or_cancel(channel->fd, events, channel->limits.cancel_fd, deadline_ms);
+    short ready = link_wait(&channel->link, events, channel->limits.cancel_fd, deadline_ms);
     if (ready == 0)
         return CHANNEL_TIMEOUT;
     if (ready == SOCKET_CANCELLED)
@@ -440,7 +438,7 @@ static enum channel_step channel_first_step(struct channel *channel, struct keys
         return CHANNEL_LOST;
     if (channel->out.len > 0 || channel->limits.cancel_fd >= 0)
         return CHANNEL_PROGRESS;
-    ssize_t got = socket_receive_waiting(channel->fd, channel->in, IN_SIZE);
+    ssize_t got = link_receive_waiting(&channel->link, channel->in, IN_SIZE);
     return channel_process(channel, got, error) == RECEIVED_END ? CHANNEL_LOST : CHANNEL_PROGRESS;
 }
 
@@ -451,9 +449,10 @@ struct channel *channel_new(const struct target *target, const struct channel_li
         return NULL;
     channel->target = *target;
     channel->limits = *limits;
-    channel->fd = -1;
+    channel->link = (struct link){.fd = -1, .tls = limits->tls};
     channel->arrived_fd = -1;
-    headers_init(&channel->headers, &channel->target, limits->call_timeout_ms, limits->max_message);
+    headers_init(&channel->headers, &channel->target, limits->tls != NULL, limits->call_timeout_ms,
+                 limits->max_message);
     buffer_init(&channel->out, OUT_LIMIT);
     return channel;
 }
@@ -465,6 +464,7 @@ void channel_free(struct channel *channel)
         return;
     status_set(&error, KEYSTORE_CANCELLED, "the client was closed");
     channel_disconnect(channel, &error);
+    tls_free(channel->link.tls);
     buffer_deinit(&channel->out);
     if (channel->arrived_fd >= 0)
         close(channel->arrived_fd);
@@ -475,8 +475,8 @@ void channel_free(struct channel *channel)
 static bool channel_open_connection(struct channel *channel, int64_t deadline_ms,
                                     struct keystore_error *error)
 {
-    channel->fd = socket_connect(&channel->target, deadline_ms, error);
-    if (channel->fd < 0)
+    channel->in[0] = 0; /* nothing was received yet */
+    if (!link_open(&channel->link, &channel->target, channel->limits.cancel_fd, deadline_ms, error))
         return false;
     int failure = channel_start_session(channel);
     if (failure != 0)
@@ -499,7 +499,7 @@ static bool channel_open_connection(struct channel *channel, int64_t deadline_ms
             return false;
         }
     }
-    if (!socket_set_receive_timeout(channel->fd, channel->limits.call_timeout_ms))
+    if (!socket_set_receive_timeout(channel->link.fd, channel->limits.call_timeout_ms))
         return channel_lose(channel, strerror(errno), error);
     channel->used_ms = clock_monotonic_ms();
     return true;
@@ -558,10 +558,10 @@ static bool channel_has_arrivals(const struct channel *channel)
 int channel_descriptor(struct channel *channel)
 {
     if (!channel_has_arrivals(channel))
-        return channel->fd;
+        return channel->link.fd;
     if (channel->arrived_fd < 0)
         channel->arrived_fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
-    return channel->arrived_fd >= 0 ? channel->arrived_fd : channel->fd;
+    return channel->arrived_fd >= 0 ? channel->arrived_fd : channel->link.fd;
 }
 
 int channel_cancel_fd(const struct channel *channel)

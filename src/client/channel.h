@@ -9,12 +9,14 @@
 #include "client/target.h"
 
 struct channel;
+struct tls;
 
 struct channel_limits {
     int64_t connect_timeout_ms; /* positive */
     int64_t call_timeout_ms;    /* positive, or INT64_MAX for none */
     size_t max_message;         /* bytes of an answer's message */
-    int cancel_fd; /* calls end with KEYSTORE_CANCELLED when it is readable; -1 = none */
+    int cancel_fd;   /* calls end with KEYSTORE_CANCELLED when it is readable; -1 = none */
+    struct tls *tls; /* the channel's from then on; NULL = plaintext */
 };
 
 /* A call in progress and its HTTP/2 stream. It must not be moved while it is attached. */

@@ -8,6 +8,7 @@
 #include "client/replies.h"
 #include "client/resolve.h"
 #include "client/status.h"
+#include "client/tls.h"
 
 #include "mini_redis.pb-c.h"
 
@@ -57,16 +58,18 @@ static struct channel_limits client_limits_of(const struct keystore_options *opt
     return limits;
 }
 
+/* NULL without memory; `tls` is then freed. */
 static struct keystore_client *client_new(const struct target *target,
-                                          const struct keystore_options *options)
+                                          const struct keystore_options *options, struct tls *tls)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct channel_limits limits = client_limits_of(options);
+    limits.tls = tls;
     struct keystore_client *client = calloc(1, sizeof *client);
-    if (client == NULL)
-        return NULL;
-    client->channel = channel_new(target, &limits);
-    if (client->channel == NULL) {
+    if (client != NULL)
+        client->channel = channel_new(target, &limits);
+    if (client == NULL || client->channel == NULL) {
+        tls_free(tls);
         free(client);
         return NULL;
     }
@@ -92,7 +95,11 @@ struct keystore_client *keystore_connect(const char *target, const struct keysto
         error = &ignored;
     if (!target_parse(target, &parsed, error))
         return NULL;
-    struct keystore_client *client = client_new(&parsed, options);
+    struct tls *tls = NULL;
+    if (options != NULL && options->tls != NULL &&
+        (tls = tls_new(options->tls, &parsed, error)) == NULL)
+        return NULL;
+    struct keystore_client *client = client_new(&parsed, options, tls);
     if (client == NULL) {
         status_out_of_memory(error, "the client was not created");
         return NULL;

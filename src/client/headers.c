@@ -12,14 +12,14 @@ static void headers_put(nghttp2_nv *field, const char *name, const char *value, 
     *field = (nghttp2_nv){(uint8_t *)name, (uint8_t *)value, strlen(name), strlen(value), flags};
 }
 
-void headers_init(struct headers *headers, const struct target *target, int64_t usual_timeout_ms,
-                  size_t max_message)
+void headers_init(struct headers *headers, const struct target *target, bool has_tls,
+                  int64_t usual_timeout_ms, size_t max_message)
 {
     const struct {
         const char *name, *value;
     } fixed[HEADER_TIMEOUT] = {
         [HEADER_METHOD] = {":method", "POST"},
-        [HEADER_SCHEME] = {":scheme", "http"},
+        [HEADER_SCHEME] = {":scheme", has_tls ? "https" : "http"},
         [HEADER_AUTHORITY] = {":authority", target->authority},
         [HEADER_TYPE] = {"content-type", "application/grpc"},
         [HEADER_TE] = {"te", "trailers"},

@@ -32,8 +32,8 @@ struct headers {
 
 /* Borrows the target, and must not be moved afterwards. `usual_timeout_ms`: of most calls;
  * INT64_MAX: none. `max_message`: bytes of an answer. */
-void headers_init(struct headers *headers, const struct target *target, int64_t usual_timeout_ms,
-                  size_t max_message);
+void headers_init(struct headers *headers, const struct target *target, bool has_tls,
+                  int64_t usual_timeout_ms, size_t max_message);
 
 /* Sets what differs from call to call; returns how many of the fields the call has. They are valid
  * until the next one. `left_ms`: INT64_MAX: no timeout. `attempt`: NULL for a stream. */

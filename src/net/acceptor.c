@@ -32,10 +32,7 @@ struct acceptor {
     uv_timer_t timer;
     struct net_shared *shared;
     struct acceptor *next;
-    int descriptor;
-    bool is_unix;
-    enum net_purpose purpose;
-    bool is_shared; /* another process has the socket open, too */
+    struct net_socket socket;
 };
 
 /* True if there is no memory for another connection. */
@@ -85,9 +82,9 @@ static int acceptor_accept(const struct acceptor *acceptor, struct net_peer *pee
 {
     struct sockaddr_storage address = {0};
     socklen_t size = sizeof address;
-    int descriptor = accept4(acceptor->descriptor, (struct sockaddr *)&address, &size,
+    int descriptor = accept4(acceptor->socket.descriptor, (struct sockaddr *)&address, &size,
                              SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (acceptor->is_unix)
+    if (acceptor->socket.is_unix)
         address.ss_family = AF_UNIX;
     *peer = net_peer_of(&address);
     return descriptor;
@@ -103,11 +100,11 @@ static bool acceptor_lacks_resources(int error)
 static void acceptor_admit(struct acceptor *acceptor, int descriptor, const struct net_peer *peer)
 {
     struct net_shared *shared = acceptor->shared;
-    bool admitted = acceptor->purpose == NET_PROBES
+    bool admitted = acceptor->socket.purpose == NET_PROBES
                         ? net_admission_enter_probe(shared->admission, peer)
                         : net_admission_enter(shared->admission, peer);
     if (admitted)
-        connection_open(shared, descriptor, acceptor->is_unix, acceptor->purpose, peer);
+        connection_open(shared, descriptor, &acceptor->socket, peer);
     else
         close(descriptor);
 }
@@ -155,30 +152,26 @@ static void acceptor_on_poll_closed(uv_handle_t *handle)
     uv_close((uv_handle_t *)&acceptor->timer, acceptor_on_timer_closed);
 }
 
-int acceptor_new(struct net_shared *shared, int descriptor, bool is_unix, enum net_purpose purpose,
-                 bool is_shared)
+int acceptor_new(struct net_shared *shared, const struct net_socket *socket)
 {
     struct acceptor *acceptor;
-    int error = listen(descriptor, BACKLOG) < 0 ? -errno : 0;
+    int error = listen(socket->descriptor, BACKLOG) < 0 ? -errno : 0;
     if (error != 0) {
-        close(descriptor);
+        close(socket->descriptor);
         return error;
     }
     acceptor = mem_alloc_zero(sizeof *acceptor);
-    error = uv_poll_init(&shared->uv, &acceptor->poll, descriptor);
+    error = uv_poll_init(&shared->uv, &acceptor->poll, socket->descriptor);
     if (error < 0) {
         free(acceptor);
-        close(descriptor);
+        close(socket->descriptor);
         return error;
     }
     uv_timer_init(&shared->uv, &acceptor->timer);
     acceptor->poll.data = acceptor;
     acceptor->timer.data = acceptor;
     acceptor->shared = shared;
-    acceptor->descriptor = descriptor;
-    acceptor->is_unix = is_unix;
-    acceptor->purpose = purpose;
-    acceptor->is_shared = is_shared;
+    acceptor->socket = *socket;
     acceptor->next = shared->acceptors;
     shared->acceptors = acceptor;
     acceptor_resume(acceptor);
@@ -198,8 +191,8 @@ static void acceptor_ignore_new(const struct acceptor *acceptor)
     };
     static const struct sock_fprog program = {.len = sizeof ignore_syn / sizeof ignore_syn[0],
                                               .filter = ignore_syn};
-    if (!acceptor->is_unix && setsockopt(acceptor->descriptor, SOL_SOCKET, SO_ATTACH_FILTER,
-                                         &program, sizeof program) != 0)
+    if (!acceptor->socket.is_unix && setsockopt(acceptor->socket.descriptor, SOL_SOCKET,
+                                                SO_ATTACH_FILTER, &program, sizeof program) != 0)
         log_debug("a listening socket cannot be filtered: clients that connect while it is closed "
                   "may be reset");
 }
@@ -207,7 +200,7 @@ static void acceptor_ignore_new(const struct acceptor *acceptor)
 void acceptor_accept_all(struct net_shared *shared)
 {
     for (struct acceptor *at = shared->acceptors; at != NULL; at = at->next) {
-        if (at->is_shared)
+        if (at->socket.is_shared)
             continue;
         acceptor_ignore_new(at);
         acceptor_accept_pending(at, BACKLOG);
@@ -221,6 +214,6 @@ void acceptor_close_all(struct net_shared *shared)
         shared->acceptors = acceptor->next;
         uv_timer_stop(&acceptor->timer);
         uv_close((uv_handle_t *)&acceptor->poll, acceptor_on_poll_closed);
-        close(acceptor->descriptor);
+        close(acceptor->socket.descriptor);
     }
 }

@@ -10,10 +10,9 @@
 #include "net/protocol.h"
 
 /* Listens and accepts on the bound socket, whose descriptor it owns from now on, even on failure.
- * The acceptor is added to shared->acceptors. `is_shared`: see net_loop_listen(). Returns 0 or a
- * negative errno. */
-int acceptor_new(struct net_shared *shared, int descriptor, bool is_unix, enum net_purpose purpose,
-                 bool is_shared) __attribute__((warn_unused_result));
+ * The acceptor is added to shared->acceptors. Returns 0 or a negative errno. */
+int acceptor_new(struct net_shared *shared, const struct net_socket *socket)
+    __attribute__((warn_unused_result));
 
 /* Accepts what is pending on the listening sockets of the loop, before they are closed: else the
  * kernel resets connections whose clients may have sent requests that they may not repeat. On a

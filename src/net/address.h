@@ -10,6 +10,7 @@ struct net_address {
     socklen_t size; /* bytes of `socket` in use */
     char text[128]; /* as given, for messages; see net_address_name_port() */
     bool is_passed; /* its socket comes from another process, which keeps it open */
+    bool is_tls;    /* its connections speak TLS */
 };
 
 /*

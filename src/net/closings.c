@@ -33,6 +33,7 @@ static const char *const names[CLOSING_KINDS] = {
     [CLOSING_SERVER_MEMORY] = "server_memory",
     [CLOSING_SHUTDOWN] = "shutdown",
     [CLOSING_KILLED] = "killed",
+    [CLOSING_TLS_FAILED] = "tls_failed",
 };
 
 struct net_closings *net_closings_new(void)

@@ -6,6 +6,9 @@
  * Closing: if unread input is left, close() makes the kernel reset the connection, and the peer may
  * lose the last output. So a connection lingers first: it shuts down its side, and discards input
  * until the peer shuts down its own, within limits.
+ *
+ * With TLS, what is read and written are records: input is decrypted before it is fed, and output
+ * encrypted before it is written. What was written, is unsent or acknowledged are bytes of records.
  */
 #include "net/connection.h"
 
@@ -13,6 +16,7 @@
 #include "base/mem.h"
 #include "net/closings.h"
 #include "net/connection_state.h"
+#include "net/tls_session.h"
 
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -23,6 +27,9 @@
 #define LINGER_BYTES ((size_t)16 * 1024 * 1024)
 /* Pieces of output in one write: copied bytes and blobs alternate, in frames of 16 KiB. */
 #define MAX_PIECES 160
+/* Bytes that TLS itself may have waiting to be written: an attempt of the peer to renegotiate, for
+ * instance, is answered by an alert. */
+#define MAX_HELD ((size_t)64 * 1024)
 /* Bytes of output buffer that a loop keeps for the next write. */
 #define KEPT_OUTPUT ((size_t)512 * 1024)
 
@@ -200,6 +207,25 @@ static void connection_start_linger(struct net_connection *connection)
         uv_read_start(&connection->uv.stream, connection_on_allocate, connection_on_readable);
 }
 
+/* With TLS: encrypts the shared output. False if that fails. */
+static bool connection_encrypt(struct net_connection *connection)
+{
+    struct net_shared *shared = connection->shared;
+    DCHECK(chain_length(&shared->records) == 0);
+    bool good = tls_session_write(connection->tls, &shared->output, &shared->records);
+    chain_clear(&shared->output, KEPT_OUTPUT);
+    struct chain empty = shared->output;
+    shared->output = shared->records;
+    shared->records = empty;
+    return good;
+}
+
+/* True if the protocol's output can be written: with TLS, after the handshake. */
+static bool connection_may_pull(const struct net_connection *connection)
+{
+    return connection->tls == NULL || tls_session_is_established(connection->tls);
+}
+
 /* True if the connection can be closed. A peer that has shut down its side sends no WINDOW_UPDATE
  * either, so output blocked by flow control is dropped. */
 static bool connection_is_done(const struct net_connection *connection)
@@ -220,19 +246,23 @@ static void connection_flush(struct net_connection *connection)
         return;
     for (bool is_first = true; !connection->writing && !uv_is_closing(&connection->uv.handle);
          is_first = false) {
-        if (chain_length(&shared->output) == 0 &&
+        if (chain_length(&shared->output) == 0 && connection_may_pull(connection) &&
             (is_first || shared->protocol->queued(connection->session) > 0))
             shared->protocol->pull(connection->session, &shared->output,
                                    connection_now_of(connection));
+        if (connection->tls != NULL && !connection_encrypt(connection))
+            connection->ending = true;
         if (chain_length(&shared->output) == 0 || !connection_write_output(connection))
             break;
     }
     if (uv_is_closing(&connection->uv.handle))
         return;
-    if (!connection->writing && connection_is_done(connection))
-        connection_start_linger(connection);
-    else
+    if (connection->writing || !connection_is_done(connection))
         connection_regulate(connection);
+    else if (connection->tls != NULL && tls_session_close(connection->tls))
+        connection_flush(connection); /* once: a session is closed once */
+    else
+        connection_start_linger(connection);
 }
 
 static void connection_defer_flush(struct net_connection *connection)
@@ -319,6 +349,44 @@ static void connection_hang_up(struct net_connection *connection)
         protocol->on_hang_up(connection->session);
 }
 
+static struct closing connection_tls_failure(const struct net_connection *connection)
+{
+    static const struct closing flood = {
+        CLOSING_FLOOD, "too many answers to TLS messages were caused and not read"};
+    const char *failure = tls_session_failure(connection->tls);
+    if (failure == NULL && tls_session_held(connection->tls) > MAX_HELD)
+        return flood;
+    return (struct closing){failure != NULL ? CLOSING_TLS_FAILED : CLOSING_NONE, failure};
+}
+
+/* Feeds the plaintext of what was read. The records must not stay in the loop's input buffer, so
+ * all are processed: as much as is fed by a read without TLS. */
+static void connection_receive_records(struct net_connection *connection, struct slice bytes)
+{
+    uint8_t *plain = connection->shared->plain;
+    size_t len;
+    tls_session_give(connection->tls, bytes);
+    while ((len = tls_session_read(connection->tls, plain, READ_CHUNK)) > 0) {
+        if (uv_is_closing(&connection->uv.handle) || connection->lingering)
+            return;
+        if (connection->ending)
+            continue; /* discarded */
+        if (!connection_feed(connection, slice_make(plain, len)))
+            connection->ending = true;
+        connection_flush(connection);
+    }
+    struct closing why = connection_tls_failure(connection);
+    if (uv_is_closing(&connection->uv.handle) || connection->lingering)
+        return;
+    if (why.kind != CLOSING_NONE) {
+        connection_end_for(connection, why);
+        return;
+    }
+    if (tls_session_is_finished(connection->tls) && !connection->hung_up)
+        connection_hang_up(connection);
+    connection_flush(connection);
+}
+
 static void connection_on_readable(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
 {
     struct net_connection *connection = stream->data;
@@ -326,11 +394,15 @@ static void connection_on_readable(uv_stream_t *stream, ssize_t count, const uv_
         count = (ssize_t)connection->placed;
     if (count == 0)
         return;
-    connection->last_read_was_large = count >= (ssize_t)NET_PLACE_FROM;
     if (connection->lingering || (count < 0 && count != UV_EOF)) {
         connection_discard_input(connection, count);
         return;
     }
+    if (connection->tls != NULL && count > 0) {
+        connection_receive_records(connection, slice_make(buffer->base, (size_t)count));
+        return;
+    }
+    connection->last_read_was_large = count >= (ssize_t)NET_PLACE_FROM;
     if (count == UV_EOF)
         connection_hang_up(connection);
     else if (!connection_feed(connection, slice_make(buffer->base, (size_t)count)))
@@ -355,6 +427,7 @@ static void connection_on_closed(uv_handle_t *handle)
     struct net_shared *shared = connection->shared;
     CHECK(!connection->waiting); /* else a flush would use freed memory */
     shared->protocol->on_close(connection->session);
+    tls_session_free(connection->tls);
     connection_leave_admission(connection);
     chain_deinit(&connection->unsent);
     free(connection);
@@ -403,20 +476,40 @@ static bool connection_open_handle(struct net_connection *connection, int descri
     return true;
 }
 
-void connection_open(struct net_shared *shared, int descriptor, bool is_unix,
-                     enum net_purpose purpose, const struct net_peer *peer)
+/* True if the listening socket is one without TLS, or the connection has a session of it. */
+static bool connection_open_tls(struct net_connection *connection,
+                                const struct net_socket *listening)
+{
+    struct net_shared *shared = connection->shared;
+    if (listening->tls == NULL)
+        return true;
+    if (shared->plain == NULL)
+        shared->plain = mem_alloc(READ_CHUNK);
+    connection->tls = tls_session_new(listening->tls);
+    return connection->tls != NULL;
+}
+
+void connection_open(struct net_shared *shared, int descriptor, const struct net_socket *listening,
+                     const struct net_peer *peer)
 {
     struct net_connection *connection = mem_alloc_zero(sizeof *connection);
     connection->shared = shared;
     connection->peer = *peer;
-    connection->purpose = purpose;
+    connection->purpose = listening->purpose;
     connection->id = net_admission_next_id(shared->admission);
     connection->opened_ms = connection_now_of(connection);
-    bool opened = connection_open_handle(connection, descriptor, is_unix);
+    if (!connection_open_tls(connection, listening)) {
+        close(descriptor);
+        connection_leave_admission(connection);
+        free(connection);
+        return;
+    }
+    bool opened = connection_open_handle(connection, descriptor, listening->is_unix);
     connection->uv.handle.data = connection;
     if (!opened) {
         close(descriptor);
         connection_leave_admission(connection);
+        tls_session_free(connection->tls);
         uv_close(&connection->uv.handle, connection_on_not_opened);
         return;
     }
@@ -448,6 +541,12 @@ void connection_drain(struct net_connection *connection)
 {
     connection->shared->protocol->drain(connection->session);
     connection_flush(connection);
+}
+
+bool net_connection_certificate(const struct net_connection *connection, net_name_function *each,
+                                void *user)
+{
+    return connection->tls != NULL && tls_session_names(connection->tls, each, user);
 }
 
 enum net_purpose net_connection_purpose(const struct net_connection *connection)

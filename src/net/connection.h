@@ -10,10 +10,11 @@ struct net_connection;
 struct net_peer;
 struct net_shared; /* net/connection_state.h */
 
-/* Serves the accepted socket, whose descriptor the connection owns from now on. The peer has been
- * admitted, and leaves the admission when the connection is closed, also if opening fails. */
-void connection_open(struct net_shared *shared, int descriptor, bool is_unix,
-                     enum net_purpose purpose, const struct net_peer *peer);
+/* Serves the accepted socket, whose descriptor the connection owns from now on, as one of the
+ * listening socket. The peer has been admitted, and leaves the admission when the connection is
+ * closed, also if opening fails. */
+void connection_open(struct net_shared *shared, int descriptor, const struct net_socket *listening,
+                     const struct net_peer *peer);
 
 /* Flushes the connections in `waiting`. */
 void connection_flush_waiting(struct net_shared *shared);

@@ -13,6 +13,7 @@
 
 struct acceptor;
 struct net_visit;
+struct tls_session;
 
 /* What the connections of a loop share. */
 struct net_shared {
@@ -33,6 +34,8 @@ struct net_shared {
     bool gathering;      /* on_wake() is running: connections with output are collected in
                             `waiting` */
     struct net_connection *waiting;
+    struct chain records; /* of TLS: `output` encrypted; empty between two writes */
+    uint8_t *plain;       /* READ_CHUNK bytes, `input` decrypted; NULL before there is TLS */
     uint8_t input[READ_CHUNK];
 };
 
@@ -47,6 +50,7 @@ struct net_connection {
     struct net_connection *next;
     struct net_connection *previous;
     void *session;
+    struct tls_session *tls; /* NULL: plaintext */
     struct net_peer peer;
     enum net_purpose purpose;
     uint64_t id;
@@ -56,7 +60,7 @@ struct net_connection {
     size_t write_size;      /* bytes of the write in progress */
     int64_t write_moved_ms; /* when it started or last made progress */
     int64_t acked;          /* bytes that the peer had acknowledged at the last check */
-    uint64_t output_total;  /* bytes output by the protocol */
+    uint64_t output_total;  /* bytes output by the protocol, as records with TLS */
     uint64_t written;       /* of them, those of completed writes */
     bool may_be_unacked;    /* the peer may not have acknowledged all that was written */
     struct {

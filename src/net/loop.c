@@ -274,13 +274,14 @@ void net_loop_free(struct net_loop *loop)
     CHECK(loop->shared.first == NULL && loop->shared.queued_total == 0);
     net_visit_end_all(&loop->shared);
     chain_deinit(&loop->shared.output);
+    chain_deinit(&loop->shared.records);
+    free(loop->shared.plain);
     free(loop);
 }
 
-int net_loop_listen(struct net_loop *loop, int descriptor, bool is_unix, enum net_purpose purpose,
-                    bool is_shared)
+int net_loop_listen(struct net_loop *loop, const struct net_socket *socket)
 {
-    return acceptor_new(&loop->shared, descriptor, is_unix, purpose, is_shared);
+    return acceptor_new(&loop->shared, socket);
 }
 
 void net_loop_set_limits(struct net_loop *loop, const struct net_limits *limits)

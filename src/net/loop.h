@@ -35,11 +35,10 @@ void net_loop_free(struct net_loop *loop);
 /* Replaces the limits, for what is open, too. On the loop's thread. */
 void net_loop_set_limits(struct net_loop *loop, const struct net_limits *limits);
 
-/* Serves a bound socket, whose descriptor the loop owns from now on. If another process has it
- * open, too (`is_shared`), connections that are pending when the loop stops are left to that.
- * Returns 0 or a negative errno. */
-int net_loop_listen(struct net_loop *loop, int descriptor, bool is_unix, enum net_purpose purpose,
-                    bool is_shared) __attribute__((warn_unused_result));
+/* Serves a bound socket, whose descriptor the loop owns from now on, even on failure. Returns 0 or
+ * a negative errno. */
+int net_loop_listen(struct net_loop *loop, const struct net_socket *socket)
+    __attribute__((warn_unused_result));
 
 /* Runs until net_loop_stop() has been called and all connections are closed. */
 void net_loop_run(struct net_loop *loop);

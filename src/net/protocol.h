@@ -6,6 +6,7 @@
 #include "base/activity.h"
 #include "base/chain.h"
 #include "base/closing.h"
+#include "net/certificate.h"
 #include "net/peer.h"
 
 /* The most pieces that a protocol may scatter a read into. */
@@ -20,6 +21,18 @@ enum net_purpose {
     NET_CALLS,
     NET_PROBES, /* a few short ones that look whether the server is well: limited apart from the
                    others (net_admission_enter_probe()) */
+};
+
+struct net_tls;
+
+/* A bound socket to be served. */
+struct net_socket {
+    int descriptor; /* owned by the loop from then on */
+    bool is_unix;
+    enum net_purpose purpose;
+    bool is_shared;      /* another process has it open, too: connections that are pending when the
+                            loop stops are left to that */
+    struct net_tls *tls; /* its connections speak TLS (net/tls.h); borrowed; NULL: they do not */
 };
 
 /* The callbacks of a protocol. `session` is what on_open returned; `now_ms` is the loop's monotonic
@@ -100,6 +113,11 @@ enum net_purpose net_connection_purpose(const struct net_connection *connection)
 /* To be called on the loop's thread when a session has output outside feed(); also allowed while
  * another one is being fed. */
 void net_connection_flush(struct net_connection *connection);
+
+/* The names in the certificate of the client, which was verified (--tls-client-ca); false if it has
+ * shown none, or without TLS. On the loop's thread. */
+bool net_connection_certificate(const struct net_connection *connection, net_name_function *each,
+                                void *user);
 
 /* Who the peer is, as net_peer_print(). */
 void net_connection_print_peer(const struct net_connection *connection, char text[NET_PEER_TEXT]);

@@ -187,6 +187,18 @@ static void exposition_write_limits(const struct report *report, struct metrics_
         metrics_text_count(text, METRICS_LABELS({"limit", limits[i].limit}), limits[i].hits);
 }
 
+static void exposition_write_tls(const struct report *report, struct metrics_text *text)
+{
+    struct net_tls_counts counts = report_count_tls(report);
+    metrics_text_family(text, "keystore_tls_handshakes", METRICS_COUNTER,
+                        "TLS handshakes, by their result.");
+    metrics_text_count(text, METRICS_LABELS({"result", "completed"}), counts.handshakes);
+    metrics_text_count(text, METRICS_LABELS({"result", "failed"}), counts.failures);
+    exposition_seconds(text, "keystore_tls_certificate_expiry_timestamp_seconds",
+                       "Unix time at which the server's certificate expires; 0: without TLS.",
+                       (double)counts.expires_s);
+}
+
 static void exposition_write_connections(const struct report *report, struct metrics_text *text)
 {
     struct net_admission_counts counts = net_admission_counts(report->admission);
@@ -200,6 +212,7 @@ static void exposition_write_connections(const struct report *report, struct met
     exposition_counter(text, "keystore_accepting_pauses",
                        "How often accepting paused for lack of descriptors or memory.",
                        counts.pauses);
+    exposition_write_tls(report, text);
 }
 
 /* ---- the store ---- */

@@ -100,10 +100,24 @@ static void hints_check_connections(const struct hints *hints)
                   config->max_per_address, config->max_connections);
 }
 
+static void hints_check_tls(const struct hints *hints)
+{
+    const struct config *config = hints->config;
+    for (size_t i = 0; i < config->listen_count; i++)
+        if (config->listen[i].is_tls)
+            return;
+    if (config->tls_cert[0] != '\0' || config->tls_key[0] != '\0' ||
+        config->tls_client_ca[0] != '\0')
+        hints_say(hints,
+                  "the certificates and keys for TLS have no effect without --tls-listen: no "
+                  "address speaks TLS");
+}
+
 void hints_give(const struct config *config, hints_function *say, void *user)
 {
     struct hints hints = {.config = config, .say = say, .user = user};
     hints_check_memory(&hints);
     hints_check_durability(&hints);
     hints_check_connections(&hints);
+    hints_check_tls(&hints);
 }

@@ -12,6 +12,7 @@
 #include "net/admission.h"
 #include "net/listener.h"
 #include "net/loop.h"
+#include "server/certificates.h"
 #include "server/config.h"
 #include "server/data.h"
 #include "server/descriptors.h"
@@ -68,6 +69,7 @@ struct server {
     struct runtime runtime;
     struct watch watch;
     struct monitor monitor;
+    struct certificates certificates;
     int passed[CONFIG_MAX_LISTEN]; /* listening sockets for the first addresses, */
     size_t passed_count;           /* of them; the others are bound here */
     size_t listening;              /* addresses that are listened on, */
@@ -89,11 +91,13 @@ static void server_tune_malloc(void)
 }
 
 /* The workers' threads inherit the mask, so that only main's sigtimedwait() receives signals. */
-static void server_block_signals(sigset_t *signals)
+static void server_block_signals(const struct server *server, sigset_t *signals)
 {
     sigemptyset(signals);
     sigaddset(signals, SIGTERM);
     sigaddset(signals, SIGINT);
+    if (server->certificates.tls != NULL) /* else it ends the server, as without this */
+        sigaddset(signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, signals, NULL);
     signal(SIGXFSZ, SIG_IGN); /* a file at its size limit is a disk error, EFBIG */
 }
@@ -139,6 +143,7 @@ static bool server_listen(struct server *server, struct net_address *address, in
                                     : strerror(-result),
               result != -EADDRINUSE   ? ""
               : purpose == NET_PROBES ? "--health-listen"
+              : address->is_tls       ? "--tls-listen"
                                       : "--listen",
               shortage_advice(result));
     return false;
@@ -161,10 +166,11 @@ static bool server_listen_to_all(struct server *server)
 
 static void server_announce(const struct net_address *address)
 {
+    const char *with = address->is_tls ? " with TLS" : "";
     if (net_address_is_unix(address))
-        printf("Server started on %s\n", address->text);
+        printf("Server started on %s%s\n", address->text, with);
     else
-        printf("Server started on port %d\n", net_address_port(address));
+        printf("Server started on port %d%s\n", net_address_port(address), with);
 }
 
 static void server_announce_metrics(const struct net_address *address)
@@ -201,6 +207,7 @@ static bool server_make_workers(struct server *server)
     server->report.config = config;
     server->report.store = embedded_store(server->engine);
     server->report.admission = server->admission;
+    server->report.tls = server->certificates.tls;
     server->report.offload = server->offload;
     server->report.slowlog = server->slowlog;
     server->report.channels = server->channels;
@@ -209,6 +216,7 @@ static bool server_make_workers(struct server *server)
                                      .engine = server->engine,
                                      .activity = &server->activity,
                                      .admission = server->admission,
+                                     .tls = server->certificates.tls,
                                      .offload = server->offload,
                                      .channels = server->channels,
                                      .clients = server->clients,
@@ -293,7 +301,8 @@ static bool server_serve(struct server *server)
         !server_cap_connections(server) || !server_start_workers(server))
         return false;
     for (size_t i = 0; i < config->listen_count; i++)
-        log_info("listening on %s, loading from %s", config->listen[i].text, config->dir);
+        log_info("listening on %s%s, loading from %s", config->listen[i].text,
+                 config->listen[i].is_tls ? " with TLS" : "", config->dir);
     if (config->health_listen.size > 0)
         log_info("listening on %s for health checks", config->health_listen.text);
     return true;
@@ -365,25 +374,38 @@ static int server_take_signal(const sigset_t *signals, int64_t wait_ms)
     return sigtimedwait(signals, NULL, &wait);
 }
 
-/* Waits for a signal of the set, which it returns, until that monotonic time; then negative. Once a
- * second, or more often if the service manager wants to hear from the server, it logs what is new
- * and returns freed memory to the system, so that this happens on an idle server, too. */
+static void server_reload(struct server *server)
+{
+    log_info("SIGHUP received: loading the files for TLS again");
+    systemd_reloading();
+    certificates_reload(&server->certificates);
+    systemd_ready();
+}
+
+/* Waits for a signal to stop, which it returns, until that monotonic time; then negative. Once a
+ * second, or more often if the service manager wants to hear from the server, it logs what is new,
+ * loads files that have changed and returns freed memory to the system, so that this happens on an
+ * idle server, too. */
 static int server_watch_until(struct server *server, const sigset_t *signals, int64_t until_ms)
 {
     int64_t watchdog_ms = systemd_watchdog_ms(), left_ms;
     int64_t period_ms = watchdog_ms > 0 && watchdog_ms < 3000 ? watchdog_ms / 3 + 1 : 1000;
     int received = -1;
-    while ((left_ms = until_ms - clock_monotonic_ms()) > 0 &&
-           (received = server_take_signal(signals, left_ms < period_ms ? left_ms : period_ms)) <
-               0) {
+    while (
+        (left_ms = until_ms - clock_monotonic_ms()) > 0 &&
+        ((received = server_take_signal(signals, left_ms < period_ms ? left_ms : period_ms)) < 0 ||
+         received == SIGHUP)) {
+        if (received == SIGHUP)
+            server_reload(server);
         struct watch_numbers numbers = server_read_counters(server);
         watch_look(&server->watch, &numbers, clock_monotonic_ms());
+        certificates_look(&server->certificates, clock_unix_ms());
         if (watchdog_ms > 0)
             server_report_alive(server, &numbers, watchdog_ms);
         mem_trim();
         runs_trim();
     }
-    return received;
+    return received == SIGHUP ? -1 : received;
 }
 
 /* Serves for the drain delay, unless another signal comes, so that those who check the server's
@@ -407,7 +429,9 @@ static void server_wait_and_drain(struct server *server, const sigset_t *signals
     systemd_stopping(server->config.drain_delay_ms + runtime_drain_timeout_ms(&server->runtime));
     server_delay_drain(server, signals, received);
     log_info("%s received: finishing the calls in flight", received);
-    pthread_sigmask(SIG_UNBLOCK, signals, NULL);
+    sigset_t stopping = *signals;
+    sigdelset(&stopping, SIGHUP); /* a reload that comes too late */
+    pthread_sigmask(SIG_UNBLOCK, &stopping, NULL);
     server_drain(server);
 }
 
@@ -444,6 +468,7 @@ static bool server_stop(struct server *server)
     data_close(&server->data);
     embedded_free(server->engine);
     monitor_stop(&server->monitor);
+    certificates_close(&server->certificates);
     receipts_free(server->receipts);
     return kept;
 }
@@ -488,7 +513,7 @@ int main(int argc, char **argv)
     sigset_t signals;
     log_set_level(server.config.log_level);
     log_set_format(server.config.log_format);
-    if (!server_take_sockets(&server))
+    if (!server_take_sockets(&server) || !certificates_open(&server.certificates, &server.config))
         return 1;
     hints_give(&server.config, server_on_hint, NULL);
     descriptors_raise_limit();
@@ -502,7 +527,7 @@ int main(int argc, char **argv)
                   RESERVE_BYTES / 1024 / 1024);
         return 1;
     }
-    server_block_signals(&signals);
+    server_block_signals(&server, &signals);
     opening_init(&server.opening);
     bool served = server_run(&server, &signals);
     bool kept = server_stop(&server);

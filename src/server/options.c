@@ -16,7 +16,7 @@
 /* How a setting is written, and its type in struct config. */
 enum option_type {
     TYPE_NONE,
-    TYPE_LISTEN,
+    TYPE_LISTEN,  /* `high` is 1 if its connections speak TLS */
     TYPE_ADDRESS, /* struct net_address; `high` is 1 if unix sockets are accepted */
     TYPE_NAME,    /* an enum whose values have names */
     TYPE_SLOW,    /* int64_t, in microseconds, or CONFIG_SLOW_LOG_OFF */
@@ -48,12 +48,20 @@ static const char *const reflections[] = {
 static const char *const compressions[] = {[GRPC_COMPRESS_ASKED] = "asked",
                                            [GRPC_COMPRESS_ALWAYS] = "always",
                                            [GRPC_COMPRESS_NEVER] = "never"};
+static const char *const client_certs[] = {[NET_TLS_CLIENT_CERTS_OFF] = "off",
+                                           [NET_TLS_CLIENT_CERTS_OPTIONAL] = "optional",
+                                           [NET_TLS_CLIENT_CERTS_REQUIRED] = "required"};
 static const char *const durabilities[] = {
     [JOURNAL_ALWAYS] = "always", [JOURNAL_EVERY_SECOND] = "everysec", [JOURNAL_NONE] = "none"};
 
 /* The rest of a row whose value is a number, a size or a time. */
 #define NUMBER(type_, member, low_, high_, what_)                                                  \
     .type = (type_), .offset = AT(member), .low = (low_), .high = (high_), .what = (what_)
+
+/* The rest of a row of TYPE_PATH. `low_`: 1, or 0 if there may be none. */
+#define PATH(member, low_, what_)                                                                  \
+    .type = TYPE_PATH, .offset = AT(member), .low = (low_), .high = CONFIG_MAX_PATH - 1,           \
+    .what = (what_)
 
 /* The rest of a row of TYPE_NAME. */
 #define NAMES(member, names_)                                                                      \
@@ -69,6 +77,23 @@ static const struct setting settings[] = {
         {{0, "listen", "ADDRESS",
           "listen on HOST:PORT or unix:PATH; may be repeated (" OPTIONS_DEFAULT_LISTEN ")"},
          .type = TYPE_LISTEN},
+    {{0, "tls-listen", "ADDRESS",
+      "listen there with TLS; may be repeated, and replaces the default of --listen"},
+     .type = TYPE_LISTEN,
+     .high = 1},
+    {{0, "tls-cert", "FILE",
+      "the server's certificate, and those between it and its CA, in PEM format; read again when "
+      "the file changes, or on SIGHUP"},
+     PATH(tls_cert, 0, "the path of a file, or empty")},
+    {{0, "tls-key", "FILE", "its private key, in PEM format without a password; the same"},
+     PATH(tls_key, 0, "the path of a file, or empty")},
+    {{0, "tls-client-ca", "FILE",
+      "the CAs that sign clients' certificates, in PEM format; the same"},
+     PATH(tls_client_ca, 0, "the path of a file, or empty")},
+    {{0, "tls-client-certs", "WHETHER",
+      "whether clients show a certificate of these CAs: off, optional or required (required with "
+      "--tls-client-ca, else off)"},
+     NAMES(tls_client_certs, client_certs)},
     {{0, "metrics-listen", "ADDRESS",
       "serve metrics by HTTP on HOST:PORT, for Prometheus and browsers (off)"},
      .type = TYPE_ADDRESS,
@@ -102,11 +127,7 @@ static const struct setting settings[] = {
       "volatile-ttl (noeviction)"},
      NAMES(store.policy, policies)},
     {{0, "dir", "PATH", "the data directory, created if missing (./data)"},
-     .type = TYPE_PATH,
-     .offset = AT(dir),
-     .low = 1,
-     .high = CONFIG_MAX_PATH - 1,
-     .what = "the path of a directory"},
+     PATH(dir, 1, "the path of a directory")},
     {{0, "durability", "WHEN",
       "what survives a crash: always, all acknowledged writes; everysec, all but the last two "
       "seconds; none, the last snapshot (always)"},
@@ -275,14 +296,17 @@ void options_fill_defaults(struct config *config)
                               .net = net_default_limits};
 }
 
-static bool options_set_listen(struct config *config, const char *value, const char **why)
+static bool options_set_listen(const struct setting *setting, struct config *config,
+                               const char *value, const char **why)
 {
     if (config->listen_count == CONFIG_MAX_LISTEN) {
         *why = "the server listens on at most 16 addresses";
         return false;
     }
-    if (!net_address_parse(value, &config->listen[config->listen_count], why))
+    struct net_address *address = &config->listen[config->listen_count];
+    if (!net_address_parse(value, address, why))
         return false;
+    address->is_tls = setting->high > 0;
     config->listen_count++;
     return true;
 }
@@ -330,7 +354,8 @@ _Static_assert(sizeof(enum store_policy) == sizeof(unsigned) &&
                    sizeof(enum log_level) == sizeof(unsigned) &&
                    sizeof(enum log_format) == sizeof(unsigned) &&
                    sizeof(enum grpc_compress) == sizeof(unsigned) &&
-                   sizeof(enum reflection) == sizeof(unsigned),
+                   sizeof(enum reflection) == sizeof(unsigned) &&
+                   sizeof(enum net_tls_client_certs) == sizeof(unsigned),
                "a member of TYPE_NAME is an unsigned");
 
 static bool options_set_name(const struct setting *setting, unsigned *member, const char *value)
@@ -383,10 +408,10 @@ static bool options_set_rules(struct config *config, const char *value)
     return true;
 }
 
-static bool options_set_path(char *path, const char *value)
+static bool options_set_path(const struct setting *setting, char *path, const char *value)
 {
     size_t len = strlen(value);
-    if (len == 0 || len >= CONFIG_MAX_PATH)
+    if (len < setting->low || len > setting->high)
         return false;
     memcpy(path, value, len + 1);
     return true;
@@ -410,8 +435,15 @@ static size_t options_client_memory(size_t max_memory)
     return max_memory / 8 > least ? max_memory / 8 : least;
 }
 
+static bool options_is_given(const struct config *config, const char *name)
+{
+    return (config->given >> options_find(name) & 1) != 0;
+}
+
 void options_settle(struct config *config)
 {
+    if (config->tls_client_ca[0] != '\0' && !options_is_given(config, "tls-client-certs"))
+        config->tls_client_certs = NET_TLS_CLIENT_CERTS_REQUIRED;
     if (config->max_client_memory == 0)
         config->max_client_memory = options_client_memory(config->store.max_memory);
     bool has_rules = config->has_rules || config->journal.durability != JOURNAL_NONE ||
@@ -469,8 +501,9 @@ void options_accepts(size_t row, char out[static OPTIONS_ACCEPTS_SIZE])
                  (unsigned long long)setting->low, (unsigned long long)setting->high);
         return;
     case TYPE_PATH:
-        text = "the path of a directory, 1 to 1023 bytes";
-        break;
+        snprintf(out, OPTIONS_ACCEPTS_SIZE, "%s, %llu to %llu bytes", setting->what,
+                 (unsigned long long)setting->low, (unsigned long long)setting->high);
+        return;
     case TYPE_RULES:
         text = "at most 8 pairs of seconds and changes, each 1 to 1000000000, such as 900 1 300 "
                "10, or empty";
@@ -497,7 +530,7 @@ static bool options_set_value(size_t row, struct config *config, const char *val
     void *member = (char *)config + setting->offset;
     switch (setting->type) {
     case TYPE_LISTEN:
-        return options_set_listen(config, value, why);
+        return options_set_listen(setting, config, value, why);
     case TYPE_ADDRESS:
         return options_set_address(setting, member, value, why);
     case TYPE_NAME:
@@ -505,7 +538,7 @@ static bool options_set_value(size_t row, struct config *config, const char *val
     case TYPE_SLOW:
         return options_set_slow(setting, member, value);
     case TYPE_PATH:
-        return options_set_path(member, value);
+        return options_set_path(setting, member, value);
     case TYPE_RULES:
         return options_set_rules(config, value);
     case TYPE_FLAG:
@@ -547,6 +580,19 @@ static void options_print_rules(const struct journal_options *journal, char *out
                                 (unsigned long long)journal->rules[i].changes);
 }
 
+/* The one with that index of the addresses with TLS, or of those without. */
+static bool options_print_listen(const struct setting *setting, const struct config *config,
+                                 size_t index, char *out)
+{
+    for (size_t i = 0; i < config->listen_count; i++) {
+        if (config->listen[i].is_tls != (setting->high > 0) || index-- > 0)
+            continue;
+        snprintf(out, OPTIONS_VALUE_SIZE, "%s", config->listen[i].text);
+        return true;
+    }
+    return false;
+}
+
 bool options_print(size_t row, const struct config *config, size_t index,
                    char out[static OPTIONS_VALUE_SIZE])
 {
@@ -558,9 +604,7 @@ bool options_print(size_t row, const struct config *config, size_t index,
     case TYPE_NONE:
         return false;
     case TYPE_LISTEN:
-        if (index < config->listen_count)
-            snprintf(out, OPTIONS_VALUE_SIZE, "%s", config->listen[index].text);
-        return index < config->listen_count;
+        return options_print_listen(setting, config, index, out);
     case TYPE_ADDRESS:
         snprintf(out, OPTIONS_VALUE_SIZE, "%s", ((const struct net_address *)member)->text);
         break;

@@ -25,6 +25,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+struct net_tls_counts report_count_tls(const struct report *report)
+{
+    return report->tls != NULL ? net_tls_counts(report->tls) : (struct net_tls_counts){0};
+}
+
 static void report_write_server(void *user, struct info_writer *writer)
 {
     const struct report *report = user;
@@ -35,6 +40,7 @@ static void report_write_server(void *user, struct info_writer *writer)
     info_put(writer, "server_time_usec", "%" PRId64, clock_unix_ms() * 1000);
     info_put(writer, "uptime_in_seconds", "%" PRId64, uptime_s);
     info_put(writer, "uptime_in_days", "%" PRId64, uptime_s / 86400);
+    info_put(writer, "tls_certificate_expires", "%" PRId64, report_count_tls(report).expires_s);
 }
 
 uint64_t report_count_blocked(const struct report *report)
@@ -135,6 +141,13 @@ static void report_put_closings(struct net_closings *closings, struct info_write
     }
 }
 
+static void report_put_tls(const struct report *report, struct info_writer *writer)
+{
+    struct net_tls_counts counts = report_count_tls(report);
+    info_put(writer, "tls_handshakes", "%" PRIu64, counts.handshakes);
+    info_put(writer, "tls_handshake_failures", "%" PRIu64, counts.failures);
+}
+
 static void report_put_refused(const struct report *report, struct info_writer *writer)
 {
     struct grpc_counts counts = report_count_calls(report);
@@ -169,6 +182,7 @@ static void report_write_stats(void *user, struct info_writer *writer)
     report_put_closings(net_admission_closings(report->admission), writer);
     info_put(writer, "rejected_connections_of_address", "%" PRIu64, counts.refused_per_address);
     report_put_refused(report, writer);
+    report_put_tls(report, writer);
     info_put(writer, "offloaded_calls", "%" PRIu64,
              report->offload != NULL ? offload_count(report->offload) : 0);
     info_put(writer, "accepting_pauses", "%" PRIu64, counts.pauses);

@@ -3,6 +3,7 @@
 #define KEYSTORE_SERVER_REPORT_H
 
 #include "grpc/server.h"
+#include "net/tls.h"
 #include "server/config.h"
 #include "service/info.h"
 #include "service/streams/channels.h"
@@ -20,6 +21,7 @@ struct report {
     const struct config *config;
     struct store *store;
     struct net_admission *admission;
+    struct net_tls *tls; /* NULL: no address speaks TLS */
     struct data *data;
     const struct offload *offload; /* NULL: there is none yet */
     struct channels *channels;     /* the same */
@@ -37,5 +39,8 @@ uint64_t report_count_blocked(const struct report *report);
 uint64_t report_count_commands(const struct report *report);
 struct grpc_counts report_count_calls(const struct report *report);
 struct channels_counts report_count_channels(const struct report *report);
+
+/* All zero if no address speaks TLS; any thread may ask. */
+struct net_tls_counts report_count_tls(const struct report *report);
 
 #endif

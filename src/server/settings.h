@@ -8,6 +8,7 @@
 #include "journal/journal.h"
 #include "net/address.h"
 #include "net/loop.h"
+#include "net/tls.h"
 #include "store/store.h"
 
 #include <stdint.h>
@@ -24,7 +25,11 @@ enum reflection { REFLECTION_ON, REFLECTION_OFF, REFLECTION_TEXT };
 struct config {
     struct net_address listen[CONFIG_MAX_LISTEN];
     size_t listen_count;
-    bool listens_by_default;           /* no address was set */
+    bool listens_by_default;             /* no address was set */
+    char tls_cert[CONFIG_MAX_PATH];      /* PEM files of the addresses with TLS; */
+    char tls_key[CONFIG_MAX_PATH];       /* empty: there is none */
+    char tls_client_ca[CONFIG_MAX_PATH]; /* the same */
+    enum net_tls_client_certs tls_client_certs;
     int64_t drain_delay_ms;            /* between the signal and the drain */
     struct net_address health_listen;  /* all zero: there is none */
     struct net_address metrics_listen; /* all zero: metrics are not served */

@@ -1,10 +1,12 @@
 /* Notifications are datagrams; one that cannot be sent is no reason to stop serving. */
 #include "server/systemd.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
@@ -28,14 +30,9 @@ static bool systemd_describe(int descriptor, struct net_address *address)
     return false;
 }
 
-int systemd_take_sockets(int *descriptors, struct net_address *addresses, size_t max)
+static int systemd_describe_all(int count, char **names, int *descriptors,
+                                struct net_address *addresses, size_t max)
 {
-    int count = sd_listen_fds(1);
-    if (count < 0) {
-        log_fatal("keystore-server", "LISTEN_FDS, set by the service manager: %s",
-                  strerror(-count));
-        return -1;
-    }
     if ((size_t)count > max) {
         log_fatal("keystore-server",
                   "the service manager passes %d sockets; the server listens on at "
@@ -47,8 +44,25 @@ int systemd_take_sockets(int *descriptors, struct net_address *addresses, size_t
         descriptors[i] = SD_LISTEN_FDS_START + i;
         if (!systemd_describe(descriptors[i], &addresses[i]))
             return -1;
+        addresses[i].is_tls = names != NULL && strncmp(names[i], "tls", strlen("tls")) == 0;
     }
     return count;
+}
+
+int systemd_take_sockets(int *descriptors, struct net_address *addresses, size_t max)
+{
+    char **names = NULL;
+    int count = sd_listen_fds_with_names(1, &names);
+    if (count < 0) {
+        log_fatal("keystore-server", "LISTEN_FDS, set by the service manager: %s",
+                  strerror(-count));
+        return -1;
+    }
+    int taken = systemd_describe_all(count, names, descriptors, addresses, max);
+    for (int i = 0; i < count && names != NULL; i++)
+        free(names[i]);
+    free(names);
+    return taken;
 }
 
 void systemd_loading(int64_t now_ms)
@@ -59,6 +73,12 @@ void systemd_loading(int64_t now_ms)
     asked_ms = now_ms;
     sd_notifyf(0, "STATUS=Loading the data\nEXTEND_TIMEOUT_USEC=%llu",
                (unsigned long long)LOADING_US);
+}
+
+void systemd_reloading(void)
+{
+    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
+               (unsigned long long)clock_monotonic_ms() * 1000);
 }
 
 void systemd_ready(void)

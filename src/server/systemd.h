@@ -11,8 +11,9 @@
 #include <stdint.h>
 
 /*
- * The listening sockets that were passed to this process, at most `max`, with their addresses; the
- * caller owns them. Their number, or -1 after an error message on standard error. The environment
+ * The listening sockets that were passed to this process, at most `max`, with their addresses;
+ * those whose name (FileDescriptorName=) starts with "tls" speak TLS. The caller owns them.
+ * Their number, or -1 after an error message on standard error. The environment
  * no longer names them afterwards.
  */
 int systemd_take_sockets(int *descriptors, struct net_address *addresses, size_t max)
@@ -21,6 +22,9 @@ int systemd_take_sockets(int *descriptors, struct net_address *addresses, size_t
 /* The server is loading its data. To be called often: once a second it asks for more time than the
  * manager allows for a start. */
 void systemd_loading(int64_t now_ms);
+
+/* The server loads files again; systemd_ready() follows. */
+void systemd_reloading(void);
 
 /* The server answers calls. */
 void systemd_ready(void);

@@ -32,6 +32,7 @@ struct worker {
     struct engine *engine;
     struct opening *opening;
     struct activity_worker activity;
+    struct net_tls *tls;
     unsigned index, count;  /* this worker's number, and how many there are */
     int64_t maintain_at_ms; /* monotonic: when maintenance is due */
     struct runtime *runtime;
@@ -278,6 +279,7 @@ struct worker *worker_new(const struct worker_options *options, unsigned index)
     CHECK(index < config->threads);
     worker->engine = options->engine;
     worker->opening = options->opening;
+    worker->tls = options->tls;
     worker->index = index;
     worker->count = config->threads;
     worker->runtime = options->runtime;
@@ -324,8 +326,13 @@ struct worker *worker_new(const struct worker_options *options, unsigned index)
 int worker_listen(struct worker *worker, int descriptor, const struct net_address *address,
                   enum net_purpose purpose)
 {
-    return net_loop_listen(worker->loop, descriptor, net_address_is_unix(address), purpose,
-                           address->is_passed);
+    CHECK(!address->is_tls || worker->tls != NULL);
+    return net_loop_listen(worker->loop,
+                           &(struct net_socket){.descriptor = descriptor,
+                                                .is_unix = net_address_is_unix(address),
+                                                .purpose = purpose,
+                                                .is_shared = address->is_passed,
+                                                .tls = address->is_tls ? worker->tls : NULL});
 }
 
 static void *worker_run(void *user)

@@ -15,6 +15,7 @@ struct info_source;
 struct offload;
 struct meter;
 struct net_admission;
+struct net_tls;
 struct service_meters;
 struct slowlog;
 struct worker;
@@ -25,6 +26,7 @@ struct worker_options {
     struct engine *engine;
     struct activity *activity;
     struct net_admission *admission;
+    struct net_tls *tls;       /* for addresses with TLS; NULL: there are none */
     struct offload *offload;   /* NULL: a worker itself does what takes long */
     struct channels *channels; /* NULL: Publish and Subscribe are not served */
     struct clients *clients;   /* NULL: Clients and KillClients are not served */

@@ -63,7 +63,7 @@ class Server:
         self._reader.start()
         hosts = [str(address).rpartition(":")[0] for address in listen]
         self.host = next((host for host in hosts if host.startswith("127.")), "127.0.0.1")
-        self.port = int(self.wait_for_line(r"Server started on port (\d+)$").group(1))
+        self.port = int(self.wait_for_line(r"Server started on port (\d+)( with TLS)?$").group(1))
 
     def _read_stdout(self):
         for line in self.process.stdout:

@@ -176,13 +176,14 @@ def test_a_client_that_does_not_end(fresh_server):
 
 def test_every_end_has_a_test(own):
     """A new kind needs one, too: here, in test_lifecycle.py, with a limit of memory
-    (test_no_memory.py), or for those that administrators end (test_clients.py)."""
+    (test_no_memory.py), for those that administrators end (test_clients.py), or with TLS
+    (test_tls.py)."""
     names = {name.removeprefix("connections_closed_") for name in info(own)
              if name.startswith("connections_closed_")}
     assert names == {"http1", "tls", "proxy", "not_http2", "protocol_error", "flood",
                      "handshake_timeout", "header_timeout", "write_timeout", "client_memory",
                      "server_memory", "shutdown", "too_many_pings", "keepalive_timeout", "max_idle",
-                     "max_age", "killed"}
+                     "max_age", "killed", "tls_failed"}
 
 
 # Calls that are refused below gRPC.

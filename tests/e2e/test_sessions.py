@@ -29,6 +29,7 @@ TYPED = re.compile(r"\$ |>>> |\S+:\d+(\[\d+\])?(\(TX\))?> |#!/bin/sh|"
 # (file, section): which other test does the commands, or why there is none.
 ELSEWHERE = {
     ("README.md", "Two commands"): "they build and test the tree that this test is part of",
+    ("README.md", "TLS in two commands"): "test_tls.py",
     ("README.md", "A session with C"): "test_install.py",
     ("docs/durability.md", "Backups"): "test_backup.py and test_cli_backup.py",
     ("docs/metrics.md", "Metrics and the live page"): "test_metrics.py",

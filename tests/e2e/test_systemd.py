@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 import mini_redis_pb2 as pb
+from certs import Certs
 from clients import Stub, open_channel
 from keystore_env import SERVER
 
@@ -110,6 +111,26 @@ def test_passed_sockets_beside_others(manager, tmp_path):
         assert is_served(f"127.0.0.1:{tcp.getsockname()[1]}")
         assert is_served(f"unix:{tmp_path}/server")
         assert manager.stop() == 0
+
+
+def test_passed_sockets_with_tls(manager, tmp_path):
+    """Their names say so; systemd learns of a reload."""
+    certs = Certs(tmp_path / "certs")
+    with listening() as plain, listening() as secure:
+        manager.start("--tls-cert", str(certs.path("server.pem")), "--tls-key",
+                      str(certs.path("server.key")), sockets=[plain, secure],
+                      LISTEN_FDNAMES="keystore.socket:tls-port")
+        manager.wait_for("READY=1")
+        assert is_served(f"127.0.0.1:{plain.getsockname()[1]}")
+        with certs.channel(f"127.0.0.1:{secure.getsockname()[1]}") as channel:
+            assert Stub(channel).Set(pb.KeyValue(key=b"key", value=b"v")).ok
+        manager.process.send_signal(signal.SIGHUP)
+        assert any(line.startswith("MONOTONIC_USEC=") for line in manager.wait_for("RELOADING=1"))
+        manager.wait_for("READY=1")
+        assert manager.stop() == 0
+    manager.start("--tls-listen", "127.0.0.1:0")
+    _, errors = manager.process.communicate(timeout=TIMEOUT_S)
+    assert manager.process.returncode == 1 and "--tls-cert and --tls-key" in errors
 
 
 def test_a_connection_that_waited_for_the_server(manager):

@@ -118,6 +118,22 @@ static void unknown_options(void **state)
     assert_refused("--raw=1", "the option --raw=1 takes no value");
 }
 
+static void tls(void **state)
+{
+    (void)state;
+    assert_true(parse(""));
+    assert_null(options_tls(&options));
+    assert_true(parse("--tls"));
+    assert_non_null(options_tls(&options));
+    assert_null(options_tls(&options)->ca_file);
+    assert_true(parse("--ca a --cert b --key c --server-name d"));
+    assert_non_null(options_tls(&options));
+    assert_string_equal(options.tls.ca_file, "a");
+    assert_string_equal(options.tls.cert_file, "b");
+    assert_string_equal(options.tls.key_file, "c");
+    assert_string_equal(options.tls.server_name, "d");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -125,6 +141,7 @@ int main(void)
         cmocka_unit_test(other_values),
         cmocka_unit_test(the_command_ends_the_options),
         cmocka_unit_test(unknown_options),
+        cmocka_unit_test(tls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

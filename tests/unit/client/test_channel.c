@@ -34,7 +34,7 @@ static struct fixture fixture;
 static void open_channel(int64_t connect_timeout_ms, int64_t call_timeout_ms, size_t max_message)
 {
     struct target target;
-    struct channel_limits limits = {connect_timeout_ms, call_timeout_ms, max_message, -1};
+    struct channel_limits limits = {connect_timeout_ms, call_timeout_ms, max_message, -1, NULL};
     assert_true(target_parse(fixture.server.address, &target, &fixture.error));
     fixture.channel = channel_new(&target, &limits);
     fixture.timeout_ms = call_timeout_ms;

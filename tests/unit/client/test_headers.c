@@ -16,7 +16,7 @@ static int set_up(void **state)
     (void)state;
     struct keystore_error error;
     assert_true(target_parse("example.org:1234", &target, &error));
-    headers_init(&headers, &target, 30000, 1 << 20);
+    headers_init(&headers, &target, false, 30000, 1 << 20);
     return 0;
 }
 
@@ -83,8 +83,17 @@ static void ids_are_not_indexed(void **state)
 
 #define TEST(name) cmocka_unit_test_setup(name, set_up)
 
+static void tls_has_its_scheme(void **state)
+{
+    (void)state;
+    headers_init(&headers, &target, true, 30000, 1 << 20);
+    assert_non_null(
+        strstr(lines_of(headers_set(&headers, "/x/y", INT64_MAX, NULL)), ":scheme: https\n"));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(calls), TEST(attempts), TEST(ids_are_not_indexed)};
+    const struct CMUnitTest tests[] = {TEST(calls), TEST(attempts), TEST(ids_are_not_indexed),
+                                       TEST(tls_has_its_scheme)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

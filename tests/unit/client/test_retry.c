@@ -32,7 +32,7 @@ static struct fixture fixture;
 static void open_channel(int cancel_fd)
 {
     struct target target;
-    struct channel_limits limits = {PATIENT_MS, PATIENT_MS, 1 << 20, cancel_fd};
+    struct channel_limits limits = {PATIENT_MS, PATIENT_MS, 1 << 20, cancel_fd, NULL};
     assert_true(target_parse(fixture.server.address, &target, &fixture.error));
     fixture.channel = channel_new(&target, &limits);
     fixture.call = (struct retry_call){

@@ -19,7 +19,7 @@ static void start(const struct ng_answer *answer, size_t max_message)
 {
     struct target target;
     struct keystore_error error;
-    struct channel_limits limits = {60000, 60000, max_message, -1};
+    struct channel_limits limits = {60000, 60000, max_message, -1, NULL};
     server = (struct fake_server){.script = {.answers = answer, .count = 1}};
     fake_server_start(&server);
     assert_true(target_parse(server.address, &target, &error));

@@ -37,6 +37,7 @@ struct echo_server {
     struct net_admission *admission;
     struct net_address address; /* of the first listening socket */
     struct net_loop *loop;
+    struct net_tls *tls; /* of what it listens on from then on; NULL: none */
     pthread_t thread;
     bool started;
     /* To be set before the start. */
@@ -268,7 +269,9 @@ static inline struct net_address echo_server_listen(struct echo_server *server, 
     if (!listener_bind(&address, &descriptor, 1))
         fail_msg("%s: %s", text, strerror(errno));
     assert_int_equal(
-        net_loop_listen(server->loop, descriptor, net_address_is_unix(&address), NET_CALLS, false),
+        net_loop_listen(server->loop, &(struct net_socket){.descriptor = descriptor,
+                                                           .is_unix = net_address_is_unix(&address),
+                                                           .tls = server->tls}),
         0);
     return address;
 }

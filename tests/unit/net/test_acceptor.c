@@ -109,7 +109,8 @@ static void test_what_is_no_socket(void **state)
     struct echo_server *server = echo_server_new(60000);
     int pipes[2];
     assert_int_equal(pipe(pipes), 0);
-    assert_int_equal(net_loop_listen(server->loop, pipes[0], false, NET_CALLS, false), -ENOTSOCK);
+    assert_int_equal(net_loop_listen(server->loop, &(struct net_socket){.descriptor = pipes[0]}),
+                     -ENOTSOCK);
     assert_int_equal(close(pipes[0]), -1); /* it was closed by acceptor_new() */
     close(pipes[1]);
     echo_server_free(server);

@@ -62,7 +62,8 @@ static void test_descriptor_that_is_no_socket(void **state)
     struct echo_server *server = echo_server_new(LONG_MS);
     int descriptor = open("/dev/null", O_RDWR | O_CLOEXEC);
     assert_true(descriptor >= 0);
-    assert_int_equal(net_loop_listen(server->loop, descriptor, false, NET_CALLS, false), -ENOTSOCK);
+    assert_int_equal(net_loop_listen(server->loop, &(struct net_socket){.descriptor = descriptor}),
+                     -ENOTSOCK);
     echo_server_free(server);
 }
 

@@ -94,6 +94,16 @@ static void test_connections(void **state)
           "--listen", "unix:/tmp/a", "--max-connections-per-address", "9");
 }
 
+static void test_tls(void **state)
+{
+    (void)state;
+    HINTS("the certificates and keys for TLS have no effect without --tls-listen: no address "
+          "speaks TLS\n",
+          "--tls-cert", "/cert");
+    HINTS("", "--tls-cert", "");
+    HINTS("", "--tls-listen", "127.0.0.1:0", "--tls-cert", "/cert", "--tls-key", "/key");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -101,6 +111,7 @@ int main(void)
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_durability),
         cmocka_unit_test(test_connections),
+        cmocka_unit_test(test_tls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -452,7 +452,7 @@ static void test_the_address_of_health_checks(void **state)
 static void test_every_row_is_known_here(void **state)
 {
     (void)state;
-    assert_int_equal(options_table().count, OPTION_FIRST_SETTING + 13 + COUNT(numbers));
+    assert_int_equal(options_table().count, OPTION_FIRST_SETTING + 18 + COUNT(numbers));
     assert_string_equal(options_row(OPTION_CONFIG)->name, "config");
     assert_string_equal(options_row(OPTION_HELP)->name, "help");
     assert_string_equal(options_row(OPTION_VERSION)->name, "version");
@@ -463,6 +463,58 @@ static void test_every_row_is_known_here(void **state)
         assert_true(strlen(options_row(i)->help) > 0);
         if (i >= OPTION_FIRST_SETTING)
             assert_true(options_row(i)->argument != NULL || i == row_of("import-skip-unsupported"));
+    }
+}
+
+static void test_tls(void **state)
+{
+    struct config config;
+    const char *why;
+    char value[OPTIONS_VALUE_SIZE];
+    (void)state;
+    options_fill_defaults(&config);
+    assert_true(options_set(row_of("tls-listen"), &config, "127.0.0.1:1", &why));
+    assert_true(options_set(row_of("listen"), &config, "127.0.0.1:2", &why));
+    assert_true(options_set(row_of("tls-listen"), &config, "unix:/tmp/x", &why));
+    assert_int_equal(config.listen_count, 3);
+    assert_true(config.listen[0].is_tls && !config.listen[1].is_tls && config.listen[2].is_tls);
+    assert_true(options_print(row_of("tls-listen"), &config, 1, value));
+    assert_string_equal(value, "unix:/tmp/x");
+    assert_false(options_print(row_of("tls-listen"), &config, 2, value));
+    assert_true(options_print(row_of("listen"), &config, 0, value));
+    assert_string_equal(value, "127.0.0.1:2");
+    assert_false(options_print(row_of("listen"), &config, 1, value));
+    char long_path[CONFIG_MAX_PATH + 1];
+    memset(long_path, 'x', CONFIG_MAX_PATH);
+    long_path[CONFIG_MAX_PATH] = '\0';
+    assert_false(options_set(row_of("tls-cert"), &config, long_path, &why));
+    assert_string_equal(why, "must be the path of a file, or empty, 0 to 1023 bytes");
+    assert_true(options_set(row_of("tls-cert"), &config, "", &why));
+    assert_true(options_set(row_of("tls-cert"), &config, "/cert", &why));
+    assert_string_equal(config.tls_cert, "/cert");
+    assert_true(options_set(row_of("tls-key"), &config, "/key", &why));
+    assert_string_equal(config.tls_key, "/key");
+    assert_false(options_set(row_of("tls-client-certs"), &config, "yes", &why));
+    assert_string_equal(why, "must be off, optional or required");
+}
+
+/* A CA is a wish for certificates, unless somebody says otherwise. */
+static void test_default_of_client_certificates(void **state)
+{
+    static const char *const given[] = {NULL, "off", "optional", "required"};
+    (void)state;
+    for (size_t i = 0; i < COUNT(given); i++) {
+        struct config config;
+        const char *why;
+        options_fill_defaults(&config);
+        options_settle(&config);
+        assert_int_equal(config.tls_client_certs, NET_TLS_CLIENT_CERTS_OFF);
+        assert_true(options_set(row_of("tls-client-ca"), &config, "/ca", &why));
+        if (given[i] != NULL)
+            assert_true(options_set(row_of("tls-client-certs"), &config, given[i], &why));
+        options_settle(&config);
+        assert_int_equal(config.tls_client_certs,
+                         given[i] == NULL ? NET_TLS_CLIENT_CERTS_REQUIRED : i - 1);
     }
 }
 
@@ -487,6 +539,8 @@ int main(void)
         cmocka_unit_test(test_addresses_add_up),
         cmocka_unit_test(test_the_address_of_health_checks),
         cmocka_unit_test(test_every_row_is_known_here),
+        cmocka_unit_test(test_tls),
+        cmocka_unit_test(test_default_of_client_certificates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

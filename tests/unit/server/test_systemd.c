@@ -1,6 +1,8 @@
 /* Tests of server/systemd.c: what a service manager hears, and sockets that it passes. */
 #include "server/systemd.h"
 
+#include "base/clock.h"
+
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <setjmp.h>
@@ -52,6 +54,18 @@ static void assert_heard(void **state, const char *expected)
     assert_string_equal(text, expected);
 }
 
+/* With the time, by which the manager tells the READY=1 after this from one before. */
+static void assert_reloads(void **state)
+{
+    char text[500];
+    long long at_us;
+    ssize_t size = recv((int)(intptr_t)*state, text, sizeof text - 1, 0);
+    assert_true(size > 0);
+    text[size] = '\0';
+    assert_int_equal(sscanf(text, "RELOADING=1\nMONOTONIC_USEC=%lld", &at_us), 1);
+    assert_in_range(at_us / 1000, 1, clock_monotonic_ms());
+}
+
 static void test_what_the_manager_hears(void **state)
 {
     systemd_loading(5000);
@@ -62,6 +76,8 @@ static void test_what_the_manager_hears(void **state)
     assert_heard(state, "STATUS=Loading the data\nEXTEND_TIMEOUT_USEC=30000000");
     systemd_ready();
     assert_heard(state, "READY=1\nSTATUS=Serving");
+    systemd_reloading();
+    assert_reloads(state);
     systemd_alive();
     assert_heard(state, "WATCHDOG=1");
     systemd_stopping(10000);
