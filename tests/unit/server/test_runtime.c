@@ -26,6 +26,7 @@ static int set_up(void **state)
     options_fill_defaults(&config);
     assert_true(options_set(options_find("listen"), &config, "127.0.0.1:1", &why));
     assert_true(options_set(options_find("listen"), &config, "unix:/tmp/s", &why));
+    assert_true(options_set(options_find("tls-listen"), &config, "[::1]:2", &why));
     assert_true(options_set(options_find("databases"), &config, "3", &why));
     assert_true(options_set(options_find("threads"), &config, "2", &why));
     config.on_command_line = UINT64_C(1) << options_find("threads");
@@ -83,6 +84,7 @@ static void settings_and_their_origins(void **state)
     (void)state;
     assert_string_equal(find("listen", 0).value, "127.0.0.1:1");
     assert_string_equal(find("listen", 1).value, "unix:/tmp/s");
+    assert_string_equal(find("tls-listen", 0).value, "[::1]:2");
     assert_int_equal(find("threads", 0).origin, SETTING_COMMAND_LINE);
     assert_string_equal(find("threads", 0).accepts, "a number of threads, 1 to 1024");
     assert_int_equal(find("databases", 0).origin, SETTING_FILE);
