@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "client/headers.h"
 #include "client/heap.h"
 #include "client/socket.h"
 #include "client/status.h"
@@ -35,20 +36,6 @@
 
 #define IN_SIZE ((size_t)64 << 10)
 
-/* Of a request; only path and timeout differ from call to call. */
-enum {
-    HEADER_METHOD,
-    HEADER_SCHEME,
-    HEADER_PATH,
-    HEADER_AUTHORITY,
-    HEADER_TYPE,
-    HEADER_TE,
-    HEADER_AGENT,
-    HEADER_MAX_REPLY,
-    HEADER_TIMEOUT, /* last, since it is optional */
-    HEADER_COUNT
-};
-
 /* After so long without a call, a system call checks whether the server has closed the
  * connection. */
 #define QUIET_MS 2
@@ -69,9 +56,8 @@ struct channel {
     bool is_filling;                      /* within nghttp2_session_mem_send() */
     int failure;                          /* an error of nghttp2 within a callback */
     int64_t used_ms;                      /* when the last call ended or SETTINGS were received */
-    nghttp2_nv headers[HEADER_COUNT];
-    char max_reply[24];              /* the values of two headers: limits.max_message... */
-    char timeout[CALL_TIMEOUT_SIZE]; /* ...and limits.call_timeout_ms */
+    struct headers headers;
+    char timeout[CALL_TIMEOUT_SIZE]; /* limits.call_timeout_ms as a header's value */
     uint8_t in[IN_SIZE];
 };
 
@@ -459,36 +445,6 @@ static enum channel_step channel_first_step(struct channel *channel, struct keys
     return channel_process(channel, got, error) == RECEIVED_END ? CHANNEL_LOST : CHANNEL_PROGRESS;
 }
 
-/* nghttp2 copies a value that is not `permanent`: it may send it after the call has timed out. */
-static void channel_set_header(nghttp2_nv *header, const char *name, const char *value,
-                               bool permanent)
-{
-    uint8_t flags = NGHTTP2_NV_FLAG_NO_COPY_NAME;
-    if (permanent)
-        flags |= NGHTTP2_NV_FLAG_NO_COPY_VALUE;
-    *header = (nghttp2_nv){(uint8_t *)name, (uint8_t *)value, strlen(name), strlen(value), flags};
-}
-
-static void channel_prepare_headers(struct channel *channel)
-{
-    const struct {
-        const char *name, *value;
-    } fixed[] = {
-        [HEADER_METHOD] = {":method", "POST"},
-        [HEADER_SCHEME] = {":scheme", "http"},
-        [HEADER_AUTHORITY] = {":authority", channel->target.authority},
-        [HEADER_TYPE] = {"content-type", "application/grpc"},
-        [HEADER_TE] = {"te", "trailers"},
-        [HEADER_AGENT] = {"user-agent", "keystore-c/" KEYSTORE_VERSION},
-        [HEADER_MAX_REPLY] = {"keystore-max-reply-bytes", channel->max_reply},
-    };
-    snprintf(channel->max_reply, sizeof channel->max_reply, "%zu", channel->limits.max_message);
-    call_write_timeout(channel->timeout, channel->limits.call_timeout_ms);
-    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
-        if (fixed[i].name != NULL)
-            channel_set_header(&channel->headers[i], fixed[i].name, fixed[i].value, true);
-}
-
 struct channel *channel_new(const struct target *target, const struct channel_limits *limits)
 {
     struct channel *channel = calloc(1, sizeof *channel);
@@ -498,9 +454,15 @@ struct channel *channel_new(const struct target *target, const struct channel_li
     channel->limits = *limits;
     channel->fd = -1;
     channel->arrived_fd = -1;
-    channel_prepare_headers(channel);
+    headers_init(&channel->headers, channel->target.authority, limits->max_message);
+    call_write_timeout(channel->timeout, limits->call_timeout_ms);
     buffer_init(&channel->out, OUT_LIMIT);
     return channel;
+}
+
+bool channel_set_token(struct channel *channel, const char *token)
+{
+    return headers_set_token(&channel->headers, token);
 }
 
 void channel_free(struct channel *channel)
@@ -511,6 +473,7 @@ void channel_free(struct channel *channel)
     status_set(&error, KEYSTORE_CANCELLED, "the client was closed");
     channel_disconnect(channel, &error);
     buffer_deinit(&channel->out);
+    headers_deinit(&channel->headers);
     if (channel->arrived_fd >= 0)
         close(channel->arrived_fd);
     free(channel);
@@ -641,12 +604,10 @@ static int channel_submit(struct channel *channel, struct channel_stream *stream
         call_write_timeout(timeout, left_ms);
         value = timeout;
     }
-    size_t count = left_ms == INT64_MAX ? HEADER_TIMEOUT : HEADER_COUNT;
-    channel_set_header(&channel->headers[HEADER_PATH], ":path", path, false);
-    channel_set_header(&channel->headers[HEADER_TIMEOUT], "grpc-timeout", value, false);
+    size_t count = headers_complete(&channel->headers, path, left_ms == INT64_MAX ? NULL : value);
     nghttp2_data_provider body = {.read_callback = channel_on_request_wanted};
-    int32_t id =
-        nghttp2_submit_request(channel->session, NULL, channel->headers, count, &body, stream);
+    int32_t id = nghttp2_submit_request(channel->session, NULL, channel->headers.fields, count,
+                                        &body, stream);
     if (id < 0)
         return id;
     stream->id = id;

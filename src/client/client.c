@@ -65,7 +65,9 @@ static struct keystore_client *client_new(const struct target *target,
     if (client == NULL)
         return NULL;
     client->channel = channel_new(target, &limits);
-    if (client->channel == NULL) {
+    if (client->channel == NULL ||
+        (options != NULL && !channel_set_token(client->channel, options->token))) {
+        channel_free(client->channel);
         free(client);
         return NULL;
     }
@@ -110,6 +112,11 @@ void keystore_close(struct keystore_client *client)
     buffer_deinit(&client->answer);
     pool_deinit(&client->pool);
     client_release(client);
+}
+
+bool keystore_set_token(struct keystore_client *client, const char *token)
+{
+    return client != NULL && channel_set_token(client->channel, token);
 }
 
 struct keystore_client *client_hold(struct keystore_client *client)
