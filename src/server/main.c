@@ -1,4 +1,5 @@
 /* keystore-server: reads the settings, starts the workers, waits for a signal, shuts down. */
+#include "access/source.h"
 #include "base/account.h"
 #include "base/activity.h"
 #include "base/clock.h"
@@ -58,6 +59,7 @@ struct server {
     struct clients *clients;
     struct protoset *protoset; /* NULL: reflection is off */
     struct health health;
+    struct access_source *access; /* NULL: everybody may do everything */
     struct slowlog *slowlog;
     const struct meter **meters; /* of the workers, for: */
     struct service_meters all_meters;
@@ -89,9 +91,11 @@ static void server_tune_malloc(void)
 }
 
 /* The workers' threads inherit the mask, so that only main's sigtimedwait() receives signals. */
-static void server_block_signals(sigset_t *signals)
+static void server_block_signals(const struct server *server, sigset_t *signals)
 {
     sigemptyset(signals);
+    if (server->access != NULL)
+        sigaddset(signals, SIGHUP);
     sigaddset(signals, SIGTERM);
     sigaddset(signals, SIGINT);
     pthread_sigmask(SIG_BLOCK, signals, NULL);
@@ -215,6 +219,7 @@ static bool server_make_workers(struct server *server)
                                      .runtime = &server->runtime,
                                      .protoset = server->protoset,
                                      .health = &server->health,
+                                     .access = server->access,
                                      .opening = &server->opening,
                                      .meters = &server->all_meters,
                                      .slowlog = server->slowlog,
@@ -365,17 +370,45 @@ static int server_take_signal(const sigset_t *signals, int64_t wait_ms)
     return sigtimedwait(signals, NULL, &wait);
 }
 
-/* Waits for a signal of the set, which it returns, until that monotonic time; then negative. Once a
- * second, or more often if the service manager wants to hear from the server, it logs what is new
- * and returns freed memory to the system, so that this happens on an idle server, too. */
+static bool server_read_users(struct server *server)
+{
+    const char *path = server->config.users_file;
+    char why[USERS_FILE_WHY];
+    if (path[0] == '\0')
+        return true;
+    server->access = access_source_new(path, why);
+    if (server->access == NULL)
+        log_fatal("keystore-server", "the users file %s is refused: %s", path, why);
+    return server->access != NULL;
+}
+
+/* What the administrator has changed is in effect immediately for new calls, and within a second
+ * for those under way. */
+static void server_reload(struct server *server)
+{
+    const char *path = server->config.users_file;
+    char why[USERS_FILE_WHY];
+    if (access_source_reload(server->access, why))
+        log_info("the users file %s was read again", path);
+    else
+        log_error("the users file %s is refused, and the former users stay: %s", path, why);
+}
+
+/* Waits for a signal of the set, other than SIGHUP, which it returns, until that monotonic time;
+ * then negative. Once a second, or more often if the service manager wants to hear from the server,
+ * it logs what is new and returns freed memory to the system, so that this happens on an idle
+ * server, too. */
 static int server_watch_until(struct server *server, const sigset_t *signals, int64_t until_ms)
 {
     int64_t watchdog_ms = systemd_watchdog_ms(), left_ms;
     int64_t period_ms = watchdog_ms > 0 && watchdog_ms < 3000 ? watchdog_ms / 3 + 1 : 1000;
     int received = -1;
-    while ((left_ms = until_ms - clock_monotonic_ms()) > 0 &&
-           (received = server_take_signal(signals, left_ms < period_ms ? left_ms : period_ms)) <
-               0) {
+    while (
+        (left_ms = until_ms - clock_monotonic_ms()) > 0 &&
+        ((received = server_take_signal(signals, left_ms < period_ms ? left_ms : period_ms)) < 0 ||
+         received == SIGHUP)) {
+        if (received == SIGHUP)
+            server_reload(server);
         struct watch_numbers numbers = server_read_counters(server);
         watch_look(&server->watch, &numbers, clock_monotonic_ms());
         if (watchdog_ms > 0)
@@ -407,6 +440,8 @@ static void server_wait_and_drain(struct server *server, const sigset_t *signals
     systemd_stopping(server->config.drain_delay_ms + runtime_drain_timeout_ms(&server->runtime));
     server_delay_drain(server, signals, received);
     log_info("%s received: finishing the calls in flight", received);
+    if (server->access != NULL)
+        signal(SIGHUP, SIG_IGN); /* it does not end the process now either */
     pthread_sigmask(SIG_UNBLOCK, signals, NULL);
     server_drain(server);
 }
@@ -445,6 +480,7 @@ static bool server_stop(struct server *server)
     embedded_free(server->engine);
     monitor_stop(&server->monitor);
     receipts_free(server->receipts);
+    access_source_free(server->access);
     return kept;
 }
 
@@ -490,6 +526,8 @@ int main(int argc, char **argv)
     log_set_format(server.config.log_format);
     if (!server_take_sockets(&server))
         return 1;
+    if (!server_read_users(&server))
+        return 1;
     hints_give(&server.config, server_on_hint, NULL);
     descriptors_raise_limit();
     account_set_limit(server.config.max_client_memory);
@@ -502,7 +540,7 @@ int main(int argc, char **argv)
                   RESERVE_BYTES / 1024 / 1024);
         return 1;
     }
-    server_block_signals(&signals);
+    server_block_signals(&server, &signals);
     opening_init(&server.opening);
     bool served = server_run(&server, &signals);
     bool kept = server_stop(&server);

@@ -107,6 +107,13 @@ static const struct setting settings[] = {
      .low = 1,
      .high = CONFIG_MAX_PATH - 1,
      .what = "the path of a directory"},
+    {{0, "users-file", "FILE",
+      "who may do what: users, their tokens and rules; read again on SIGHUP; without it everybody "
+      "may do everything"},
+     .type = TYPE_PATH,
+     .offset = AT(users_file),
+     .high = CONFIG_MAX_PATH - 1,
+     .what = "the path of a file, or empty"},
     {{0, "durability", "WHEN",
       "what survives a crash: always, all acknowledged writes; everysec, all but the last two "
       "seconds; none, the last snapshot (always)"},
@@ -383,10 +390,10 @@ static bool options_set_rules(struct config *config, const char *value)
     return true;
 }
 
-static bool options_set_path(char *path, const char *value)
+static bool options_set_path(const struct setting *setting, char *path, const char *value)
 {
     size_t len = strlen(value);
-    if (len == 0 || len >= CONFIG_MAX_PATH)
+    if (len < setting->low || len > setting->high)
         return false;
     memcpy(path, value, len + 1);
     return true;
@@ -469,8 +476,9 @@ void options_accepts(size_t row, char out[static OPTIONS_ACCEPTS_SIZE])
                  (unsigned long long)setting->low, (unsigned long long)setting->high);
         return;
     case TYPE_PATH:
-        text = "the path of a directory, 1 to 1023 bytes";
-        break;
+        snprintf(out, OPTIONS_ACCEPTS_SIZE, "%s, %llu to %llu bytes", setting->what,
+                 (unsigned long long)setting->low, (unsigned long long)setting->high);
+        return;
     case TYPE_RULES:
         text = "at most 8 pairs of seconds and changes, each 1 to 1000000000, such as 900 1 300 "
                "10, or empty";
@@ -505,7 +513,7 @@ static bool options_set_value(size_t row, struct config *config, const char *val
     case TYPE_SLOW:
         return options_set_slow(setting, member, value);
     case TYPE_PATH:
-        return options_set_path(member, value);
+        return options_set_path(setting, member, value);
     case TYPE_RULES:
         return options_set_rules(config, value);
     case TYPE_FLAG:
