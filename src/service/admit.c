@@ -141,6 +141,20 @@ static enum err admit_judge_method(const struct access_rules *rules, const struc
     return ERR_FORBIDDEN;
 }
 
+/* An identity for what was found: the newest one if it is the same, as for a client whose calls
+ * differ in their deadlines. */
+static struct grpc_principal *admit_share(struct service *service, const struct identity *found)
+{
+    struct identity *newest = (struct identity *)service->newest;
+    if (newest == NULL || newest->generation != found->generation || found->token == NULL ||
+        newest->token != found->token) {
+        grpc_principal_release(service->newest);
+        newest = admit_new(found);
+        service->newest = &newest->principal;
+    }
+    return grpc_principal_retain(&newest->principal);
+}
+
 enum err admit_call(void *user, const struct grpc_call *call, const void *found_method,
                     struct slice authorization, struct grpc_principal **principal, const char **why)
 {
@@ -155,7 +169,7 @@ enum err admit_call(void *user, const struct grpc_call *call, const void *found_
     if (err == ERR_NONE)
         err = admit_judge_method(&found.user->rules, method, why);
     if (err == ERR_NONE)
-        *principal = &admit_new(&found)->principal;
+        *principal = admit_share(service, &found);
     return err;
 }
 

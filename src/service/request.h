@@ -91,6 +91,7 @@ struct service {
     size_t held_count;
     struct access *access; /* the users, with a holder; NULL: none were needed so far */
     unsigned access_generation;
+    struct grpc_principal *newest; /* the identity that was made last, with a holder; or NULL */
     struct stream_host host;
 };
 

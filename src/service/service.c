@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "grpc/gzip.h"
 #include "grpc/metadata.h"
+#include "grpc/principal.h"
 #include "service/admit.h"
 #include "service/blocked.h"
 #include "service/check.h"
@@ -654,6 +655,7 @@ void service_free(struct service *service)
     stream_resume_all(&service->host); /* what cancelled streams have left to be done */
     CHECK(service->batch_count < MAX_BATCH && service->host.first == NULL);
     stream_host_deinit(&service->host);
+    grpc_principal_release(service->newest);
     access_release(service->access);
     while (service->idle != NULL) {
         struct request *request = service->idle;

@@ -274,7 +274,9 @@ static void test_agrees_with_the_model(void **state)
         for (int i = 0; i < 60; i++) {
             made = 0;
             struct op op = random_op(true);
+            struct access_reason reason;
             bool allows = access_allows(&access->users[0].rules, &op, NULL);
+            assert_int_equal(access_allows(&access->users[0].rules, &op, &reason), allows);
             if (allows != model_allows(&op))
                 fail_msg("%s of %.*s is %s\n%s", op_info(op.kind)->name, (int)op.key.len,
                          (const char *)op.key.data, allows ? "allowed" : "denied", text);
