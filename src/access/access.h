@@ -18,6 +18,7 @@ struct access_user {
     struct access_rule *own;   /* those of `rules` */
     const char *password;      /* "$argon2id$..."; NULL: there is none */
     size_t number;             /* of the user in the file */
+    int line;                  /* of its section */
 };
 
 struct access_token {
@@ -25,6 +26,7 @@ struct access_token {
     size_t user; /* its number */
     uint8_t hash[TOKEN_HASH_BYTES];
     int64_t created_ms, expires_ms; /* Unix time; INT64_MAX: never */
+    int line;                       /* of the file */
 };
 
 /* What identifies a user besides tokens. */

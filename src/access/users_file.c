@@ -233,7 +233,8 @@ static bool users_file_token_times(struct parser *parser, char *rest, struct acc
 static bool users_file_token(struct parser *parser, char *rest)
 {
     struct access *access = parser->access;
-    struct access_token token = {.user = parser->user->number, .expires_ms = INT64_MAX};
+    struct access_token token = {
+        .user = parser->user->number, .expires_ms = INT64_MAX, .line = parser->line};
     const char *id = users_file_word(&rest), *hash = users_file_word(&rest);
     if (id == NULL || !users_file_is_name(slice_from_string(id)))
         return users_file_fail(parser, "the token's id is not 1 to 64 letters, digits or any of "
@@ -332,7 +333,8 @@ static bool users_file_section(struct parser *parser, char *line)
         return users_file_fail(parser, "there is another section [user %s]", name);
     access->users = users_file_grow(access->users, access->user_count, sizeof *access->users);
     parser->user = &access->users[access->user_count];
-    *parser->user = (struct access_user){.rules.user = name, .number = access->user_count};
+    *parser->user = (struct access_user){
+        .rules.user = name, .number = access->user_count, .line = parser->line};
     access->user_count++;
     return true;
 }
@@ -441,9 +443,8 @@ static bool users_file_check_mode(const char *path, int descriptor, struct stat 
     return true;
 }
 
-/* The bytes of the file; NULL, with an error message, if it cannot be read or is longer than it
- * was. */
-static uint8_t *users_file_load(int descriptor, size_t size, size_t *got, char *why)
+/* NULL, with an error message, if it cannot be read or is longer than it was. */
+static uint8_t *users_file_load_open(int descriptor, size_t size, size_t *got, char *why)
 {
     uint8_t *bytes = mem_alloc(size + 1);
     for (*got = 0; *got <= size;) {
@@ -461,22 +462,28 @@ static uint8_t *users_file_load(int descriptor, size_t size, size_t *got, char *
     return NULL;
 }
 
-struct access *users_file_read(const char *path, char why[USERS_FILE_WHY])
+uint8_t *users_file_load(const char *path, size_t *size, char why[USERS_FILE_WHY])
 {
-    struct access *access = NULL;
+    uint8_t *bytes = NULL;
     struct stat status;
-    size_t size;
     int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (descriptor < 0) {
         snprintf(why, USERS_FILE_WHY, "cannot open it: %s", strerror(errno));
         return NULL;
     }
-    if (users_file_check_mode(path, descriptor, &status, why)) {
-        uint8_t *bytes = users_file_load(descriptor, (size_t)status.st_size, &size, why);
-        if (bytes != NULL)
-            access = users_file_parse(slice_make(bytes, size), why);
-        free(bytes);
-    }
+    if (users_file_check_mode(path, descriptor, &status, why))
+        bytes = users_file_load_open(descriptor, (size_t)status.st_size, size, why);
     close(descriptor);
+    return bytes;
+}
+
+struct access *users_file_read(const char *path, char why[USERS_FILE_WHY])
+{
+    size_t size;
+    uint8_t *bytes = users_file_load(path, &size, why);
+    if (bytes == NULL)
+        return NULL;
+    struct access *access = users_file_parse(slice_make(bytes, size), why);
+    free(bytes);
     return access;
 }

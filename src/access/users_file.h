@@ -30,10 +30,12 @@
 struct access *users_file_parse(struct slice text, char why[USERS_FILE_WHY]);
 
 /*
- * Reads the file. NULL, with `why`, if that is not possible, if it is malformed, or if others than
- * its owner may read or write it, or it belongs to another user of the system than this process (or
- * root).
+ * The bytes of the file, to be freed. NULL, with `why`, if it cannot be read, if others than its
+ * owner may access it, or if it belongs to another user of the system than this process (or root).
  */
+uint8_t *users_file_load(const char *path, size_t *size, char why[USERS_FILE_WHY]);
+
+/* The users of the file; NULL, with `why`, if it cannot be loaded or is malformed. */
 struct access *users_file_read(const char *path, char why[USERS_FILE_WHY]);
 
 /* True if the text may be the name of a user or the id of a token. */

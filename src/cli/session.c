@@ -47,6 +47,7 @@ enum session_result session_connect(struct session *session, const char *label)
         .connect_timeout_ms = session->options->timeout_ms,
         .timeout_ms = session->options->timeout_ms,
         .cancel_fd = interrupt_descriptor(),
+        .token = session->options->token,
     };
     struct keystore_error error;
     session->client = keystore_connect(session->options->target, &client_options, &error);
