@@ -113,6 +113,9 @@ struct keystore_options {
      * see "Repeating calls" above. 0 = never. */
     uint32_t max_retries;
     const struct keystore_tls *tls; /* read while connecting; NULL = no TLS */
+    /* Sent with each call as `authorization: Bearer TOKEN`: who the caller is, of a server with
+     * users. Copied; NULL = none. */
+    const char *token;
 };
 
 struct keystore_client;
@@ -127,6 +130,10 @@ struct keystore_client;
 KEYSTORE_API struct keystore_client *keystore_connect(const char *target,
                                                       const struct keystore_options *options,
                                                       struct keystore_error *error);
+
+/* Replaces options.token for the calls and streams that begin from now on. False if memory is
+ * short; then there is none. */
+KEYSTORE_API bool keystore_set_token(struct keystore_client *client, const char *token);
 
 /* Closes the connection and frees the client and its answers. Its streams and pipelines have failed
  * then and are still to be closed. NULL is allowed. */

@@ -4,12 +4,19 @@
 #include "cli/commands.h"
 #include "cli/health.h"
 #include "cli/prompt.h"
+#include "cli/users.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define EXIT_FAILED 1
 #define EXIT_USAGE  2
+
+/* Bytes of the longest token, with what ends it. */
+#define CLI_MOST_TOKEN 4096
 
 static int cli_run_one(struct session *session)
 {
@@ -56,6 +63,31 @@ static int cli_run(const struct options *options)
     return code;
 }
 
+/* Finds the token that calls are to have; false, after an error message, if there is none where it
+ * should be. `text` keeps it. */
+static bool cli_find_token(struct options *options, char text[static CLI_MOST_TOKEN])
+{
+    options->token = getenv("KEYSTORE_TOKEN");
+    if (options->token_file == NULL)
+        return true;
+    FILE *file = fopen(options->token_file, "r");
+    bool is_read = file != NULL && fgets(text, CLI_MOST_TOKEN, file) != NULL;
+    if (!is_read)
+        fprintf(stderr, "keystore-cli: cannot read a token from %s: %s\n", options->token_file,
+                file == NULL || ferror(file) ? strerror(errno) : "it is empty");
+    if (file != NULL)
+        fclose(file);
+    text[is_read ? strcspn(text, "\r\n") : 0] = '\0';
+    options->token = text;
+    return is_read;
+}
+
+static bool cli_is_about_users(const struct options *options)
+{
+    return options->command_count > 0 &&
+           (strcmp(options->command[0], "user") == 0 || strcmp(options->command[0], "token") == 0);
+}
+
 static void cli_print_help(void)
 {
     options_print_help(stdout);
@@ -65,7 +97,7 @@ static void cli_print_help(void)
 int main(int argc, char **argv)
 {
     struct options options;
-    char problem[OPTIONS_PROBLEM_SIZE];
+    char problem[OPTIONS_PROBLEM_SIZE], token[CLI_MOST_TOKEN];
     int code = 0;
     if (!standard_open())
         return EXIT_FAILED;
@@ -77,6 +109,10 @@ int main(int argc, char **argv)
         cli_print_help();
     else if (options.version)
         puts("keystore-cli " KEYSTORE_VERSION);
+    else if (cli_is_about_users(&options))
+        code = users_run(&options);
+    else if (!cli_find_token(&options, token))
+        code = EXIT_USAGE;
     else if (options.health)
         code = (int)health_check(&options);
     else

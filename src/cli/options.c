@@ -26,6 +26,8 @@ enum {
     OPTION_YES,
     OPTION_HEALTH,
     OPTION_FORCE,
+    OPTION_TOKEN_FILE,
+    OPTION_USERS_FILE,
     OPTION_HELP,
     OPTION_VERSION,
 };
@@ -63,6 +65,10 @@ static const struct option_row rows[] = {
                        "keystore.write; exit code 0: SERVING, 2: cannot connect, 3: the check\n"
                        "failed, 4: not SERVING"},
     [OPTION_FORCE] = {0, "force", NULL, "let BACKUP replace a file that exists"},
+    [OPTION_TOKEN_FILE] = {0, "token-file", "FILE",
+                           "send the token in FILE with each call (that in KEYSTORE_TOKEN)"},
+    [OPTION_USERS_FILE] = {0, "users-file", "FILE",
+                           "the server's users file, for the commands `user` and `token`"},
     [OPTION_HELP] = {0, "help", NULL, "print this help and exit"},
     [OPTION_VERSION] = {0, "version", NULL, "print the version and exit"},
 };
@@ -168,6 +174,12 @@ static bool options_take_option(size_t row, const char *value, struct options *o
     case OPTION_FORCE:
         options->force = true;
         return true;
+    case OPTION_TOKEN_FILE:
+        options->token_file = value;
+        return true;
+    case OPTION_USERS_FILE:
+        options->users_file = value;
+        return true;
     case OPTION_HELP:
         options->help = true;
         return true;
@@ -261,10 +273,15 @@ void options_print_help(FILE *out)
           "Options:\n",
           out);
     option_print(out, table, 15);
-    fputs("\n"
-          "The prompt saves its history in ~/.keystore_cli_history, or in the file that\n"
-          "KEYSTORE_CLI_HISTORY names (empty: nowhere).\n"
-          "\n"
-          "Commands:\n",
-          out);
+    fputs(
+        "\n"
+        "The prompt saves its history in ~/.keystore_cli_history, or in the file that\n"
+        "KEYSTORE_CLI_HISTORY names (empty: nowhere).\n"
+        "\n"
+        "The commands `user` and `token` manage the users of a server in its users file, and need "
+        "no\n"
+        "server: `keystore-cli user` lists them.\n"
+        "\n"
+        "Commands:\n",
+        out);
 }

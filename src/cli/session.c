@@ -59,6 +59,7 @@ enum session_result session_connect(struct session *session, const char *label)
         .max_retries = session->options->max_retries,
         .cancel_fd = interrupt_descriptor(),
         .tls = options_tls(session->options),
+        .token = session->options->token,
     };
     struct keystore_error error;
     session->client = keystore_connect(session->options->target, &client_options, &error);

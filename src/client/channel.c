@@ -457,6 +457,11 @@ struct channel *channel_new(const struct target *target, const struct channel_li
     return channel;
 }
 
+bool channel_set_token(struct channel *channel, const char *token)
+{
+    return headers_set_token(&channel->headers, token);
+}
+
 void channel_free(struct channel *channel)
 {
     struct keystore_error error;
@@ -466,6 +471,7 @@ void channel_free(struct channel *channel)
     channel_disconnect(channel, &error);
     tls_free(channel->link.tls);
     buffer_deinit(&channel->out);
+    headers_deinit(&channel->headers);
     if (channel->arrived_fd >= 0)
         close(channel->arrived_fd);
     free(channel);

@@ -38,6 +38,10 @@ struct channel_stream {
  * memory is short. */
 struct channel *channel_new(const struct target *target, const struct channel_limits *limits);
 
+/* Sends the token with each call from now on; NULL: none. It is copied. False, and none is sent, if
+ * memory is short. */
+bool channel_set_token(struct channel *channel, const char *token);
+
 /* Closes the connection. NULL is allowed. */
 void channel_free(struct channel *channel);
 

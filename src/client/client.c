@@ -73,6 +73,11 @@ static struct keystore_client *client_new(const struct target *target,
         free(client);
         return NULL;
     }
+    if (options != NULL && !channel_set_token(client->channel, options->token)) {
+        channel_free(client->channel);
+        free(client);
+        return NULL;
+    }
     buffer_init(&client->request, CLIENT_REQUEST_LIMIT);
     client->max_message = limits.max_message;
     buffer_init(&client->answer, limits.max_message);
@@ -121,6 +126,11 @@ void keystore_close(struct keystore_client *client)
     buffer_deinit(&client->answer);
     pool_deinit(&client->pool);
     client_release(client);
+}
+
+bool keystore_set_token(struct keystore_client *client, const char *token)
+{
+    return client != NULL && channel_set_token(client->channel, token);
 }
 
 struct keystore_client *client_hold(struct keystore_client *client)

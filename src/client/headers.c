@@ -2,6 +2,8 @@
 #include "client/headers.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* nghttp2 copies a value that is not `permanent`: it may send it after the call has timed out. */
 static void headers_put(nghttp2_nv *field, const char *name, const char *value, bool permanent)
@@ -17,7 +19,7 @@ void headers_init(struct headers *headers, const struct target *target, bool has
 {
     const struct {
         const char *name, *value;
-    } fixed[HEADER_TIMEOUT] = {
+    } fixed[HEADER_FIXED] = {
         [HEADER_METHOD] = {":method", "POST"},
         [HEADER_SCHEME] = {":scheme", has_tls ? "https" : "http"},
         [HEADER_AUTHORITY] = {":authority", target->authority},
@@ -29,9 +31,42 @@ void headers_init(struct headers *headers, const struct target *target, bool has
     snprintf(headers->max_reply, sizeof headers->max_reply, "%zu", max_message);
     headers->usual_timeout_ms = usual_timeout_ms;
     call_write_timeout(headers->usual_timeout, usual_timeout_ms);
-    for (size_t i = 0; i < HEADER_TIMEOUT; i++)
+    headers->authorization = NULL;
+    headers->count = HEADER_FIXED;
+    for (size_t i = 0; i < HEADER_FIXED; i++)
         if (fixed[i].name != NULL)
             headers_put(&headers->fields[i], fixed[i].name, fixed[i].value, true);
+}
+
+/* The token is no longer needed in memory. */
+static void headers_forget_token(struct headers *headers)
+{
+    if (headers->authorization != NULL)
+        explicit_bzero(headers->authorization, strlen(headers->authorization));
+    free(headers->authorization);
+    headers->authorization = NULL;
+    headers->count = HEADER_FIXED;
+}
+
+void headers_deinit(struct headers *headers)
+{
+    headers_forget_token(headers);
+}
+
+bool headers_set_token(struct headers *headers, const char *token)
+{
+    static const char scheme[] = "Bearer ";
+    headers_forget_token(headers);
+    if (token == NULL || token[0] == '\0')
+        return true;
+    size_t size = sizeof scheme + strlen(token);
+    headers->authorization = malloc(size);
+    if (headers->authorization == NULL)
+        return false;
+    snprintf(headers->authorization, size, "%s%s", scheme, token);
+    /* Copied for each call: a later one may have another token. */
+    headers_put(&headers->fields[headers->count++], "authorization", headers->authorization, false);
+    return true;
 }
 
 /* Puts what belongs to repeating a call after the first `count` fields; returns their number. */
@@ -53,7 +88,7 @@ static size_t headers_add_attempt(struct headers *headers, size_t count,
 size_t headers_set(struct headers *headers, const char *path, int64_t left_ms,
                    const struct call_attempt *attempt)
 {
-    size_t count = HEADER_TIMEOUT;
+    size_t count = headers->count;
     const char *timeout = headers->usual_timeout;
     if (left_ms != headers->usual_timeout_ms) {
         call_write_timeout(headers->timeout, left_ms);

@@ -16,13 +16,15 @@ enum {
     HEADER_TE,
     HEADER_AGENT,
     HEADER_MAX_REPLY,
-    /* Those that are optional are last: the timeout, and what a repeated call has. */
-    HEADER_TIMEOUT,
-    HEADER_COUNT = HEADER_TIMEOUT + 3
+    /* Those that are optional are last: credentials, the timeout, what a repeated call has. */
+    HEADER_FIXED,
+    HEADER_COUNT = HEADER_FIXED + 4
 };
 
 struct headers {
     nghttp2_nv fields[HEADER_COUNT];
+    size_t count;        /* of those that all calls of the channel have */
+    char *authorization; /* a value; NULL: there are no credentials */
     int64_t usual_timeout_ms;
     char max_reply[24]; /* values of headers */
     char usual_timeout[CALL_TIMEOUT_SIZE];
@@ -34,6 +36,10 @@ struct headers {
  * INT64_MAX: none. `max_message`: bytes of an answer. */
 void headers_init(struct headers *headers, const struct target *target, bool has_tls,
                   int64_t usual_timeout_ms, size_t max_message);
+void headers_deinit(struct headers *headers);
+
+/* Sends the token from now on; NULL or empty: none. False, and none is sent, without memory. */
+bool headers_set_token(struct headers *headers, const char *token);
 
 /* Sets what differs from call to call; returns how many of the fields the call has. They are valid
  * until the next one. `left_ms`: INT64_MAX: no timeout. `attempt`: NULL for a stream. */

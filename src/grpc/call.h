@@ -6,6 +6,7 @@
 #include "grpc/handler.h"
 #include "grpc/message.h"
 #include "grpc/metering.h"
+#include "grpc/principal.h"
 
 #include <stdatomic.h>
 
@@ -32,9 +33,9 @@ struct grpc_call {
     int64_t start_ns;      /* monotonic */
     int64_t work_ns;       /* monotonic: if it is later than that, only then was there work to do */
     void *user;
-    struct grpc_metadata *metadata; /* NULL: it has none of that */
-    int64_t deadline_ms;            /* monotonic; GRPC_NO_TIMEOUT if there is none */
-    uint64_t max_reply;
+    struct grpc_metadata *metadata;   /* NULL: it has none of that */
+    struct grpc_principal *principal; /* one holder; NULL: the service asks nobody */
+    int64_t deadline_ms;              /* monotonic; GRPC_NO_TIMEOUT if there is none */
     union {
         struct {                 /* until it is complete */
             int64_t period_ms;   /* monotonic: the start of the period in which more of the request
@@ -47,7 +48,8 @@ struct grpc_call {
                                         the list */
         };
     };
-    enum call_state state;
+    uint32_t max_reply; /* bytes; a message of gRPC has no more than this can say */
+    enum call_state state : 8;
     bool complete;   /* it no longer counts as unfinished; never of one that streams */
     bool sends_gzip; /* its messages may be compressed */
     bool wants_gzip; /* its replies are to be compressed */
@@ -81,8 +83,9 @@ struct known_request {
     struct meter_row *row;
     const struct grpc_stream_method *stream;
     int64_t timeout_ms;
-    uint64_t max_reply;
+    uint32_t max_reply;
     bool sends_gzip, wants_gzip;
+    struct grpc_principal *principal; /* one holder; NULL: the service asks nobody */
 };
 
 /* When a connection ends although nothing is wrong with it. Monotonic; INT64_MAX is never. */

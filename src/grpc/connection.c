@@ -74,6 +74,8 @@ void grpc_connection_free(struct grpc_connection *connection)
     http2_session_free(connection->session);
     CHECK(connection->unanswered == 0 && connection->unfinished == 0 &&
           connection->inflating == 0 && connection->submitted == NULL);
+    for (size_t i = 0; i < KNOWN_REQUESTS; i++)
+        grpc_principal_release(connection->known[i].principal);
     free(connection->user_agent);
     free(connection);
 }
@@ -185,6 +187,40 @@ static void connection_end_slow_requests(struct grpc_connection *connection, int
     }
 }
 
+struct review_search {
+    struct grpc_call *found;
+    enum err err;
+    const char *why;
+};
+
+/* False, which ends the search, for a call that waits, and that its caller may not make any longer.
+ */
+static bool connection_review(void *argument, struct http2_stream *stream)
+{
+    struct review_search *search = argument;
+    struct grpc_call *call = search->found = http2_stream_user(stream);
+    const struct grpc_service *service = call->connection->server->service;
+    if (call->state != CALL_WAITING || call->principal == NULL)
+        return true;
+    search->err = service->review(service->user, call, call->method, &search->why);
+    return search->err == ERR_NONE;
+}
+
+static void connection_end_wait(struct grpc_call *call, enum err err, const char *why)
+{
+    const struct grpc_service *service = call->connection->server->service;
+    service->on_cancel(service->user, call);
+    call->user = NULL;
+    call_fail(call, err, why);
+}
+
+static void connection_review_waits(struct grpc_connection *connection)
+{
+    struct review_search search;
+    while (!http2_session_visit(connection->session, connection_review, &search))
+        connection_end_wait(search.found, search.err, search.why);
+}
+
 void grpc_connection_check(struct grpc_connection *connection, int64_t now_ms)
 {
     if (http2_session_finished(connection->session))
@@ -194,6 +230,7 @@ void grpc_connection_check(struct grpc_connection *connection, int64_t now_ms)
     if (http2_session_queued(connection->session) > queued)
         call_tell_output(connection);
     connection_end_slow_requests(connection, now_ms);
+    connection_review_waits(connection);
     call_stream_check(connection, now_ms);
     lifetime_check(connection, now_ms);
 }
@@ -262,14 +299,10 @@ static bool connection_find_waiting(void *argument, struct http2_stream *stream)
 /* From now on no call waits. */
 static void connection_end_waits(struct grpc_connection *connection, const char *why)
 {
-    const struct grpc_service *service = connection->server->service;
     struct grpc_call *call;
     connection->no_waiting = why;
-    while (!http2_session_visit(connection->session, connection_find_waiting, &call)) {
-        service->on_cancel(service->user, call);
-        call->user = NULL;
-        call_fail(call, ERR_STOPPING, why);
-    }
+    while (!http2_session_visit(connection->session, connection_find_waiting, &call))
+        connection_end_wait(call, ERR_STOPPING, why);
 }
 
 void call_drain(struct grpc_connection *connection, struct closing why, const char *text)

@@ -8,6 +8,7 @@
 
 struct grpc_call;
 struct grpc_metadata;
+struct grpc_principal;
 struct grpc_stream_method;
 
 /* Which replies are compressed, of callers that accept gzip and do not decline it
@@ -89,6 +90,20 @@ struct grpc_service {
     /* Why a call of the method with that metadata is not served (ERR_NOT_SERVED); NULL: it is.
      * Asked for calls with such metadata. NULL: all are. */
     const char *(*refuses)(void *user, const void *method, const struct grpc_metadata *metadata);
+    /*
+     * Who makes the call of the method with that field `authorization`, which is empty if there is
+     * none: sets *principal, with a holder for the caller; NULL: the method may be called by
+     * anybody. Else the error of the call, with its message in *why, valid until the next call of
+     * this. NULL: nobody is asked.
+     */
+    enum err (*admit)(void *user, const struct grpc_call *call, const void *method,
+                      struct slice authorization, struct grpc_principal **principal,
+                      const char **why);
+    /* False: a call of this principal's has to be admitted anew. Asked for each call. */
+    bool (*is_current)(void *user, const struct grpc_principal *principal);
+    /* The call has a principal, and streams or waits: it may go on, perhaps with another principal
+     * (grpc_call_set_principal()); else the error with which it ends. Asked once a second. */
+    enum err (*review)(void *user, struct grpc_call *call, const void *method, const char **why);
     /* How calls of the method stream; NULL if it is unary. NULL: all are. */
     const struct grpc_stream_method *(*stream_of)(const void *method);
     /* The status of a call that violated the protocol; `why` is the error message. */

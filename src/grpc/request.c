@@ -148,9 +148,13 @@ static void request_read_field(const struct http2_field *field, struct grpc_requ
         else if (slice_equal(field->name, SLICE_LITERAL("grpc-timeout")))
             request->timeout_valid = request_parse_timeout(field->value, &request->timeout_ms);
         break;
-    case sizeof "grpc-encoding" - 1:
-        if (slice_equal(field->name, SLICE_LITERAL("grpc-encoding")))
+    case sizeof "grpc-encoding" - 1: /* and authorization */
+        if (slice_equal(field->name, SLICE_LITERAL("grpc-encoding"))) {
             request->encoding = field->value;
+        } else if (slice_equal(field->name, SLICE_LITERAL("authorization"))) {
+            request->authorization = field->value;
+            request->authorizations++;
+        }
         break;
     case sizeof "keystore-compress" - 1:
         if (slice_equal(field->name, SLICE_LITERAL("keystore-compress")))

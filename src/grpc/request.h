@@ -28,11 +28,13 @@ struct grpc_request {
     struct slice encoding; /* grpc-encoding; empty = identity */
     bool accepts_gzip;     /* grpc-accept-encoding lists it */
     enum grpc_wish wish;
-    int64_t timeout_ms;    /* rounded up; GRPC_NO_TIMEOUT if there is none */
-    bool timeout_valid;    /* false if grpc-timeout is malformed */
-    uint64_t max_reply;    /* the largest reply message that the client accepts, in bytes */
-    bool max_reply_valid;  /* false if keystore-max-reply-bytes is malformed */
-    bool expects_continue; /* it waits for 100 Continue before it sends its body */
+    struct slice authorization; /* whom the caller says to be; empty: it does not say */
+    unsigned authorizations;    /* how often it says so */
+    int64_t timeout_ms;         /* rounded up; GRPC_NO_TIMEOUT if there is none */
+    bool timeout_valid;         /* false if grpc-timeout is malformed */
+    uint64_t max_reply;         /* the largest reply message that the client accepts, in bytes */
+    bool max_reply_valid;       /* false if keystore-max-reply-bytes is malformed */
+    bool expects_continue;      /* it waits for 100 Continue before it sends its body */
     struct grpc_rare_fields rare;
 };
 

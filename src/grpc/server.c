@@ -223,6 +223,17 @@ const struct grpc_metadata *grpc_call_metadata(const struct grpc_call *call)
     return call->metadata;
 }
 
+struct grpc_principal *grpc_call_principal(const struct grpc_call *call)
+{
+    return call->principal;
+}
+
+void grpc_call_set_principal(struct grpc_call *call, struct grpc_principal *principal)
+{
+    grpc_principal_release(call->principal);
+    call->principal = principal;
+}
+
 struct blob *grpc_call_holder(const struct grpc_call *call)
 {
     return call->message.blob;
@@ -279,18 +290,36 @@ static const char *server_refuses(const struct grpc_call *call)
     return service->refuses(service->user, call->method, call->metadata);
 }
 
+/* Finds out who makes the call; else why it fails. */
+static enum err server_admit(struct grpc_call *call, const struct grpc_request *request,
+                             const char **why)
+{
+    const struct grpc_service *service = call->connection->server->service;
+    if (service->admit == NULL)
+        return ERR_NONE;
+    if (request->authorizations > 1) {
+        *why = "the call has several authorization fields; send one";
+        return ERR_UNAUTHENTICATED;
+    }
+    return service->admit(service->user, call, call->method, request->authorization,
+                          &call->principal, why);
+}
+
 /* True if the call is accepted; else it has been answered with an error. */
 static bool server_begin_call(struct grpc_call *call, const struct grpc_request *request)
 {
     const struct grpc_service *service = call->connection->server->service;
     bool is_gzip = slice_equal(request->encoding, SLICE_LITERAL("gzip"));
-    const char *why;
+    const char *why, *denied;
+    enum err err;
     server_find_method(call, request->path);
     call->metadata = grpc_metadata_new(&request->rare, &why);
     if (call->metadata != NULL && call->metadata->previous_attempts > 0)
         meter_add(&call->row->retried, 1);
     if (call->method == NULL)
         call_fail(call, ERR_NOT_SERVED, service->unknown_method);
+    else if ((err = server_admit(call, request, &denied)) != ERR_NONE)
+        call_fail(call, err, denied);
     else if (!request->timeout_valid)
         call_fail(
             call, ERR_BAD_ARGUMENT,
@@ -316,7 +345,8 @@ static bool server_begin_call(struct grpc_call *call, const struct grpc_request 
                   "and gzip");
     else {
         server_set_deadline(call, request->timeout_ms);
-        call->max_reply = request->max_reply;
+        call->max_reply =
+            request->max_reply < UINT32_MAX ? (uint32_t)request->max_reply : UINT32_MAX;
         call->sends_gzip = is_gzip;
         call->wants_gzip = server_wants_gzip(call->connection->server, call, request);
         return true;
@@ -334,16 +364,29 @@ static const struct grpc_stream_method *server_stream_of(const struct grpc_call 
 static void server_remember(struct grpc_connection *connection, uint32_t block_id,
                             const struct grpc_call *call, const struct grpc_request *request)
 {
-    if (block_id != 0 && !request->expects_continue && request->rare.count == 0)
-        connection->known[block_id % KNOWN_REQUESTS] =
-            (struct known_request){.block_id = block_id,
-                                   .method = call->method,
-                                   .row = call->row,
-                                   .stream = server_stream_of(call),
-                                   .timeout_ms = request->timeout_ms,
-                                   .max_reply = request->max_reply,
-                                   .sends_gzip = call->sends_gzip,
-                                   .wants_gzip = call->wants_gzip};
+    struct known_request *known = &connection->known[block_id % KNOWN_REQUESTS];
+    if (block_id == 0 || request->expects_continue || request->rare.count > 0)
+        return;
+    grpc_principal_release(known->principal);
+    *known = (struct known_request){.block_id = block_id,
+                                    .method = call->method,
+                                    .row = call->row,
+                                    .stream = server_stream_of(call),
+                                    .timeout_ms = request->timeout_ms,
+                                    .max_reply = call->max_reply,
+                                    .sends_gzip = call->sends_gzip,
+                                    .wants_gzip = call->wants_gzip,
+                                    .principal = grpc_principal_retain(call->principal)};
+}
+
+/* True if the request has the header block that is known, and who makes it is, too. */
+static inline bool server_knows(const struct grpc_connection *connection,
+                                const struct known_request *known, uint32_t block_id)
+{
+    const struct grpc_service *service = connection->server->service;
+    if (block_id == 0 || known->block_id != block_id)
+        return false;
+    return known->principal == NULL || service->is_current(service->user, known->principal);
 }
 
 static void server_on_request(void *user, struct http2_stream *stream,
@@ -354,8 +397,9 @@ static void server_on_request(void *user, struct http2_stream *stream,
     const struct known_request *known = &connection->known[request->block_id % KNOWN_REQUESTS];
     call->connection = connection;
     call->period_ms = connection->now_ms;
-    if (request->block_id != 0 && known->block_id == request->block_id) {
+    if (server_knows(connection, known, request->block_id)) {
         call->method = known->method;
+        call->principal = grpc_principal_retain(known->principal);
         call_count_start(call, known->row);
         server_set_deadline(call, known->timeout_ms);
         call->max_reply = known->max_reply;
@@ -550,6 +594,7 @@ static void server_close_rare(struct grpc_call *call)
     inflation_abandon(call);
     call_stream_close(call);
     free(call->metadata);
+    grpc_principal_release(call->principal);
 }
 
 static void server_on_close(void *user, struct http2_stream *stream)
@@ -561,7 +606,8 @@ static void server_on_close(void *user, struct http2_stream *stream)
     if (call->state != CALL_ANSWERED)
         server_lose(call);
     /* One branch for all of them. */
-    if (((uintptr_t)call->streaming | (uintptr_t)call->metadata | (uintptr_t)call->inflation) != 0)
+    if (((uintptr_t)call->streaming | (uintptr_t)call->metadata | (uintptr_t)call->inflation |
+         (uintptr_t)call->principal) != 0)
         server_close_rare(call);
     server_unlink_submitted(call);
     call_drop_message(call);

@@ -13,6 +13,7 @@
 struct grpc_connection;
 struct grpc_server;
 struct grpc_message;
+struct grpc_principal;
 struct meter;
 struct blob;
 struct chain;
@@ -152,6 +153,11 @@ const void *grpc_call_connection(const struct grpc_call *call);
 
 /* The `user` of grpc_connection_new(). */
 void *grpc_call_connection_user(const struct grpc_call *call);
+
+/* Who makes the call, borrowed while the call exists and has no other principal; NULL: anybody. */
+struct grpc_principal *grpc_call_principal(const struct grpc_call *call);
+/* Takes over the holder. */
+void grpc_call_set_principal(struct grpc_call *call, struct grpc_principal *principal);
 
 /* The largest reply message that the client accepts, in bytes (keystore-max-reply-bytes). */
 uint64_t grpc_call_max_reply(const struct grpc_call *call);

@@ -285,6 +285,12 @@ static enum err stream_judge(struct grpc_call *call, int64_t now_ms, const char 
     }
     if (call->state != CALL_STREAMING)
         return ERR_NONE;
+    const struct grpc_service *service = call->connection->server->service;
+    if (call->principal != NULL) {
+        enum err err = service->review(service->user, call, call->method, why);
+        if (err != ERR_NONE)
+            return err;
+    }
     if (now_ms >= call->deadline_ms)
         *why = "the call's deadline has passed";
     else if (call->message.prefix_len > 0 && call_stalls(call, now_ms))

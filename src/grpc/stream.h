@@ -41,6 +41,9 @@ struct grpc_stream_method {
     void (*on_drain)(void *user, struct grpc_call *call);
     /* The caller is gone, or its deadline has passed: the call must not be used after this. */
     void (*on_cancel)(void *user, struct grpc_call *call);
+    /* What the principal may do has changed, or it is another: false if it may not make this call
+     * any longer. NULL: then the call does nothing that depends on it, or asks each time. */
+    bool (*may_go_on)(void *user, struct grpc_call *call);
 };
 
 /* Sends the headers of the reply, if they are not sent: so the caller knows that the call is in

@@ -12,9 +12,10 @@
 
 #include <nghttp2/nghttp2.h>
 
-/* Blocks memoised per connection, and the length in bytes of the longest. */
+/* Blocks memoised per connection, and the length in bytes of the longest: that of a call with a
+ * token, which many clients never index. */
 #define DECODER_MEMOS      4
-#define DECODER_MEMO_BYTES 64
+#define DECODER_MEMO_BYTES 128
 /* Slots for the hashes of blocks seen once. */
 #define DECODER_SEEN 8
 

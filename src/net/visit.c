@@ -74,6 +74,18 @@ void net_connection_listener(const struct net_connection *connection, struct net
         listener->text[0] = '\0';
 }
 
+bool net_connection_peer_uid(const struct net_connection *connection, unsigned *uid)
+{
+    int descriptor;
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    if (connection->peer.is_counted || uv_fileno(&connection->uv.handle, &descriptor) != 0 ||
+        getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+        return false;
+    *uid = peer.uid;
+    return true;
+}
+
 /* Bytes that the kernel has received on the connection. */
 static uint64_t visit_received(const struct net_connection *connection)
 {

@@ -60,6 +60,9 @@ struct net_traffic {
 };
 
 /* A system call. */
+/* Sets *uid to the number of the system's user whose process has connected to a unix socket. False
+ * for other sockets. */
+bool net_connection_peer_uid(const struct net_connection *connection, unsigned *uid);
 struct net_traffic net_connection_traffic(const struct net_connection *connection);
 
 /* Ends the connection for that reason, of which the client is notified if its socket takes output.

@@ -1,4 +1,5 @@
 /* keystore-server: reads the settings, starts the workers, waits for a signal, shuts down. */
+#include "access/source.h"
 #include "base/account.h"
 #include "base/activity.h"
 #include "base/clock.h"
@@ -59,6 +60,7 @@ struct server {
     struct clients *clients;
     struct protoset *protoset; /* NULL: reflection is off */
     struct health health;
+    struct access_source *access; /* NULL: everybody may do everything */
     struct slowlog *slowlog;
     const struct meter **meters; /* of the workers, for: */
     struct service_meters all_meters;
@@ -96,7 +98,7 @@ static void server_block_signals(const struct server *server, sigset_t *signals)
     sigemptyset(signals);
     sigaddset(signals, SIGTERM);
     sigaddset(signals, SIGINT);
-    if (server->certificates.tls != NULL) /* else it ends the server, as without this */
+    if (server->certificates.tls != NULL || server->access != NULL) /* else it ends the server */
         sigaddset(signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, signals, NULL);
     signal(SIGXFSZ, SIG_IGN); /* a file at its size limit is a disk error, EFBIG */
@@ -223,6 +225,7 @@ static bool server_make_workers(struct server *server)
                                      .runtime = &server->runtime,
                                      .protoset = server->protoset,
                                      .health = &server->health,
+                                     .access = server->access,
                                      .opening = &server->opening,
                                      .meters = &server->all_meters,
                                      .slowlog = server->slowlog,
@@ -374,18 +377,45 @@ static int server_take_signal(const sigset_t *signals, int64_t wait_ms)
     return sigtimedwait(signals, NULL, &wait);
 }
 
+static bool server_read_users(struct server *server)
+{
+    const char *path = server->config.users_file;
+    char why[USERS_FILE_WHY];
+    if (path[0] == '\0')
+        return true;
+    server->access = access_source_new(path, why);
+    if (server->access == NULL)
+        log_fatal("keystore-server", "the users file %s is refused: %s", path, why);
+    return server->access != NULL;
+}
+
+/* What the administrator has changed is in effect immediately for new calls, and within a second
+ * for those under way. */
+static void server_reload_users(struct server *server)
+{
+    const char *path = server->config.users_file;
+    char why[USERS_FILE_WHY];
+    if (access_source_reload(server->access, why))
+        log_info("the users file %s was read again", path);
+    else
+        log_error("the users file %s is refused, and the former users stay: %s", path, why);
+}
+
 static void server_reload(struct server *server)
 {
-    log_info("SIGHUP received: loading the files for TLS again");
+    log_info("SIGHUP received: loading files again");
     systemd_reloading();
-    certificates_reload(&server->certificates);
+    if (server->certificates.tls != NULL)
+        certificates_reload(&server->certificates);
+    if (server->access != NULL)
+        server_reload_users(server);
     systemd_ready();
 }
 
-/* Waits for a signal to stop, which it returns, until that monotonic time; then negative. Once a
- * second, or more often if the service manager wants to hear from the server, it logs what is new,
- * loads files that have changed and returns freed memory to the system, so that this happens on an
- * idle server, too. */
+/* Waits for a signal of the set, other than SIGHUP, which it returns, until that monotonic time;
+ * then negative. Once a second, or more often if the service manager wants to hear from the server,
+ * it logs what is new, loads files that have changed and returns freed memory to the system, so
+ * that this happens on an idle server, too. */
 static int server_watch_until(struct server *server, const sigset_t *signals, int64_t until_ms)
 {
     int64_t watchdog_ms = systemd_watchdog_ms(), left_ms;
@@ -470,6 +500,7 @@ static bool server_stop(struct server *server)
     monitor_stop(&server->monitor);
     certificates_close(&server->certificates);
     receipts_free(server->receipts);
+    access_source_free(server->access);
     return kept;
 }
 
@@ -514,6 +545,8 @@ int main(int argc, char **argv)
     log_set_level(server.config.log_level);
     log_set_format(server.config.log_format);
     if (!server_take_sockets(&server) || !certificates_open(&server.certificates, &server.config))
+        return 1;
+    if (!server_read_users(&server))
         return 1;
     hints_give(&server.config, server_on_hint, NULL);
     descriptors_raise_limit();

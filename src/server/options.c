@@ -128,6 +128,10 @@ static const struct setting settings[] = {
      NAMES(store.policy, policies)},
     {{0, "dir", "PATH", "the data directory, created if missing (./data)"},
      PATH(dir, 1, "the path of a directory")},
+    {{0, "users-file", "FILE",
+      "who may do what: users, their tokens and rules; read again on SIGHUP; without it everybody "
+      "may do everything"},
+     PATH(users_file, 0, "the path of a file, or empty")},
     {{0, "durability", "WHEN",
       "what survives a crash: always, all acknowledged writes; everysec, all but the last two "
       "seconds; none, the last snapshot (always)"},

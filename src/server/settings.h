@@ -48,7 +48,8 @@ struct config {
     int64_t request_id_age_ms; /* for how long */
     size_t request_id_memory;  /* bytes that these may take */
     struct store_options store;
-    char dir[CONFIG_MAX_PATH]; /* the data directory */
+    char dir[CONFIG_MAX_PATH];        /* the data directory */
+    char users_file[CONFIG_MAX_PATH]; /* empty: everybody may do everything */
     struct journal_options journal;
     bool has_rules; /* journal.rules were set, perhaps to none */
     uint64_t given; /* a bit for each row of options.h that was set, even to its default */

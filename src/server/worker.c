@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "grpc/server.h"
 #include "net/loop.h"
+#include "net/visit.h"
 #include "server/opening.h"
 #include "server/roster.h"
 #include "server/runtime.h"
@@ -268,6 +269,11 @@ static void worker_print_peer(const void *connection, char text[SERVICE_PEER_TEX
     net_connection_print_peer(connection, text);
 }
 
+static bool worker_find_uid(const void *connection, unsigned *uid)
+{
+    return net_connection_peer_uid(connection, uid);
+}
+
 struct worker *worker_new(const struct worker_options *options, unsigned index)
 {
     const struct config *config = options->config;
@@ -300,6 +306,8 @@ struct worker *worker_new(const struct worker_options *options, unsigned index)
                                                             .meters = options->meters,
                                                             .slowlog = options->slowlog,
                                                             .print_peer = worker_print_peer,
+                                                            .access = options->access,
+                                                            .find_uid = worker_find_uid,
                                                             .max_value = config->max_value,
                                                             .max_answer = limits.max_message});
     worker->grpc = grpc_server_new(&limits, service_grpc(worker->service));

@@ -5,6 +5,7 @@
 #include "grpc/server.h"
 #include "server/config.h"
 
+struct access_source;
 struct activity;
 struct channels;
 struct clients;
@@ -36,6 +37,7 @@ struct worker_options {
     struct slowlog *slowlog;             /* the same */
     const struct protoset *protoset;     /* of the API, for reflection; NULL: it is off */
     const struct health *health;         /* NULL: health checks are not served */
+    struct access_source *access;        /* NULL: everybody may do everything */
     struct opening
         *opening; /* accepts nothing before it is open, or OPENING_HOLD_MS; may be NULL */
 };

@@ -7,6 +7,7 @@
 #include "grpc/gzip.h"
 #include "service/check.h"
 #include "service/identified.h"
+#include "service/identity.h"
 #include "service/notable.h"
 #include "service/status.h"
 
@@ -33,6 +34,8 @@ static void request_release(struct request *request)
     chain_deinit(&request->reply);
     identified_free(request->identified);
     request->identified = NULL;
+    grpc_principal_release(request->principal);
+    request->principal = NULL;
     atomic_store_explicit(&request->is_abandoned, false, memory_order_relaxed);
     request->wants_gzip = false;
     request->holds = 0;
@@ -59,6 +62,7 @@ void request_detach(struct request *request)
         return;
     request->is_detached = true;
     request->max_reply = grpc_call_max_reply(request->call);
+    request->principal = grpc_principal_retain(grpc_call_principal(request->call));
     grpc_call_take_message(request->call, &request->message);
 }
 
@@ -195,13 +199,16 @@ enum err request_make_op(struct request *request, const struct origin *origin, c
                       .max_reply = origin->max_reply,
                       .max_value = service->host.limits.max_value};
     enum err err = decode(&request->method->decoder, origin->message, &request->arena, op, why);
-    return err != ERR_NONE ? err : check_op(&service->host.limits, op, &request->arena, why);
+    if (err == ERR_NONE)
+        err = check_op(&service->host.limits, op, &request->arena, why);
+    return err != ERR_NONE ? err : identity_permit(origin->principal, op, &request->arena, why);
 }
 
 struct origin request_origin(const struct request *request, int64_t now_ms)
 {
     return (struct origin){.message = grpc_message_bytes(&request->message),
                            .holder = request->message.blob,
+                           .principal = request->principal,
                            .max_reply = request->max_reply,
                            .now_ms = now_ms};
 }

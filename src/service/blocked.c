@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/container.h"
 #include "base/mem.h"
+#include "grpc/principal.h"
 #include "service/identified.h"
 #include "service/notable.h"
 #include "service/request.h"
@@ -30,6 +31,7 @@ static struct origin blocked_origin(const struct blocked *blocked)
 {
     return (struct origin){.message = grpc_message_bytes(&blocked->message),
                            .holder = blocked->message.blob,
+                           .principal = grpc_call_principal(blocked->call),
                            .max_reply = blocked->max_reply,
                            .now_ms = blocked->service->host.now_ms};
 }
@@ -52,6 +54,7 @@ static void blocked_end(struct blocked *blocked, struct request *request)
     request->call = blocked->call;
     request->max_reply = blocked->max_reply;
     request->message = blocked->message;
+    request->principal = grpc_principal_retain(grpc_call_principal(blocked->call));
     request->is_detached = true;
     request->identified = blocked->identified;
     blocked->identified = NULL;
@@ -93,6 +96,17 @@ static void blocked_try(struct blocked *blocked)
         request_answer(request);
     else if (answer == ENGINE_COSTLY)
         service_offload(request);
+}
+
+bool blocked_may_go_on(struct blocked *blocked)
+{
+    struct request *request = request_take(blocked->service);
+    struct origin origin = blocked_origin(blocked);
+    const char *why;
+    request->method = blocked->method;
+    enum err err = request_make_op(request, &origin, &why);
+    request_recycle(request);
+    return err == ERR_NONE;
 }
 
 static void blocked_on_list(struct engine_waiter *waiter)

@@ -66,7 +66,8 @@ struct request {
     struct request *next, *previous; /* while it is unused or held */
     struct request_note note;
 
-    struct grpc_message message; /* taken over from the call */
+    struct grpc_message message;      /* taken over from the call */
+    struct grpc_principal *principal; /* the call's, with a holder; NULL: it has none */
     uint64_t max_reply;
     bool wants_gzip; /* the reply is to be compressed */
     unsigned holds;  /* how often it was held */
@@ -88,6 +89,9 @@ struct service {
     size_t batch_count;
     struct request *held, *last_held; /* in order of arrival */
     size_t held_count;
+    struct access *access; /* the users, with a holder; NULL: none were needed so far */
+    unsigned access_generation;
+    struct grpc_principal *newest; /* the identity that was made last, with a holder; or NULL */
     struct stream_host host;
 };
 
@@ -95,6 +99,7 @@ struct service {
 struct origin {
     struct slice message;
     struct blob *holder;
+    const struct grpc_principal *principal; /* who makes the call */
     uint64_t max_reply;
     int64_t now_ms;
 };
@@ -122,8 +127,8 @@ void request_answer(struct request *request);
 /* The on_done of its task. */
 void request_on_done(struct engine_task *task);
 
-/* Decodes the operation and checks it as far as that is possible without the data. From any
- * thread. */
+/* Decodes the operation, and checks it and whether its caller may carry it out, as far as that is
+ * possible without the data. From any thread. */
 enum err request_make_op(struct request *request, const struct origin *origin, const char **why);
 
 /* Of a request that owns its message. */

@@ -21,6 +21,7 @@
 static const struct method methods[OP_COUNT] = {
 #define OPERATION(kind_, method, request, reply, access, category, keys, apply, ...)               \
     {.name = SLICE_LITERAL(#method),                                                               \
+     .needs = METHOD_NEEDS_KEYS,                                                                   \
      .kind = OP_##kind_,                                                                           \
      .decoder = {&keystore__v1__##request##__descriptor, decode_##request},                        \
      .encoder = &encode_##reply},
@@ -30,10 +31,10 @@ static const struct method methods[OP_COUNT] = {
 
 /* A method whose calls stream; shape is SERVER_STREAM or BIDI_STREAM, or NULL if to its callers it
  * is unary. */
-#define STREAM(name_, method, shape_)                                                              \
+#define STREAM(name_, method, shape_, needs_)                                                      \
     {                                                                                              \
-        .name = SLICE_LITERAL(name_), .type = METHOD_STREAM, .kind = OP_COUNT,                     \
-        .stream = &(method), .shape = (shape_)                                                     \
+        .name = SLICE_LITERAL(name_), .needs = METHOD_NEEDS_##needs_, .type = METHOD_STREAM,       \
+        .kind = OP_COUNT, .stream = &(method), .shape = (shape_)                                   \
     }
 #define SERVER_STREAM "server_stream"
 #define BIDI_STREAM   "bidi_stream"
@@ -41,7 +42,8 @@ static const struct method methods[OP_COUNT] = {
 /* A method about the server. */
 #define REPORT(name_, report_)                                                                     \
     {                                                                                              \
-        .name = SLICE_LITERAL(name_), .type = METHOD_INFO, .kind = OP_COUNT, .report = (report_)   \
+        .name = SLICE_LITERAL(name_), .needs = METHOD_NEEDS_ADMIN, .type = METHOD_INFO,            \
+        .kind = OP_COUNT, .report = (report_)                                                      \
     }
 
 /* Methods for administrators that are no operations. */
@@ -50,39 +52,47 @@ static const struct method others[] = {
     REPORT("Latency", REPORT_LATENCY),
     REPORT("SlowLog", REPORT_SLOW_LOG),
     {.name = SLICE_LITERAL("Save"),
+     .needs = METHOD_NEEDS_ADMIN,
      .type = METHOD_SAVE,
      .kind = OP_COUNT,
      .encoder = &encode_status},
-    STREAM("Backup", backup_method, SERVER_STREAM),
-    STREAM("Clients", clients_method, SERVER_STREAM),
-    STREAM("KillClients", kill_clients_method, NULL),
-    STREAM("Config", config_method, NULL),
-    STREAM("SetConfig", set_config_method, NULL),
+    STREAM("Backup", backup_method, SERVER_STREAM, ADMIN),
+    STREAM("Clients", clients_method, SERVER_STREAM, ADMIN),
+    STREAM("KillClients", kill_clients_method, NULL, ADMIN),
+    STREAM("Config", config_method, NULL, ADMIN),
+    STREAM("SetConfig", set_config_method, NULL, ADMIN),
 };
 
 /* Streams, and what belongs to them. */
 static const struct method streams[] = {
-    STREAM("Consume", consume_method, BIDI_STREAM),
-    STREAM("Pipeline", pipeline_method, BIDI_STREAM),
-    STREAM("Scan", scan_method, SERVER_STREAM),
-    STREAM("StreamList", stream_list_method, SERVER_STREAM),
-    STREAM("Watch", watch_method, SERVER_STREAM),
+    STREAM("Consume", consume_method, BIDI_STREAM, KEYS),
+    STREAM("Pipeline", pipeline_method, BIDI_STREAM, KEYS),
+    STREAM("Scan", scan_method, SERVER_STREAM, KEYS),
+    STREAM("StreamList", stream_list_method, SERVER_STREAM, KEYS),
+    STREAM("Watch", watch_method, SERVER_STREAM, KEYS),
     {.name = SLICE_LITERAL("Publish"),
+     .needs = METHOD_NEEDS_KEYS,
      .type = METHOD_PUBLISH,
      .kind = OP_COUNT,
      .encoder = &encode_status},
-    STREAM("Subscribe", subscribe_method, SERVER_STREAM),
+    STREAM("Subscribe", subscribe_method, SERVER_STREAM, KEYS),
 };
 
 /* Under both names of the service. */
 static const struct method reflection[] = {
-    STREAM("ServerReflectionInfo", reflection_method, BIDI_STREAM),
+    STREAM("ServerReflectionInfo", reflection_method, BIDI_STREAM, USER),
 };
 
 static const struct method health[] = {
-    {.name = SLICE_LITERAL("Check"), .type = METHOD_HEALTH_CHECK, .kind = OP_COUNT},
-    {.name = SLICE_LITERAL("List"), .type = METHOD_HEALTH_LIST, .kind = OP_COUNT},
-    STREAM("Watch", health_watch_method, SERVER_STREAM),
+    {.name = SLICE_LITERAL("Check"),
+     .needs = METHOD_NEEDS_NOTHING,
+     .type = METHOD_HEALTH_CHECK,
+     .kind = OP_COUNT},
+    {.name = SLICE_LITERAL("List"),
+     .needs = METHOD_NEEDS_NOTHING,
+     .type = METHOD_HEALTH_LIST,
+     .kind = OP_COUNT},
+    STREAM("Watch", health_watch_method, SERVER_STREAM, NOTHING),
 };
 
 #define HEALTH_PREFIX SLICE_LITERAL("/grpc.health.v1.Health/")

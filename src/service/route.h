@@ -18,8 +18,18 @@ enum method_type {
 /* What a METHOD_INFO is about. */
 enum method_report { REPORT_INFO, REPORT_LATENCY, REPORT_SLOW_LOG };
 
+/* What a caller needs to call a method at all, on a server with users. */
+enum method_needs {
+    METHOD_NEEDS_UNDECIDED, /* nobody may call it */
+    METHOD_NEEDS_NOTHING,   /* no credentials either */
+    METHOD_NEEDS_USER,      /* the credentials of any user */
+    METHOD_NEEDS_KEYS, /* the same, and what it does with keys or channels is checked by itself */
+    METHOD_NEEDS_ADMIN,
+};
+
 struct method {
     struct slice name;
+    enum method_needs needs;
     enum method_type type;
     enum op_kind kind; /* OP_COUNT unless it is an operation */
     struct decoder decoder;

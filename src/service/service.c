@@ -9,6 +9,7 @@
  */
 #include "service/service.h"
 
+#include "access/access.h"
 #include "base/chain.h"
 #include "base/check.h"
 #include "base/clock.h"
@@ -16,6 +17,8 @@
 #include "base/mem.h"
 #include "grpc/gzip.h"
 #include "grpc/metadata.h"
+#include "grpc/principal.h"
+#include "service/admit.h"
 #include "service/blocked.h"
 #include "service/check.h"
 #include "service/health_calls.h"
@@ -61,6 +64,18 @@ static enum err service_answer_info(struct request *request, const char **why)
                                             &request->reply, why);
 }
 
+/* The reply to a request that is repeated is for those who may make it. */
+static enum err service_judge_identified(struct request *request, int64_t now_ms, const char **why)
+{
+    struct origin origin = request_origin(request, now_ms);
+    if (request->identified == NULL || request->principal == NULL)
+        return ERR_NONE;
+    enum err err = request_make_op(request, &origin, why);
+    if (err == ERR_NONE)
+        arena_reset(&request->arena);
+    return err;
+}
+
 /* False: there is nothing to carry out, or not yet. */
 static bool service_run_claim(struct request *request)
 {
@@ -76,12 +91,17 @@ static enum err service_run_op(struct request *request, const char **why)
 {
     struct engine_task *task = &request->task;
     struct origin origin = request_origin(request, clock_unix_ms());
+    enum err err = service_judge_identified(request, origin.now_ms, why);
+    if (err != ERR_NONE) {
+        notable_note_nothing(request, origin.message.len);
+        return err;
+    }
     if (!service_run_claim(request)) {
         notable_note_nothing(request, origin.message.len);
         *why = task->result.why;
         return task->result.err;
     }
-    enum err err = request_make_op(request, &origin, why);
+    err = request_make_op(request, &origin, why);
     if (err != ERR_NONE) {
         notable_note_nothing(request, origin.message.len);
         return err;
@@ -284,6 +304,12 @@ static void service_start_identified(struct request *request)
         service_offload(request);
         return;
     }
+    const char *why;
+    enum err err = service_judge_identified(request, request->service->host.now_ms, &why);
+    if (err != ERR_NONE) {
+        request_refuse(request, err, why);
+        return;
+    }
     switch (identified_claim(request, message)) {
     case IDENTIFIED_GO:
         service_submit_again(request);
@@ -391,8 +417,9 @@ static void service_answer_publish(struct request *request, struct slice message
     struct op_result *result = &request->task.result;
     uint64_t subscriptions;
     *result = (struct op_result){0};
-    result->err = publish(&request->service->host, message, grpc_call_holder(request->call),
-                          &request->arena, &subscriptions, &result->why);
+    result->err =
+        publish(&request->service->host, grpc_call_principal(request->call), message,
+                grpc_call_holder(request->call), &request->arena, &subscriptions, &result->why);
     result->ok = subscriptions > 0;
     result->count = (int64_t)subscriptions;
     request_answer(request);
@@ -453,6 +480,7 @@ static void service_on_request(void *user, struct grpc_call *call, const void *f
     }
     struct origin origin = {.message = message,
                             .holder = grpc_call_holder(call),
+                            .principal = grpc_call_principal(call),
                             .max_reply = grpc_call_max_reply(call),
                             .now_ms = service->host.now_ms};
     enum err err = request_make_op(request, &origin, &why);
@@ -603,6 +631,11 @@ struct service *service_new(const struct service_options *options)
                             .max_value = options->max_value},
                  .max_answer = options->max_answer},
     };
+    if (options->access != NULL) {
+        service->grpc.admit = admit_call;
+        service->grpc.is_current = admit_is_current;
+        service->grpc.review = admit_review;
+    }
     service->grpc_health = service->grpc;
     service->grpc_health.find_method = service_find_health_method;
     service->grpc_health.unknown_method =
@@ -622,6 +655,8 @@ void service_free(struct service *service)
     stream_resume_all(&service->host); /* what cancelled streams have left to be done */
     CHECK(service->batch_count < MAX_BATCH && service->host.first == NULL);
     stream_host_deinit(&service->host);
+    grpc_principal_release(service->newest);
+    access_release(service->access);
     while (service->idle != NULL) {
         struct request *request = service->idle;
         service->idle = request->next;

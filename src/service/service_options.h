@@ -5,8 +5,10 @@
 #include "base/timers.h"
 #include "base/waker.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
+struct access_source;
 struct activity_worker;
 struct channels;
 struct clients;
@@ -47,6 +49,10 @@ struct service_options {
     /* Prints the peer of a connection: the `user` of its grpc_connection_new(). NULL: it has none
      * that is known. */
     void (*print_peer)(const void *connection, char text[SERVICE_PEER_TEXT]);
+    struct access_source *access; /* NULL: there are no users, and everybody may do everything */
+    /* Sets *uid to the system's user number of the peer of a connection; false: it is not known.
+     * NULL: none is. */
+    bool (*find_uid)(const void *connection, unsigned *uid);
     size_t max_value;  /* of one value, in bytes */
     size_t max_answer; /* that the elements of one answer may take, in bytes */
 };

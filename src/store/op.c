@@ -6,13 +6,14 @@
 
 static const struct op_info table[OP_COUNT] = {
 #define OPERATION(kind_, method, request, reply, access_, category_, keys_, apply, call, log,      \
-                  traits_)                                                                         \
+                  traits_, needs_)                                                                 \
     [OP_##kind_] = {.name = #method,                                                               \
                     .kind = #kind_,                                                                \
                     .access = OP_##access_,                                                        \
                     .category = OP_CATEGORY_##category_,                                           \
                     .keys = OP_KEYS_##keys_,                                                       \
-                    .traits = traits_},
+                    .traits = traits_,                                                             \
+                    .needs = OP_NEEDS_##needs_},
 #include "store/operations.def"
 #undef OPERATION
 };

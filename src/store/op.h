@@ -50,6 +50,16 @@ enum op_keys {
     OP_KEYS_DBS,  /* all keys of two of them: db and target_db */
 };
 
+/* Which permissions an operation needs on its keys (access/rules.h). */
+enum op_needs {
+    OP_NEEDS_READ,  /* read on all of them */
+    OP_NEEDS_WRITE, /* write */
+    OP_NEEDS_BOTH,
+    OP_NEEDS_COPY,  /* read on those that it reads, write on the one that it writes */
+    OP_NEEDS_MOVE,  /* both on the source, write on the target */
+    OP_NEEDS_INNER, /* those of the operations within it */
+};
+
 /* What a kind has in common with a few others. */
 enum op_trait {
     /* Fields of a request message shared by several operations; an operation without the trait
@@ -86,6 +96,7 @@ struct op_info {
     enum op_category category;
     enum op_keys keys;
     unsigned traits; /* of enum op_trait */
+    enum op_needs needs;
 };
 
 /* Static memory; `kind` is below OP_COUNT. */

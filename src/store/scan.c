@@ -268,10 +268,12 @@ static bool scan_is_wanted(struct scanning *scanning, const struct entry *entry)
     if (scan->type != OP_TYPE_NONE &&
         (scan->type == OP_TYPE_LIST) != (entry_type(entry) == ENTRY_LIST))
         return false;
-    if (scan->pattern.len == 0)
-        return true;
-    scanning->cost += scan->pattern.len * entry_key_length(entry) / MATCH_PER_COST;
-    return glob_match(scan->pattern, entry_key(entry));
+    if (scan->pattern.len > 0) {
+        scanning->cost += scan->pattern.len * entry_key_length(entry) / MATCH_PER_COST;
+        if (!glob_match(scan->pattern, entry_key(entry)))
+            return false;
+    }
+    return scan->shows == NULL || scan->shows(scan->viewer, scan->db, entry_key(entry));
 }
 
 static void scan_observe(struct scanning *scanning, uint64_t revision)

@@ -30,6 +30,9 @@ struct scan {
     struct slice pattern; /* glob (base/glob.h), up to SCAN_MAX_PATTERN; empty: all keys */
     enum op_type type;    /* OP_TYPE_NONE: any */
     bool with_values;
+    /* Whether a key may be shown, asked for keys that are; called under a lock. NULL: all may. */
+    bool (*shows)(const void *viewer, uint32_t db, struct slice key);
+    const void *viewer;
     int64_t now_ms;       /* expired keys are left out */
     size_t room;          /* bytes that the page may take, at least 1, */
     uint64_t max_visited; /* and about how many keys it may take to fill it */

@@ -16,6 +16,7 @@
 #include "grpc/server.h"
 #include "service/decode_op.h"
 #include "service/field.h"
+#include "service/identity.h"
 #include "service/streams/consume_reply.h"
 #include "service/streams/consume_start.h"
 #include "service/streams/deliveries.h"
@@ -551,6 +552,28 @@ static void consume_on_lease_end(struct timer *timer)
 
 /* ---- messages ---- */
 
+static enum err consume_permit_key(const struct consume *consume, struct slice key,
+                                   struct arena *arena, const char **why)
+{
+    const struct access_need need = {.kinds = ACCESS_READ | ACCESS_WRITE,
+                                     .types = ACCESS_LIST | ACCESS_STREAM,
+                                     .db = consume->start->db,
+                                     .key = key};
+    return identity_permit_need(grpc_call_principal(consume->call), &need, "Consume", arena, why);
+}
+
+/* All lists that it takes from, or moves elements to. */
+static enum err consume_permit(const struct consume *consume, struct arena *arena, const char **why)
+{
+    const struct consume_start *start = consume->start;
+    enum err err = ERR_NONE;
+    for (size_t i = 0; i < start->key_count && err == ERR_NONE; i++)
+        err = consume_permit_key(consume, start->keys[i], arena, why);
+    if (err == ERR_NONE && !start->auto_ack)
+        err = consume_permit_key(consume, start->pending, arena, why);
+    return err;
+}
+
 static enum err consume_on_start(struct consume *consume,
                                  const Keystore__V1__ConsumeRequest *request, struct arena *arena,
                                  const char **why)
@@ -563,6 +586,12 @@ static enum err consume_on_start(struct consume *consume,
     enum err err = consume_start_read(request->start, &host->limits, arena, &consume->start, why);
     if (err != ERR_NONE)
         return err;
+    err = consume_permit(consume, arena, why);
+    if (err != ERR_NONE) {
+        free(consume->start);
+        consume->start = NULL;
+        return err;
+    }
     consume->is_recovered = consume->start->auto_ack;
     if (!consume->start->auto_ack)
         consume->leases = leases_enter(host->engine, consume->start->db, consume->start->pending);
@@ -741,8 +770,23 @@ static void consume_on_cancel(void *user, struct grpc_call *call)
     consume_advance(consume);
 }
 
+static bool consume_may_go_on(void *user, struct grpc_call *call)
+{
+    struct consume *consume = grpc_call_user(call);
+    struct arena arena;
+    const char *why;
+    (void)user;
+    if (consume->start == NULL)
+        return true;
+    arena_init(&arena);
+    bool may = consume_permit(consume, &arena, &why) == ERR_NONE;
+    arena_deinit(&arena);
+    return may;
+}
+
 const struct grpc_stream_method consume_method = {
     .on_open = consume_on_open,
+    .may_go_on = consume_may_go_on,
     .on_message = consume_on_message,
     .on_half_close = consume_on_half_close,
     .on_room = consume_on_room,

@@ -19,6 +19,7 @@
 #include "service/decode_op.h"
 #include "service/encode_reply.h"
 #include "service/field.h"
+#include "service/identity.h"
 #include "service/status.h"
 #include "service/streams/host.h"
 #include "service/wire.h"
@@ -50,10 +51,11 @@ struct pipeline_batch {
     struct arena arena;
     struct pipeline_item *items;
     size_t count, started, done;
-    uint64_t max_reply;     /* bytes of a reply that the caller accepts */
-    size_t answered;        /* items whose replies are written */
-    struct blob *holder;    /* of the message, or NULL */
-    struct offload_job job; /* decodes it: */
+    struct grpc_principal *principal; /* with a holder; NULL: the call has none */
+    uint64_t max_reply;               /* bytes of a reply that the caller accepts */
+    size_t answered;                  /* items whose replies are written */
+    struct blob *holder;              /* of the message, or NULL */
+    struct offload_job job;           /* decodes it: */
     bool is_decoding;
     struct slice message;
     int64_t now_ms; /* when it arrived */
@@ -97,6 +99,8 @@ static void pipeline_clear(struct pipeline_batch *batch)
     arena_reset(&batch->arena);
     blob_release(batch->holder);
     batch->holder = NULL;
+    grpc_principal_release(batch->principal);
+    batch->principal = NULL;
     batch->next = NULL;
     batch->items = NULL;
     batch->count = batch->started = batch->done = batch->answered = 0;
@@ -347,6 +351,8 @@ static void pipeline_decode_item(struct pipeline_batch *batch, const Keystore__V
                          &result->why);
     if (result->err == ERR_NONE)
         result->err = check_op(&host->limits, op, &batch->arena, &result->why);
+    if (result->err == ERR_NONE)
+        result->err = identity_permit(batch->principal, op, &batch->arena, &result->why);
 }
 
 /* Keeps the message for the life of the batch: its blob if it has one, else a copy. */
@@ -354,6 +360,7 @@ static enum err pipeline_keep(struct pipeline_batch *batch, struct slice message
                               struct blob *holder, const char **why)
 {
     batch->now_ms = batch->pipeline->host->now_ms;
+    batch->principal = grpc_principal_retain(grpc_call_principal(batch->pipeline->call));
     batch->max_reply = grpc_call_max_reply(batch->pipeline->call);
     batch->message = message;
     batch->arena.beside = message.len;

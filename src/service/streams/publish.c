@@ -5,6 +5,7 @@
 #include "service/decode.h"
 #include "service/error_text.h"
 #include "service/field.h"
+#include "service/identity.h"
 #include "service/streams/channels.h"
 #include "service/streams/host.h"
 #include "service/streams/published.h"
@@ -54,8 +55,20 @@ static enum err publish_send(struct channels *channels, const Keystore__V1__Mess
     return ERR_NONE;
 }
 
-enum err publish(struct stream_host *host, struct slice bytes, struct blob *holder,
-                 struct arena *arena, uint64_t *subscriptions, const char **why)
+static enum err publish_permit(const struct grpc_principal *principal,
+                               const Keystore__V1__Message *message, struct arena *arena,
+                               const char **why)
+{
+    const struct access_need need = {.kinds = ACCESS_WRITE,
+                                     .types = ACCESS_PUBSUB,
+                                     .is_of_no_database = true,
+                                     .key = field_slice(message->channel)};
+    return identity_permit_need(principal, &need, "Publish", arena, why);
+}
+
+enum err publish(struct stream_host *host, const struct grpc_principal *principal,
+                 struct slice bytes, struct blob *holder, struct arena *arena,
+                 uint64_t *subscriptions, const char **why)
 {
     void *decoded;
     *subscriptions = 0;
@@ -66,6 +79,8 @@ enum err publish(struct stream_host *host, struct slice bytes, struct blob *hold
     enum err err = decode_message(&keystore__v1__message__descriptor, bytes, arena, &decoded, why);
     if (err == ERR_NONE)
         err = publish_check(host, decoded, arena, why);
+    if (err == ERR_NONE)
+        err = publish_permit(principal, decoded, arena, why);
     if (err != ERR_NONE || !channels_has_subscriptions(host->channels))
         return err;
     return publish_send(host->channels, decoded, holder, subscriptions, why);

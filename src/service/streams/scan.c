@@ -7,10 +7,12 @@
 
 #include "base/chain.h"
 #include "base/check.h"
+#include "grpc/server.h"
 #include "service/decode.h"
 #include "service/encode.h"
 #include "service/error_text.h"
 #include "service/field.h"
+#include "service/identity.h"
 #include "service/streams/pages.h"
 #include "service/wire.h"
 #include "store/scan.h"
@@ -67,6 +69,28 @@ static enum err scan_decode_cursor(struct slice cursor, struct scan *scan, const
     return ERR_NONE;
 }
 
+/* A key, or some key of the database, that the caller may see. */
+static struct access_need scan_need(uint32_t db, struct slice key)
+{
+    return (struct access_need){.kinds = ACCESS_READ, .types = ACCESS_STREAM, .db = db, .key = key};
+}
+
+static bool scan_shows(const void *viewer, uint32_t db, struct slice key)
+{
+    const struct access_need need = scan_need(db, key);
+    return access_meets(viewer, &need, NULL);
+}
+
+/* Those who can see nothing are told so. */
+static enum err scan_permit(struct pages *pages, const char **why)
+{
+    const struct access_need need = scan_need(pages->task.op.db, (struct slice){0});
+    const struct access_rules *rules = identity_rules(grpc_call_principal(pages->call));
+    if (rules == NULL || access_may_meet(rules, &need))
+        return ERR_NONE;
+    return identity_refuse(rules, &need, "Scan", &pages->request, why);
+}
+
 static enum err scan_begin(struct pages *pages, struct slice message, const char **why)
 {
     struct scan_stream *stream = (struct scan_stream *)pages;
@@ -91,6 +115,8 @@ static enum err scan_begin(struct pages *pages, struct slice message, const char
     pages->task.op.kind = OP_RANDOM_KEY; /* has a database and no key, as a scan */
     err = check_op(&pages->host->limits, &pages->task.op, &pages->request, why);
     if (err == ERR_NONE)
+        err = scan_permit(pages, why);
+    if (err == ERR_NONE)
         err = scan_decode_type(request->type, &scan->type, why);
     if (err == ERR_NONE)
         err = scan_decode_pattern(field_slice(request->pattern), &pages->request, scan, why);
@@ -102,6 +128,8 @@ static enum pages_answer scan_fill(struct pages *pages)
     struct scan_stream *stream = (struct scan_stream *)pages;
     struct scan *scan = &stream->scan;
     struct engine *engine = pages->host->engine;
+    scan->viewer = identity_rules(grpc_call_principal(pages->call));
+    scan->shows = scan->viewer != NULL ? scan_shows : NULL;
     scan->now_ms = pages->host->now_ms;
     scan->room = stream->page_bytes;
     scan->max_visited = stream->left;
@@ -191,8 +219,17 @@ static void scan_on_open(void *user, struct grpc_call *call)
     pages_open(user, call, &scan_pages);
 }
 
+static bool scan_may_go_on(void *user, struct grpc_call *call)
+{
+    struct pages *pages = grpc_call_user(call);
+    const char *why;
+    (void)user;
+    return !pages->has_begun || scan_permit(pages, &why) == ERR_NONE;
+}
+
 const struct grpc_stream_method scan_method = {
     .on_open = scan_on_open,
+    .may_go_on = scan_may_go_on,
     .on_message = pages_on_message,
     .on_half_close = pages_on_half_close,
     .on_room = pages_on_room,

@@ -7,8 +7,10 @@
 
 #include "base/chain.h"
 #include "base/check.h"
+#include "grpc/server.h"
 #include "service/decode.h"
 #include "service/encode.h"
+#include "service/identity.h"
 #include "service/streams/pages.h"
 #include "service/wire.h"
 #include "store/list/list.h"
@@ -36,6 +38,16 @@ struct list_stream {
     struct list_cursor cursor; /* if there are some */
 };
 
+static enum err stream_list_permit(struct pages *pages, const char **why)
+{
+    const struct access_need need = {.kinds = ACCESS_READ,
+                                     .types = ACCESS_LIST | ACCESS_STREAM,
+                                     .db = pages->task.op.db,
+                                     .key = pages->task.op.key};
+    return identity_permit_need(grpc_call_principal(pages->call), &need, "StreamList",
+                                &pages->request, why);
+}
+
 static enum err stream_list_begin(struct pages *pages, struct slice message, const char **why)
 {
     struct list_stream *stream = (struct list_stream *)pages;
@@ -52,7 +64,9 @@ static enum err stream_list_begin(struct pages *pages, struct slice message, con
     *op = (struct op){.kind = OP_L_RANGE};
     err = decode_list_range(request, &pages->request, op, why);
     op->range.pin = &stream->pinned;
-    return err != ERR_NONE ? err : check_op(&pages->host->limits, op, &pages->request, why);
+    if (err == ERR_NONE)
+        err = check_op(&pages->host->limits, op, &pages->request, why);
+    return err != ERR_NONE ? err : stream_list_permit(pages, why);
 }
 
 /* The list is pinned, or there is none. */
@@ -169,8 +183,17 @@ static void stream_list_on_open(void *user, struct grpc_call *call)
     pages_open(user, call, &stream_list_pages);
 }
 
+static bool stream_list_may_go_on(void *user, struct grpc_call *call)
+{
+    struct pages *pages = grpc_call_user(call);
+    const char *why;
+    (void)user;
+    return !pages->has_begun || stream_list_permit(pages, &why) == ERR_NONE;
+}
+
 const struct grpc_stream_method stream_list_method = {
     .on_open = stream_list_on_open,
+    .may_go_on = stream_list_may_go_on,
     .on_message = pages_on_message,
     .on_half_close = pages_on_half_close,
     .on_room = pages_on_room,

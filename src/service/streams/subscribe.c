@@ -12,9 +12,11 @@
 #include "service/decode.h"
 #include "service/error_text.h"
 #include "service/field.h"
+#include "service/identity.h"
 #include "service/streams/channels.h"
 #include "service/streams/host.h"
 #include "service/streams/published.h"
+#include "service/streams/selector.h"
 
 #include <stdlib.h>
 
@@ -105,12 +107,28 @@ static void subscribe_make_room(struct subscribe *subscribe, size_t weight)
         subscribe_drop(subscribe);
 }
 
+static struct access_need subscribe_need(struct slice channel)
+{
+    return (struct access_need){
+        .kinds = ACCESS_READ, .types = ACCESS_PUBSUB, .is_of_no_database = true, .key = channel};
+}
+
+/* Whether the caller may see the messages of the channel; a pattern selects others, too. */
+static bool subscribe_shows(const struct subscribe *subscribe, struct slice channel)
+{
+    const struct access_rules *rules = identity_rules(grpc_call_principal(subscribe->call));
+    const struct access_need need = subscribe_need(channel);
+    return rules == NULL || access_meets(rules, &need, NULL);
+}
+
 static bool subscribe_receive(struct channels_subscription *subscription,
                               struct published_delivery *delivery)
 {
     struct subscribe *subscribe = (struct subscribe *)subscription;
     size_t weight = subscribe_weight(delivery);
     bool is_first = subscribe->count == 0;
+    if (!subscribe_shows(subscribe, delivery->message->channel))
+        return false;
     if (atomic_load_explicit(&subscription->lost, memory_order_relaxed) > 0)
         subscribe->missed += atomic_exchange(&subscription->lost, 0);
     if (!is_first)
@@ -225,6 +243,26 @@ static enum err subscribe_to(struct subscribe *subscribe, const struct slice *na
     return ERR_TOO_LARGE;
 }
 
+/* Channels by name must be allowed; of those that a pattern selects, the caller gets those that
+ * are. */
+static enum err subscribe_permit(const struct subscribe *subscribe, const struct slice *channels,
+                                 size_t channel_count, size_t pattern_count, struct arena *arena,
+                                 const char **why)
+{
+    const struct grpc_principal *principal = grpc_call_principal(subscribe->call);
+    const struct access_rules *rules = identity_rules(principal);
+    struct access_need need = subscribe_need((struct slice){0});
+    for (size_t i = 0; i < channel_count; i++) {
+        need.key = channels[i];
+        enum err err = identity_permit_need(principal, &need, "Subscribe", arena, why);
+        if (err != ERR_NONE)
+            return err;
+    }
+    if (rules == NULL || pattern_count == 0 || access_may_meet(rules, &need))
+        return ERR_NONE;
+    return identity_refuse(rules, &need, "Subscribe", arena, why);
+}
+
 /* Subscribes to what the message says. */
 static enum err subscribe_start(struct subscribe *subscribe, struct slice bytes,
                                 struct arena *arena, const char **why)
@@ -241,6 +279,9 @@ static enum err subscribe_start(struct subscribe *subscribe, struct slice bytes,
         return field_refuse_memory(arena, why);
     err = subscribe_check_all(channels, request->n_channels, patterns, request->n_patterns, arena,
                               why);
+    if (err == ERR_NONE)
+        err = subscribe_permit(subscribe, channels, request->n_channels, request->n_patterns, arena,
+                               why);
     if (err != ERR_NONE)
         return err;
     return subscribe_to(subscribe, channels, request->n_channels, patterns, request->n_patterns,
@@ -301,8 +342,24 @@ static void subscribe_on_cancel(void *user, struct grpc_call *call)
     subscribe_free(grpc_call_user(call));
 }
 
+static bool subscribe_may_go_on(void *user, struct grpc_call *call)
+{
+    const struct subscribe *subscribe = grpc_call_user(call);
+    const struct access_rules *rules = identity_rules(grpc_call_principal(call));
+    const struct access_need some = subscribe_need((struct slice){0});
+    (void)user;
+    for (size_t i = 0; i < subscribe->subscription.link_count; i++) {
+        const struct selector *selector = subscribe->subscription.links[i].selector;
+        if (selector->is_pattern ? !access_may_meet(rules, &some)
+                                 : !subscribe_shows(subscribe, selector->name))
+            return false;
+    }
+    return true;
+}
+
 const struct grpc_stream_method subscribe_method = {
     .on_open = subscribe_on_open,
+    .may_go_on = subscribe_may_go_on,
     .on_message = subscribe_on_message,
     .on_half_close = subscribe_on_half_close,
     .on_room = subscribe_on_room,

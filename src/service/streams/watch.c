@@ -11,6 +11,7 @@
 #include "grpc/server.h"
 #include "service/decode.h"
 #include "service/field.h"
+#include "service/identity.h"
 #include "service/status.h"
 #include "service/streams/watch_state.h"
 
@@ -38,7 +39,7 @@ void watch_free(struct watch *watch)
     watch_initial_free(watch->initial);
     watch_past_close(watch);
     watch_pages_deinit(&watch->writer);
-    free(watch->wanted);
+    watch_select_free(watch->wanted);
     free(watch);
 }
 
@@ -278,7 +279,7 @@ static void watch_begin(struct watch *watch)
             stream_wait(host, &watch->waiter);
         return;
     }
-    free(watch->wanted);
+    watch_select_free(watch->wanted);
     watch->wanted = NULL;
     if (watch->wants_initial)
         watch->initial = watch_initial_new(watch_feed_selection(&watch->member));
@@ -318,6 +319,8 @@ static enum err watch_decode(struct watch *watch, struct slice message, struct a
     err = watch_select_decode(request, &watch->host->limits, arena, &select, why);
     if (err == ERR_NONE)
         err = watch_check(request, &select, why);
+    if (err == ERR_NONE)
+        err = watch_select_permit(&select, grpc_call_principal(watch->call), arena, why);
     if (err != ERR_NONE)
         return err;
     watch->wanted = watch_select_copy(&select);
@@ -383,8 +386,21 @@ static void watch_on_cancel(void *user, struct grpc_call *call)
     watch_abandon(grpc_call_user(call));
 }
 
+/* It goes on only if it shows the same as before; its pages are shared with others. */
+static bool watch_may_go_on(void *user, struct grpc_call *call)
+{
+    const struct watch *watch = grpc_call_user(call);
+    const struct watch_select *select = watch->wanted;
+    (void)user;
+    if (watch->member.feed != NULL)
+        select = watch_feed_selection(&watch->member);
+    return select == NULL ||
+           watch_select_shows_as(select, identity_rules(grpc_call_principal(call)));
+}
+
 const struct grpc_stream_method watch_method = {
     .on_open = watch_on_open,
+    .may_go_on = watch_may_go_on,
     .on_message = watch_on_message,
     .on_half_close = watch_on_half_close,
     .on_room = watch_on_room,

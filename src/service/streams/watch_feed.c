@@ -230,7 +230,7 @@ static void watch_feed_free_group(struct watch_feed *feed, struct watch_group *g
         group->next->link = group->link;
     watch_pages_deinit(&group->writer);
     free(group->targets);
-    free(group->select);
+    watch_select_free(group->select);
     free(group);
 }
 
@@ -260,6 +260,8 @@ static void watch_feed_offer(struct watch_feed *feed, struct watch_group *group,
     if (group->matched == feed->event || !watch_select_wants_type(group->select, event))
         return;
     group->matched = feed->event;
+    if (event->type != WATCH_FLUSH && !watch_select_shows(group->select, event->db, event->key))
+        return;
     if (!group->is_touched) {
         group->is_touched = true;
         group->next_touched = feed->touched;

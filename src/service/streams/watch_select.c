@@ -8,6 +8,9 @@
 #include "service/check.h"
 #include "service/error_text.h"
 #include "service/field.h"
+#include "service/identity.h"
+
+#include <stdlib.h>
 
 static const char *const watch_select_names[] = {
     [WATCH_KEY] = "key", [WATCH_PREFIX] = "prefix", [WATCH_PATTERN] = "pattern"};
@@ -108,6 +111,8 @@ struct watch_select *watch_select_copy(const struct watch_select *select)
         size += select->selectors[i].text.len;
     struct watch_select *copy = mem_alloc(size);
     *copy = *select;
+    if (copy->access != NULL)
+        access_retain(copy->access);
     copy->selectors = (struct watch_selector *)(void *)(copy + 1);
     uint8_t *text = (uint8_t *)(copy->selectors + select->count);
     for (size_t i = 0; i < select->count; i++) {
@@ -120,10 +125,53 @@ struct watch_select *watch_select_copy(const struct watch_select *select)
     return copy;
 }
 
+void watch_select_free(struct watch_select *select)
+{
+    if (select == NULL)
+        return;
+    access_release(select->access);
+    free(select);
+}
+
+static struct access_need watch_select_need(uint32_t db, struct slice key)
+{
+    return (struct access_need){.kinds = ACCESS_READ, .types = ACCESS_WATCH, .db = db, .key = key};
+}
+
+enum err watch_select_permit(struct watch_select *select, const struct grpc_principal *principal,
+                             struct arena *arena, const char **why)
+{
+    const struct access_rules *rules = identity_rules(principal);
+    if (rules == NULL)
+        return ERR_NONE;
+    select->access = ((const struct identity *)principal)->access;
+    select->rules = rules;
+    for (size_t i = 0; i < select->count; i++) {
+        const struct watch_selector *selector = &select->selectors[i];
+        const struct access_need need = watch_select_need(selector->db, selector->text);
+        bool may = selector->kind == WATCH_KEY ? access_meets(rules, &need, NULL)
+                                               : access_may_meet(rules, &need);
+        if (!may)
+            return identity_refuse(rules, &need, "Watch", arena, why);
+    }
+    return ERR_NONE;
+}
+
+bool watch_select_shows(const struct watch_select *select, uint32_t db, struct slice key)
+{
+    const struct access_need need = watch_select_need(db, key);
+    return select->rules == NULL || access_meets(select->rules, &need, NULL);
+}
+
+bool watch_select_shows_as(const struct watch_select *select, const struct access_rules *rules)
+{
+    return access_rules_equal(select->rules, rules, ACCESS_READ | ACCESS_WATCH | ACCESS_ALL);
+}
+
 bool watch_select_equal(const struct watch_select *one, const struct watch_select *other)
 {
     if (one->count != other->count || one->types != other->types ||
-        one->with_changes != other->with_changes)
+        one->with_changes != other->with_changes || one->rules != other->rules)
         return false;
     for (size_t i = 0; i < one->count; i++) {
         const struct watch_selector *a = &one->selectors[i], *b = &other->selectors[i];
@@ -163,7 +211,7 @@ bool watch_select_wants_key(const struct watch_select *select, uint32_t db, stru
 {
     for (size_t i = 0; i < select->count; i++)
         if (watch_select_matches(&select->selectors[i], db, key))
-            return true;
+            return watch_select_shows(select, db, key);
     return false;
 }
 

@@ -7,8 +7,11 @@
 
 #include <mini_redis.pb-c.h>
 
+struct access;
+struct access_rules;
 struct arena;
 struct check_limits;
+struct grpc_principal;
 
 /* The most selectors of a watch, and bytes of a glob: each bounds the work per event. */
 #define WATCH_MAX_SELECTORS ((size_t)10000)
@@ -28,6 +31,8 @@ struct watch_select {
     unsigned types;     /* a bit for each enum watch_event_type */
     uint32_t databases; /* that are selected, a bit each */
     bool with_changes;
+    struct access *access;            /* with a holder of a copy; NULL: all keys are shown; has: */
+    const struct access_rules *rules; /* of the watcher, who sees the keys that these let it read */
 };
 
 /* From the request, whose bytes it points to; its array is in the arena. Else the error, with its
@@ -36,8 +41,20 @@ enum err watch_select_decode(const Keystore__V1__WatchRequest *request,
                              const struct check_limits *limits, struct arena *arena,
                              struct watch_select *select, const char **why);
 
-/* A copy of its own in one block, to be freed with free(). */
+/* A copy of its own, to be freed with watch_select_free(), for which NULL is allowed. */
 struct watch_select *watch_select_copy(const struct watch_select *select);
+void watch_select_free(struct watch_select *select);
+
+/* Shows only what the principal may see. ERR_FORBIDDEN, with an error message in the arena, if one
+ * of the selectors can never select such a key. */
+enum err watch_select_permit(struct watch_select *select, const struct grpc_principal *principal,
+                             struct arena *arena, const char **why);
+
+/* True if the watcher may see the key. */
+bool watch_select_shows(const struct watch_select *select, uint32_t db, struct slice key);
+
+/* True if rules show the same as those of the selection. */
+bool watch_select_shows_as(const struct watch_select *select, const struct access_rules *rules);
 
 bool watch_select_equal(const struct watch_select *one, const struct watch_select *other);
 

@@ -83,6 +83,25 @@ static void ids_are_not_indexed(void **state)
 
 #define TEST(name) cmocka_unit_test_setup(name, set_up)
 
+/* Before what differs from call to call. */
+static void tokens(void **state)
+{
+    (void)state;
+    assert_true(headers_set_token(&headers, "secret"));
+    assert_string_equal(lines_of(headers_set(&headers, "/x/y", 30000, NULL)),
+                        USUAL "authorization: Bearer secret\ngrpc-timeout: 30000m\n");
+    assert_true(headers_set_token(&headers, "other"));
+    assert_string_equal(lines_of(headers_set(&headers, "/x/y", INT64_MAX, NULL)),
+                        USUAL "authorization: Bearer other\n");
+    struct call_attempt attempt = {.request_id = "aWQ", .previous = 1};
+    assert_string_equal(lines_of(headers_set(&headers, "/x/y", 30000, &attempt)),
+                        USUAL "authorization: Bearer other\ngrpc-timeout: 30000m\n"
+                              "keystore-request-id-bin: aWQ\ngrpc-previous-rpc-attempts: 1\n");
+    assert_true(headers_set_token(&headers, ""));
+    assert_string_equal(lines_of(headers_set(&headers, "/x/y", INT64_MAX, NULL)), USUAL);
+    headers_deinit(&headers);
+}
+
 static void tls_has_its_scheme(void **state)
 {
     (void)state;
@@ -94,6 +113,6 @@ static void tls_has_its_scheme(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(calls), TEST(attempts), TEST(ids_are_not_indexed),
-                                       TEST(tls_has_its_scheme)};
+                                       TEST(tls_has_its_scheme), TEST(tokens)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -365,6 +365,27 @@ static void test_the_directory(void **state)
     assert_string_equal(config.dir, "/somewhere");
 }
 
+static void test_the_users_file(void **state)
+{
+    (void)state;
+    struct config config;
+    const char *why = NULL;
+    char long_path[CONFIG_MAX_PATH + 1], accepts[OPTIONS_ACCEPTS_SIZE];
+    size_t row = row_of("users-file");
+    options_fill_defaults(&config);
+    assert_string_equal(config.users_file, "");
+    assert_true(options_set(row, &config, "/etc/users", &why));
+    assert_string_equal(config.users_file, "/etc/users");
+    assert_true(options_set(row, &config, "", &why));
+    memset(long_path, 'a', CONFIG_MAX_PATH);
+    long_path[CONFIG_MAX_PATH] = '\0';
+    assert_false(options_set(row, &config, long_path, &why));
+    assert_string_equal(config.users_file, "");
+    options_accepts(row, accepts);
+    assert_string_equal(accepts, "the path of a file, or empty, 0 to 1023 bytes");
+    assert_false(options_is_changeable(row));
+}
+
 static void test_the_rules_of_saving(void **state)
 {
     (void)state;
@@ -452,7 +473,7 @@ static void test_the_address_of_health_checks(void **state)
 static void test_every_row_is_known_here(void **state)
 {
     (void)state;
-    assert_int_equal(options_table().count, OPTION_FIRST_SETTING + 18 + COUNT(numbers));
+    assert_int_equal(options_table().count, OPTION_FIRST_SETTING + 19 + COUNT(numbers));
     assert_string_equal(options_row(OPTION_CONFIG)->name, "config");
     assert_string_equal(options_row(OPTION_HELP)->name, "help");
     assert_string_equal(options_row(OPTION_VERSION)->name, "version");
@@ -534,6 +555,7 @@ int main(void)
         cmocka_unit_test(test_the_memory_policy),
         cmocka_unit_test(test_the_durability),
         cmocka_unit_test(test_the_directory),
+        cmocka_unit_test(test_the_users_file),
         cmocka_unit_test(test_the_rules_of_saving),
         cmocka_unit_test(test_the_switch),
         cmocka_unit_test(test_addresses_add_up),

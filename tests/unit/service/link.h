@@ -159,6 +159,7 @@ static struct ng_options link_client;
 static struct activity_worker *link_activity;
 static struct protoset *link_protoset;
 static const struct health *link_health;
+static struct access_source *link_access;
 
 static inline void link_connect(struct link *link, const struct ng_options *options)
 {
@@ -188,6 +189,7 @@ static inline void *link_new(struct engine *engine, const struct info_source *in
                                                           .settings = link_settings,
                                                           .protoset = link_protoset,
                                                           .health = link_health,
+                                                          .access = link_access,
                                                           .max_value = MAX_VALUE,
                                                           .max_answer = MAX_ANSWER});
     link->grpc = grpc_server_new(&limits, service_grpc(link->service));

@@ -65,8 +65,8 @@ static int teardown(void **state)
 static enum err send(struct fixture *fixture, const Keystore__V1__Message *message)
 {
     struct slice packed = message_pack(message);
-    enum err err =
-        publish(&fixture->host, packed, NULL, &fixture->arena, &fixture->count, &fixture->why);
+    enum err err = publish(&fixture->host, NULL, packed, NULL, &fixture->arena, &fixture->count,
+                           &fixture->why);
     message_free_packed(packed);
     return err;
 }
@@ -107,7 +107,7 @@ static void test_what_is_refused(void **state)
     message.sequence = 0;
     message.missed = 1;
     assert_refused(fixture, &message, ERR_BAD_ARGUMENT, "missed: it means nothing");
-    assert_int_equal(publish(&fixture->host, SLICE_LITERAL("\xff"), NULL, &fixture->arena,
+    assert_int_equal(publish(&fixture->host, NULL, SLICE_LITERAL("\xff"), NULL, &fixture->arena,
                              &fixture->count, &fixture->why),
                      ERR_BAD_MESSAGE);
 }
@@ -153,9 +153,9 @@ static void test_without_channels(void **state)
 {
     struct fixture *fixture = *state;
     struct stream_host host = {0};
-    assert_int_equal(
-        publish(&host, SLICE_LITERAL(""), NULL, &fixture->arena, &fixture->count, &fixture->why),
-        ERR_NOT_SERVED);
+    assert_int_equal(publish(&host, NULL, SLICE_LITERAL(""), NULL, &fixture->arena, &fixture->count,
+                             &fixture->why),
+                     ERR_NOT_SERVED);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)

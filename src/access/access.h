@@ -1,0 +1,78 @@
+/*
+ * The users of a server, as of one version of the users file: immutable, and shared by all threads
+ * while somebody holds it.
+ */
+#ifndef KEYSTORE_ACCESS_ACCESS_H
+#define KEYSTORE_ACCESS_ACCESS_H
+
+#include "access/rules.h"
+#include "access/tokens.h"
+
+#include <stdatomic.h>
+
+/* Bytes of the longest name of a user, and of the id of a token. */
+#define ACCESS_MOST_NAME ((size_t)64)
+
+struct access_user {
+    struct access_rules rules; /* rules.user is the name */
+    struct access_rule *own;   /* those of `rules` */
+    const char *password;      /* "$argon2id$..."; NULL: there is none */
+    size_t number;             /* of the user in the file */
+    int line;                  /* of its section */
+};
+
+struct access_token {
+    const char *id;
+    size_t user; /* its number */
+    uint8_t hash[TOKEN_HASH_BYTES];
+    int64_t created_ms, expires_ms; /* Unix time; INT64_MAX: never */
+    int line;                       /* of the file */
+};
+
+/* What identifies a user besides tokens. */
+enum access_sign { ACCESS_DNS, ACCESS_URI, ACCESS_SUBJECT, ACCESS_UNIX };
+struct access_mapping {
+    enum access_sign sign;
+    struct slice name; /* of a certificate */
+    unsigned uid;      /* ACCESS_UNIX: of the system's user */
+    size_t user;
+};
+
+struct access {
+    atomic_size_t holders;
+    char *text; /* in which names and globs lie */
+    struct access_user *users;
+    size_t user_count;
+    struct access_token *tokens; /* by hash */
+    size_t token_count;
+    struct access_mapping *mappings;
+    size_t mapping_count;
+};
+
+struct access *access_retain(struct access *access);
+/* The last one frees it. NULL is allowed. */
+void access_release(struct access *access);
+
+/* The user of that name; NULL: there is none. */
+const struct access_user *access_find_user(const struct access *access, struct slice name);
+
+/* The token with that hash; NULL: there is none. */
+const struct access_token *access_find_token(const struct access *access,
+                                             const uint8_t hash[TOKEN_HASH_BYTES]);
+
+/* A name of a client certificate, whose kind is not ACCESS_UNIX. */
+struct access_certificate_name {
+    enum access_sign sign;
+    struct slice name;
+};
+
+/* The user of a client certificate with those names, of which the first that is known decides: the
+ * caller lists those of its subjectAltName first, then the subject. NULL: there is none. */
+const struct access_user *access_user_by_certificate(const struct access *access,
+                                                     const struct access_certificate_name *names,
+                                                     size_t count);
+
+/* The user of a peer of a unix socket, by its user number in the system. NULL: there is none. */
+const struct access_user *access_user_by_uid(const struct access *access, unsigned uid);
+
+#endif
