@@ -72,13 +72,13 @@ static enum MHD_Result http_answer(struct metrics_http *http, struct MHD_Connect
     return result;
 }
 
-/* A line of plain text in static memory. */
+/* Plain text, which is copied. */
 static enum MHD_Result http_answer_text(struct metrics_http *http,
                                         struct MHD_Connection *connection, unsigned status,
                                         const char *text)
 {
     struct MHD_Response *response = MHD_create_response_from_buffer(
-        strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT);
+        strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
     if (response != NULL) {
         http_add(response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/plain; charset=utf-8");
         if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
@@ -131,13 +131,16 @@ static enum MHD_Result http_answer_health(struct metrics_http *http,
 static enum MHD_Result http_answer_ready(struct metrics_http *http,
                                          struct MHD_Connection *connection)
 {
-    const char *why = "the server is stopping\n";
+    char line[200];
+    const char *why = "the server is stopping";
     pthread_mutex_lock(&http->lock);
     if (http->source.not_ready != NULL)
         why = http->source.not_ready(http->source.user);
     pthread_mutex_unlock(&http->lock);
-    return why == NULL ? http_answer_text(http, connection, MHD_HTTP_OK, "ok\n")
-                       : http_answer_text(http, connection, MHD_HTTP_SERVICE_UNAVAILABLE, why);
+    if (why == NULL)
+        return http_answer_text(http, connection, MHD_HTTP_OK, "ok\n");
+    snprintf(line, sizeof line, "%s\n", why);
+    return http_answer_text(http, connection, MHD_HTTP_SERVICE_UNAVAILABLE, line);
 }
 
 static enum MHD_Result http_answer_page(struct metrics_http *http,

@@ -27,7 +27,7 @@ struct metrics_text;
 /* Where the numbers come from. Called on the server's thread. */
 struct metrics_source {
     void (*write)(void *user, struct metrics_text *text);
-    /* NULL: calls are served; else why they are not, in static memory. */
+    /* NULL: calls are served; else why they are not, a line without its end, in static memory. */
     const char *(*not_ready)(void *user);
     void *user;
 };

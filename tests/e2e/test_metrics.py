@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 
+import health_pb2
+import health_pb2_grpc
 import mini_redis_pb2 as pb
 from clients import PACKAGE_PATH, Stub, admin_stub, open_channel
 from datadir import DataDir, command
@@ -155,6 +157,24 @@ def test_while_it_drains(monitored):
         assert monitor.values()["keystore_connections"] == 1
         connection.send(stream_id, message[3:], end=True)
         assert connection.wait(stream_id).grpc_status == 0
+    server.wait()
+
+
+def test_during_the_drain_delay(fresh_server):
+    """It serves calls, but says what health says."""
+    server = fresh_server("--drain-delay", 3600, *LISTEN)
+    monitor = Monitor(server)
+    assert monitor.ask("/readyz")[::2] == (200, "ok\n")
+    with open_channel(server.address) as channel:
+        watching = Stub(channel, health_pb2_grpc.HealthStub).Watch(health_pb2.HealthCheckRequest())
+        assert next(watching).status == health_pb2.HealthCheckResponse.SERVING
+        server.send_signal()
+        assert next(watching).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        assert monitor.ask("/readyz")[::2] == (503, "the server is stopping\n")
+        assert monitor.ask("/healthz")[0] == 200
+        assert Stub(channel).Set(pb.KeyValue(key=b"k", value=b"v")).ok
+        assert monitor.ask("/readyz")[0] == 503
+        server.send_signal()
     server.wait()
 
 

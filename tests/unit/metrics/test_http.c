@@ -190,7 +190,7 @@ static void test_the_page(void **state)
 static void test_health(void **state)
 {
     struct fixture *fixture = *state;
-    atomic_store(&fixture->not_ready, "it is loading\n");
+    atomic_store(&fixture->not_ready, "it is loading");
     ask(fixture, "GET", "/healthz", "");
     assert_status(fixture, 200);
     ask(fixture, "GET", "/readyz", "");
