@@ -242,10 +242,10 @@ static void exposition_write_keys(struct exposition *exposition, struct metrics_
     exposition_counter(text, "keystore_expired_keys", "Keys removed because they had expired.",
                        census->stats.expired_keys);
     metrics_text_family(text, "keystore_evicted_keys", METRICS_COUNTER,
-                        "Keys evicted at the memory limit, with the policy in force.");
-    metrics_text_count(
-        text, METRICS_LABELS({"policy", options_policy_name(report->config->store.policy)}),
-        census->stats.evicted_keys);
+                        "Keys evicted at the memory limit, by the policy that chose them.");
+    for (enum store_policy policy = STORE_NOEVICTION + 1; policy < STORE_POLICIES; policy++)
+        metrics_text_count(text, METRICS_LABELS({"policy", options_policy_name(policy)}),
+                           census->stats.evicted_by[policy]);
     exposition_gauge(text, "keystore_memory_used_bytes",
                      "Memory in use by data, to which the memory limit applies.",
                      census->stats.used_memory);
@@ -261,7 +261,7 @@ static void exposition_write_memory(struct exposition *exposition, struct metric
     if (exposition->has_census)
         exposition_write_keys(exposition, text);
     exposition_gauge(text, "keystore_memory_limit_bytes", "The limit, --max-memory; 0: none.",
-                     exposition->report->config->store.max_memory);
+                     store_limit(exposition->report->store).max_memory);
     exposition_gauge(text, "keystore_client_memory_bytes",
                      "Memory of requests and of answers that clients have not read.",
                      account_used());

@@ -287,7 +287,8 @@ static bool server_serve(struct server *server)
         return false;
     if (!server_listen_to_all(server))
         return false;
-    runtime_init(&server->runtime, config, server->admission, &server->data);
+    runtime_init(&server->runtime, config, server->admission, &server->data,
+                 embedded_store(server->engine));
     if (!data_open(&server->data, config, server->engine, &server->activity) ||
         !monitor_start(&server->monitor, &config->metrics_listen, &server->report,
                        &server->health) ||

@@ -102,14 +102,15 @@ static void report_write_memory(void *user, struct info_writer *writer)
              stats.resident_memory + account_used() + account_journal() + mem_held());
     info_put(writer, "mem_clients_normal", "%zu", account_used());
     info_put(writer, "mem_clients_unread_values", "%zu", account_queued());
+    struct store_limit limit = store_limit(report->store);
     info_put(writer, "mem_clients_max", "%zu", account_limit());
     info_put(writer, "mem_aof_buffer", "%zu", account_journal());
     info_put(writer, "mem_watch_history", "%zu", embedded_history_bytes(report->data->engine));
     info_put(writer, "mem_request_ids", "%" PRIu64, receipts.bytes);
     info_put(writer, "mem_small_allocations", "%zu", mem_held());
     info_put(writer, "used_memory_rss", "%" PRIu64, report_resident_bytes());
-    info_put(writer, "maxmemory", "%zu", report->config->store.max_memory);
-    info_put(writer, "maxmemory_policy", "%s", options_policy_name(report->config->store.policy));
+    info_put(writer, "maxmemory", "%zu", limit.max_memory);
+    info_put(writer, "maxmemory_policy", "%s", options_policy_name(limit.policy));
 }
 
 static void report_write_persistence(void *user, struct info_writer *writer)
