@@ -116,7 +116,7 @@ function difference(now, before) {
     expired: delta("keystore_expired_keys_total"), evicted: delta("keystore_evicted_keys_total"),
     used: one(now.families, "keystore_memory_used_bytes"), held: one(now.families, "keystore_memory_held_bytes"),
     limit: one(now.families, "keystore_memory_limit_bytes"), resident: one(now.families, "process_resident_memory_bytes"),
-    connections: one(now.families, "keystore_connections"), streams: one(now.families, "keystore_streams"),
+    connections: one(now.families, "keystore_connections"), streams: sum(now.families, "keystore_streams"),
     blocked: one(now.families, "keystore_blocked_pops"),
     hits: minus(by(now.families, "keystore_lookups_total", "result"), by(before.families, "keystore_lookups_total", "result")),
   };

@@ -83,6 +83,7 @@ static void subscribe_drop(struct subscribe *subscribe)
     uint64_t *missed =
         subscribe->count > 0 ? &subscribe_at(subscribe, 0)->missed : &subscribe->missed;
     *missed += entry.missed + 1;
+    stream_count(&subscribe->host->counters.subscribe_losses[SUBSCRIBE_LOSS_UNREAD], 1);
     published_leave(entry.delivery);
 }
 
@@ -105,6 +106,14 @@ static void subscribe_make_room(struct subscribe *subscribe, size_t weight)
         subscribe_drop(subscribe);
 }
 
+/* Messages that have not reached the worker. */
+static uint64_t subscribe_take_lost(struct subscribe *subscribe)
+{
+    uint64_t lost = atomic_exchange(&subscribe->subscription.lost, 0);
+    stream_count(&subscribe->host->counters.subscribe_losses[SUBSCRIBE_LOSS_BUSY], lost);
+    return lost;
+}
+
 static bool subscribe_receive(struct channels_subscription *subscription,
                               struct published_delivery *delivery)
 {
@@ -112,7 +121,7 @@ static bool subscribe_receive(struct channels_subscription *subscription,
     size_t weight = subscribe_weight(delivery);
     bool is_first = subscribe->count == 0;
     if (atomic_load_explicit(&subscription->lost, memory_order_relaxed) > 0)
-        subscribe->missed += atomic_exchange(&subscription->lost, 0);
+        subscribe->missed += subscribe_take_lost(subscribe);
     if (!is_first)
         subscribe_make_room(subscribe, weight);
     if (subscribe->count == subscribe->capacity)
@@ -149,6 +158,7 @@ static void subscribe_on_room(void *user, struct grpc_call *call, size_t room)
 static void subscribe_free(struct subscribe *subscribe)
 {
     channels_unsubscribe(subscribe->host->channels, &subscribe->subscription);
+    subscribe_take_lost(subscribe);
     account_count(ACCOUNT_CLIENTS, -(ptrdiff_t)subscribe->counted);
     while (subscribe->count > 0)
         published_leave(subscribe_pop(subscribe).delivery);
