@@ -54,6 +54,8 @@ struct metrics_http {
 
 /* ---- answers ---- */
 
+static const char stopping[] = "the server is stopping\n";
+
 static enum MHD_Result http_add(struct MHD_Response *response, const char *name, const char *value)
 {
     return MHD_add_response_header(response, name, value);
@@ -108,8 +110,7 @@ static enum MHD_Result http_answer_metrics(struct metrics_http *http,
     metrics_text_init(&text, metrics_text_negotiate(MHD_lookup_connection_value(
                                  connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT)));
     if (!http_write_source(http, &text))
-        return http_answer_text(http, connection, MHD_HTTP_SERVICE_UNAVAILABLE,
-                                "the server is stopping\n");
+        return http_answer_text(http, connection, MHD_HTTP_SERVICE_UNAVAILABLE, stopping);
     metrics_process_write(http->process, &text);
     if (metrics_text_finish(&text))
         response = MHD_create_response_from_buffer(text.len, text.data, MHD_RESPMEM_MUST_FREE);
@@ -119,6 +120,28 @@ static enum MHD_Result http_answer_metrics(struct metrics_http *http,
         http_add(response, MHD_HTTP_HEADER_CONTENT_TYPE, metrics_text_type(text.format));
     if (response != NULL)
         http_add(response, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT);
+    return http_answer(http, connection, MHD_HTTP_OK, response);
+}
+
+static enum MHD_Result http_answer_slow(struct metrics_http *http,
+                                        struct MHD_Connection *connection)
+{
+    char *text = NULL;
+    size_t len = 0;
+    pthread_mutex_lock(&http->lock);
+    bool has_source = http->source.slow_calls != NULL;
+    if (has_source)
+        text = http->source.slow_calls(http->source.user, &len);
+    pthread_mutex_unlock(&http->lock);
+    if (!has_source)
+        return http_answer_text(http, connection, MHD_HTTP_SERVICE_UNAVAILABLE, stopping);
+    struct MHD_Response *response = NULL;
+    if (text != NULL)
+        response = MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE);
+    if (response == NULL)
+        free(text);
+    else
+        http_add(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
     return http_answer(http, connection, MHD_HTTP_OK, response);
 }
 
@@ -154,6 +177,7 @@ static const struct {
     enum MHD_Result (*answer)(struct metrics_http *http, struct MHD_Connection *connection);
 } paths[] = {{"/", http_answer_page},
              {"/metrics", http_answer_metrics},
+             {"/slow", http_answer_slow},
              {"/healthz", http_answer_health},
              {"/readyz", http_answer_ready}};
 
@@ -229,6 +253,7 @@ static enum MHD_Result http_on_request(void *user, struct MHD_Connection *connec
     return http_answer_text(http, connection, MHD_HTTP_NOT_FOUND,
                             "there is no such page; there are:\n"
                             "  /metrics  metrics for Prometheus\n"
+                            "  /slow     the newest slow calls\n"
                             "  /healthz  whether the process lives\n"
                             "  /readyz   whether it serves calls\n"
                             "  /         a page that shows the metrics\n");

@@ -1,11 +1,14 @@
 /* Wires the report to the HTTP server for monitoring. */
 #include "server/monitor.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/shortage.h"
 #include "metrics/http.h"
 #include "net/listener.h"
 #include "server/exposition.h"
+#include "server/report.h"
+#include "server/slow_calls.h"
 #include "service/health.h"
 
 #include <errno.h>
@@ -15,6 +18,12 @@ static void monitor_write(void *user, struct metrics_text *text)
 {
     struct monitor *monitor = user;
     exposition_write(monitor->exposition, text);
+}
+
+static char *monitor_slow_calls(void *user, size_t *len)
+{
+    const struct monitor *monitor = user;
+    return slow_calls_print(monitor->report->slowlog, clock_unix_ms(), len);
 }
 
 static const char *monitor_not_ready(void *user)
@@ -29,8 +38,11 @@ bool monitor_start(struct monitor *monitor, struct net_address *address,
     int descriptor;
     if (address->size == 0)
         return true;
-    struct metrics_source source = {
-        .write = monitor_write, .not_ready = monitor_not_ready, .user = monitor};
+    struct metrics_source source = {.write = monitor_write,
+                                    .slow_calls = monitor_slow_calls,
+                                    .not_ready = monitor_not_ready,
+                                    .user = monitor};
+    monitor->report = report;
     monitor->health = health;
     bool bound = listener_bind(address, &descriptor, 1);
     if (bound) {

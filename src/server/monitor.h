@@ -15,6 +15,7 @@ struct report;
 struct monitor {
     struct metrics_http *http;
     struct exposition *exposition;
+    const struct report *report;
     const struct health *health;
 };
 
