@@ -394,8 +394,18 @@ static void embedded_on_progress(void *user)
     watching_on_progress(embedded->watching);
 }
 
-/* While many keys have expired, their removal takes a fifth of the time, in slices too short to
- * delay requests; otherwise the search takes less than one percent. */
+/* Evicts what a lowered limit demands, until then. True if there is more to do. */
+static bool embedded_shrink(struct store *store, int64_t until_us)
+{
+    bool goes_on;
+    do
+        goes_on = store_shrink(store);
+    while (goes_on && clock_monotonic_us() < until_us);
+    return goes_on;
+}
+
+/* While many keys have expired, or are to be evicted, their removal takes a fifth of the time, in
+ * slices too short to delay requests; otherwise the search takes less than one percent. */
 static int64_t embedded_maintain(struct engine *engine, unsigned worker, unsigned workers,
                                  int64_t now_ms)
 {
@@ -415,13 +425,15 @@ static int64_t embedded_maintain(struct engine *engine, unsigned worker, unsigne
     sweep->part = worker;
     sweep->parts = workers;
     int64_t end_us = clock_monotonic_us() + MAINTAIN_US;
+    bool shrinks = embedded_shrink(embedded->store, end_us - MAINTAIN_US / 2);
     do {
         struct store_swept swept = store_sweep(embedded->store, sweep, now_ms);
         total.visited += swept.visited;
         total.removed += swept.removed;
         total.lap = swept.lap;
     } while (!total.lap && clock_monotonic_us() < end_us);
-    return total.removed * MAINTAIN_SHARE > total.visited ? MAINTAIN_BUSY_MS : MAINTAIN_IDLE_MS;
+    bool is_busy = shrinks || total.removed * MAINTAIN_SHARE > total.visited;
+    return is_busy ? MAINTAIN_BUSY_MS : MAINTAIN_IDLE_MS;
 }
 
 static void embedded_cancel(struct engine *engine, struct engine_task *task)

@@ -21,6 +21,7 @@
 #include "journal/replay.h"
 #include "journal/reserve.h"
 #include "store/restore.h"
+#include "store/store.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -569,11 +570,11 @@ static enum loading_verdict recovery_judge_place(struct fs *fs, const char *path
                                     .receipts = options->receipts,
                                     .on_progress = options->on_progress,
                                     .user = options->user}};
-    size_t limit = restore_limit(store, 0);
+    store_lift_limit(store, true);
     bool loaded = path != NULL ? recovery_load_one(&work, path) && recovery_judge_unsupported(&work)
                                : recovery_load(&work);
     loading_deinit(&work.loading);
-    restore_limit(store, limit);
+    store_lift_limit(store, false);
     recovery->revision = restore_newest(store);
     recovery->progress = work.loading.progress;
     recovery->unsupported = work.loading.unsupported;

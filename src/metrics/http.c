@@ -54,6 +54,8 @@ struct metrics_http {
 
 /* ---- answers ---- */
 
+static const char stopping[] = "the server is stopping\n";
+
 static enum MHD_Result http_add(struct MHD_Response *response, const char *name, const char *value)
 {
     return MHD_add_response_header(response, name, value);
@@ -72,13 +74,13 @@ static enum MHD_Result http_answer(struct metrics_http *http, struct MHD_Connect
     return result;
 }
 
-/* A line of plain text in static memory. */
+/* Plain text, which is copied. */
 static enum MHD_Result http_answer_text(struct metrics_http *http,
                                         struct MHD_Connection *connection, unsigned status,
                                         const char *text)
 {
     struct MHD_Response *response = MHD_create_response_from_buffer(
-        strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT);
+        strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
     if (response != NULL) {
         http_add(response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/plain; charset=utf-8");
         if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
@@ -108,8 +110,7 @@ static enum MHD_Result http_answer_metrics(struct metrics_http *http,
     metrics_text_init(&text, metrics_text_negotiate(MHD_lookup_connection_value(
                                  connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT)));
     if (!http_write_source(http, &text))
-        return http_answer_text(http, connection, MHD_HTTP_SERVICE_UNAVAILABLE,
-                                "the server is stopping\n");
+        return http_answer_text(http, connection, MHD_HTTP_SERVICE_UNAVAILABLE, stopping);
     metrics_process_write(http->process, &text);
     if (metrics_text_finish(&text))
         response = MHD_create_response_from_buffer(text.len, text.data, MHD_RESPMEM_MUST_FREE);
@@ -122,6 +123,28 @@ static enum MHD_Result http_answer_metrics(struct metrics_http *http,
     return http_answer(http, connection, MHD_HTTP_OK, response);
 }
 
+static enum MHD_Result http_answer_slow(struct metrics_http *http,
+                                        struct MHD_Connection *connection)
+{
+    char *text = NULL;
+    size_t len = 0;
+    pthread_mutex_lock(&http->lock);
+    bool has_source = http->source.slow_calls != NULL;
+    if (has_source)
+        text = http->source.slow_calls(http->source.user, &len);
+    pthread_mutex_unlock(&http->lock);
+    if (!has_source)
+        return http_answer_text(http, connection, MHD_HTTP_SERVICE_UNAVAILABLE, stopping);
+    struct MHD_Response *response = NULL;
+    if (text != NULL)
+        response = MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE);
+    if (response == NULL)
+        free(text);
+    else
+        http_add(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+    return http_answer(http, connection, MHD_HTTP_OK, response);
+}
+
 static enum MHD_Result http_answer_health(struct metrics_http *http,
                                           struct MHD_Connection *connection)
 {
@@ -131,13 +154,16 @@ static enum MHD_Result http_answer_health(struct metrics_http *http,
 static enum MHD_Result http_answer_ready(struct metrics_http *http,
                                          struct MHD_Connection *connection)
 {
-    const char *why = "the server is stopping\n";
+    char line[200];
+    const char *why = "the server is stopping";
     pthread_mutex_lock(&http->lock);
     if (http->source.not_ready != NULL)
         why = http->source.not_ready(http->source.user);
     pthread_mutex_unlock(&http->lock);
-    return why == NULL ? http_answer_text(http, connection, MHD_HTTP_OK, "ok\n")
-                       : http_answer_text(http, connection, MHD_HTTP_SERVICE_UNAVAILABLE, why);
+    if (why == NULL)
+        return http_answer_text(http, connection, MHD_HTTP_OK, "ok\n");
+    snprintf(line, sizeof line, "%s\n", why);
+    return http_answer_text(http, connection, MHD_HTTP_SERVICE_UNAVAILABLE, line);
 }
 
 static enum MHD_Result http_answer_page(struct metrics_http *http,
@@ -151,6 +177,7 @@ static const struct {
     enum MHD_Result (*answer)(struct metrics_http *http, struct MHD_Connection *connection);
 } paths[] = {{"/", http_answer_page},
              {"/metrics", http_answer_metrics},
+             {"/slow", http_answer_slow},
              {"/healthz", http_answer_health},
              {"/readyz", http_answer_ready}};
 
@@ -226,6 +253,7 @@ static enum MHD_Result http_on_request(void *user, struct MHD_Connection *connec
     return http_answer_text(http, connection, MHD_HTTP_NOT_FOUND,
                             "there is no such page; there are:\n"
                             "  /metrics  metrics for Prometheus\n"
+                            "  /slow     the newest slow calls\n"
                             "  /healthz  whether the process lives\n"
                             "  /readyz   whether it serves calls\n"
                             "  /         a page that shows the metrics\n");

@@ -3,6 +3,7 @@
  *
  *     /metrics   the source's metrics, in the format that the client prefers
  *     /healthz   200 as long as the process lives
+ *     /slow      the newest slow calls, as JSON
  *     /readyz    200, or 503 with the reason why the server is not ready for calls
  *     /          a page that shows the metrics as they change
  *
@@ -12,6 +13,8 @@
  */
 #ifndef KEYSTORE_METRICS_HTTP_H
 #define KEYSTORE_METRICS_HTTP_H
+
+#include <stddef.h>
 
 struct metrics_http;
 struct metrics_text;
@@ -27,7 +30,9 @@ struct metrics_text;
 /* Where the numbers come from. Called on the server's thread. */
 struct metrics_source {
     void (*write)(void *user, struct metrics_text *text);
-    /* NULL: calls are served; else why they are not, in static memory. */
+    /* A text in JSON, and its length; to be freed with free(). NULL: there is no memory. */
+    char *(*slow_calls)(void *user, size_t *len);
+    /* NULL: calls are served; else why they are not, a line without its end, in static memory. */
     const char *(*not_ready)(void *user);
     void *user;
 };

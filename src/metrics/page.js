@@ -1,8 +1,9 @@
 
 "use strict";
-// Reads /metrics once a second, and shows what has changed. Nothing else on this page talks to the server.
+// Reads /metrics once a second, and shows what has changed; and /slow when there are new slow calls. Nothing else on
+// this page talks to the server.
 
-const PERIOD_MS = 1000, KEPT_MS = 600_000, RECENT_MS = 10_000, LEAST_SPAN_MS = 60_000, TIMEOUT_MS = 5000;
+const PERIOD_MS = 1000, KEPT_MS = 600_000, RECENT_MS = 10_000, LEAST_SPAN_MS = 60_000, TIMEOUT_MS = 5000, SLOW_SHOWN = 8;
 const $ = (id) => document.getElementById(id);
 
 // ---- the text format ----
@@ -75,6 +76,10 @@ function histograms(families, name, label) {
   return all;
 }
 
+// As keystore_streams names a method.
+const kindOf = ({ grpc_service: service, grpc_method: method }) =>
+  service === "" || service.startsWith("keystore.") ? method : service.slice(service.lastIndexOf(".") + 1) + "/" + method;
+
 function snapshot(families, at) {
   const methods = new Map(), codes = new Map();
   for (const { labels, value } of families.get("grpc_server_handled_total") ?? []) {
@@ -83,6 +88,7 @@ function snapshot(families, at) {
   }
   return {
     at, families, methods, codes,
+    sent: new Map((families.get("grpc_server_msg_sent_total") ?? []).map(({ labels, value }) => [kindOf(labels), value])),
     started: one(families, "process_start_time_seconds"),
     durations: histograms(families, "grpc_server_handling_seconds", "grpc_method"),
     syncs: histograms(families, "keystore_log_sync_seconds").get(""),
@@ -107,16 +113,17 @@ function difference(now, before) {
   }
   const delta = (name) => sum(now.families, name) - sum(before.families, name);
   return {
-    at: now.at, seconds: Math.max(0.001, (now.at - before.at) / 1000),
+    at: now.at, seconds: Math.max(0.001, (now.at - before.at) / 1000), sent: minus(now.sent, before.sent),
     methods: minus(now.methods, before.methods), codes: minus(now.codes, before.codes), durations,
     syncs: now.syncs ? minusCounts(now.syncs, before.syncs) : NOTHING,
     cpu: minus(now.cpu, before.cpu), errors: minus(now.errors, before.errors),
     limits: minus(now.limits, before.limits), closed: minus(now.closed, before.closed),
     written: delta("keystore_log_written_bytes_total"), slow: delta("keystore_slow_calls_total"),
+    events: delta("keystore_watch_events_total"), missed: delta("keystore_missed_messages_total"),
     expired: delta("keystore_expired_keys_total"), evicted: delta("keystore_evicted_keys_total"),
     used: one(now.families, "keystore_memory_used_bytes"), held: one(now.families, "keystore_memory_held_bytes"),
     limit: one(now.families, "keystore_memory_limit_bytes"), resident: one(now.families, "process_resident_memory_bytes"),
-    connections: one(now.families, "keystore_connections"), streams: one(now.families, "keystore_streams"),
+    connections: one(now.families, "keystore_connections"), streams: sum(now.families, "keystore_streams"),
     blocked: one(now.families, "keystore_blocked_pops"),
     hits: minus(by(now.families, "keystore_lookups_total", "result"), by(before.families, "keystore_lookups_total", "result")),
   };
@@ -561,10 +568,11 @@ function showFacts(list) {
     ["Limit", count(get("keystore_connections_limit"))],
     ["Accepted so far", count(get("keystore_connections_accepted_total"))],
     ["Waiting pops", count(get("keystore_blocked_pops"))],
-    ["Watchers", count(inFlight("Watch"))],
-    ["Subscriptions", count(get("keystore_subscriptions"))],
-    ["Slow calls", maybe("keystore_slow_calls_total", () => count(all("keystore_slow_calls_total")))],
+    ["Watch events", count(rate(list, (each) => each.events)) + "/s"],
+    ["Slowest watcher", behindText(get("keystore_watch_lag_revisions")), get("keystore_watch_lag_revisions") > 100_000 ? "warn" : ""],
+    ["Missed messages", count(rate(list, (each) => each.missed)) + "/s", rate(list, (each) => each.missed) > 0 ? "warn" : ""],
   ]);
+  showKinds(list);
   facts("facts-cpu", [
     ["Workers", count(get("keystore_workers"))],
     ["Long calls moved away", count(get("keystore_offloaded_calls_total"))],
@@ -572,10 +580,43 @@ function showFacts(list) {
   ]);
 }
 
-// Calls that have started and not ended.
-function inFlight(method) {
-  const of = (name) => (last.families.get(name) ?? []).filter((each) => each.labels.grpc_method === method).reduce((all, each) => all + each.value, 0);
-  return Math.max(0, of("grpc_server_started_total") - of("grpc_server_handled_total"));
+const behindText = (revisions) => revisions > 0 ? count(revisions) + (revisions === 1 ? " commit behind" : " commits behind") : "not behind";
+
+// Streams that there are or were, by their method.
+function showKinds(list) {
+  const started = new Map((last.families.get("grpc_server_started_total") ?? []).map(({ labels, value }) => [kindOf(labels), value]));
+  const kinds = [...by(last.families, "keystore_streams", "kind")].filter(([kind]) => started.get(kind) > 0);
+  kinds.sort((a, b) => b[1] - a[1] || a[0].localeCompare(b[0]));
+  fill("kinds", kinds.slice(0, 6).map(([kind, open]) => [kind, count(open), count(rate(list, (each) => each.sent.get(kind) ?? 0)), count(started.get(kind))]));
+  $("kinds").hidden = kinds.length === 0;
+}
+
+// ---- slow calls ----
+
+let slow = { total: NaN, calls: [], skew: 0 };  // skew: what our clock is ahead of the server's
+
+const ago = (ms) => ms < 1000 ? "now" : duration(Math.round(ms / 1000)) + " ago";
+
+function showSlow() {
+  const now = Date.now() - slow.skew, rows = slow.calls.slice(0, SLOW_SHOWN).map((call) => [
+    call.method, duration(call.us / 1e6), ago(now - call.unix_ms),
+    call.status === "OK" ? "OK" : { text: call.status.toLowerCase().replaceAll("_", " "), kind: "warn" },
+    { text: call.waited_for || "–", kind: "extra" }, { text: count(call.keys), kind: "extra" }, { text: count(call.elements), kind: "extra" },
+    { text: bytes(call.request_bytes), kind: "extra" }, { text: bytes(call.reply_bytes), kind: "extra" }]);
+  const more = Array.from({ length: 5 }, () => ({ text: "", kind: "extra" }));
+  fill("slow", rows.length > 0 ? rows : [[{ text: "none", kind: "good" }, "", "", "", ...more]]);
+  const b = document.createElement("b");
+  b.textContent = maybe("keystore_slow_calls_total", () => count(all("keystore_slow_calls_total"))) ?? "–";
+  $("read-slow").replaceChildren("since start ", b);
+}
+
+// Reads them if there are new ones.
+async function askSlow(signal) {
+  if (all("keystore_slow_calls_total") === slow.total) return;
+  const answer = await fetch("/slow", { cache: "no-store", signal });
+  if (!answer.ok) throw new Error(answer.statusText);
+  const { unix_ms: at, total, calls } = await answer.json();
+  slow = { total, calls, skew: Date.now() - at };
 }
 
 function showState() {
@@ -605,6 +646,7 @@ function show() {
     showKeys(list);
     showFacts(list);
     showProblems(list);
+    showSlow();
   }
   charts.forEach((chart) => chart.render());
 }
@@ -616,13 +658,15 @@ let timer = null;
 async function ask() {
   const began = Date.now();
   try {
-    const answer = await fetch("/metrics", { cache: "no-store", headers: { Accept: "text/plain" }, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    const answer = await fetch("/metrics", { cache: "no-store", headers: { Accept: "text/plain" }, signal });
     if (!answer.ok) throw new Error(answer.statusText);
     const text = await answer.text();
     if (paused) return;
     keep(parse(text), Date.now());
     goneSince = null;
     hasAnswered = true;
+    await askSlow(signal);
   } catch {
     goneSince ??= last?.at ?? began;
   }

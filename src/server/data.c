@@ -106,15 +106,15 @@ static void data_log_loaded(const struct recovery *recovery, int64_t took_ms)
 /* Loading accepts all data on disk, so a lowered limit may be exceeded from the start. */
 static void data_log_memory(struct data *data)
 {
-    size_t limit = data->config->store.max_memory;
+    struct store_limit limit = store_limit(embedded_store(data->engine));
     size_t used = store_stats(embedded_store(data->engine)).used_memory;
-    if (limit == 0 || used <= limit)
+    if (limit.max_memory == 0 || used <= limit.max_memory)
         return;
     log_warning("the data take %zu bytes of memory, more than the %zu of --max-memory: %s", used,
-                limit,
-                data->config->store.policy == STORE_NOEVICTION
+                limit.max_memory,
+                limit.policy == STORE_NOEVICTION
                     ? "writes that need memory are refused until keys are deleted or have expired"
-                    : "keys are evicted with the next writes");
+                    : "keys are evicted until they take less");
 }
 
 static enum data_loaded data_start(struct data *data)

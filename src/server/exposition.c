@@ -127,8 +127,6 @@ static void exposition_write_calls(const struct report *report, struct metrics_t
     exposition_counter(text, "keystore_offloaded_calls",
                        "Calls that were long and ran on another thread than their worker's.",
                        report->offload != NULL ? offload_count(report->offload) : 0);
-    exposition_gauge(text, "keystore_streams", "Streaming calls that are open.",
-                     counts.streams_open);
     exposition_gauge(text, "keystore_blocked_pops", "Calls that wait for a list.",
                      report_count_blocked(report));
     exposition_counter(text, "keystore_malformed_requests",
@@ -141,6 +139,53 @@ static void exposition_write_calls(const struct report *report, struct metrics_t
                        report->slowlog != NULL ? slowlog_total(report->slowlog) : 0);
 }
 
+static void exposition_write_request_ids(const struct report *report, struct metrics_text *text)
+{
+    struct receipts_stats receipts = report_receipts(report);
+    exposition_gauge(text, "keystore_request_ids", "Request ids that are remembered.",
+                     receipts.kept);
+    exposition_gauge(text, "keystore_request_ids_memory_bytes",
+                     "Memory of these and their replies.", receipts.bytes);
+    exposition_counter(text, "keystore_request_ids_repeated",
+                       "Calls that got the reply of an earlier one with the same request id.",
+                       receipts.repeated);
+    exposition_counter(text, "keystore_request_ids_dropped",
+                       "Request ids that were forgotten before their time, for lack of room.",
+                       receipts.dropped);
+}
+
+static void exposition_write_watchers(const struct report *report, struct metrics_text *text)
+{
+    static const char *const losses[WATCH_LOSSES] = {[WATCH_LOSS_BEHIND] = "behind",
+                                                     [WATCH_LOSS_TRANSACTION] = "transaction",
+                                                     [WATCH_LOSS_TOO_OLD] = "too_old",
+                                                     [WATCH_LOSS_TOO_NEW] = "too_new"};
+    struct stream_counts counts = report_count_streams(report);
+    exposition_counter(text, "keystore_watch_events", "Events sent to watchers.",
+                       counts.watch_events);
+    metrics_text_family(text, "keystore_watch_dropped", METRICS_COUNTER,
+                        "Watch calls that ended because changes are lost to them.");
+    for (size_t i = 0; i < WATCH_LOSSES; i++)
+        metrics_text_count(text, METRICS_LABELS({"reason", losses[i]}), counts.watch_losses[i]);
+    exposition_gauge(text, "keystore_watch_lag_revisions",
+                     "Revisions by which a watcher is behind the newest one, the most of all.",
+                     counts.watch_lag);
+    exposition_gauge(text, "keystore_watch_history_bytes",
+                     "Memory of the recent changes that are kept for watchers.",
+                     embedded_history_bytes(report->data->engine));
+}
+
+static void exposition_write_missed(const struct report *report, struct metrics_text *text)
+{
+    struct stream_counts counts = report_count_streams(report);
+    metrics_text_family(text, "keystore_missed_messages", METRICS_COUNTER,
+                        "Published messages that subscribers missed.");
+    metrics_text_count(text, METRICS_LABELS({"reason", "unread"}),
+                       counts.subscribe_losses[SUBSCRIBE_LOSS_UNREAD]);
+    metrics_text_count(text, METRICS_LABELS({"reason", "busy"}),
+                       counts.subscribe_losses[SUBSCRIBE_LOSS_BUSY]);
+}
+
 static void exposition_write_channels(const struct report *report, struct metrics_text *text)
 {
     struct channels_counts counts = report_count_channels(report);
@@ -150,9 +195,7 @@ static void exposition_write_channels(const struct report *report, struct metric
                      "Channels that have at least one subscription.", counts.channels);
     exposition_gauge(text, "keystore_subscribed_patterns",
                      "Patterns that have at least one subscription.", counts.patterns);
-    exposition_gauge(text, "keystore_watch_history_bytes",
-                     "Memory of the recent changes that are kept for watchers.",
-                     embedded_history_bytes(report->data->engine));
+    exposition_write_missed(report, text);
 }
 
 /* ---- connections and limits ---- */
@@ -255,10 +298,10 @@ static void exposition_write_keys(struct exposition *exposition, struct metrics_
     exposition_counter(text, "keystore_expired_keys", "Keys removed because they had expired.",
                        census->stats.expired_keys);
     metrics_text_family(text, "keystore_evicted_keys", METRICS_COUNTER,
-                        "Keys evicted at the memory limit, with the policy in force.");
-    metrics_text_count(
-        text, METRICS_LABELS({"policy", options_policy_name(report->config->store.policy)}),
-        census->stats.evicted_keys);
+                        "Keys evicted at the memory limit, by the policy that chose them.");
+    for (enum store_policy policy = STORE_NOEVICTION + 1; policy < STORE_POLICIES; policy++)
+        metrics_text_count(text, METRICS_LABELS({"policy", options_policy_name(policy)}),
+                           census->stats.evicted_by[policy]);
     exposition_gauge(text, "keystore_memory_used_bytes",
                      "Memory in use by data, to which the memory limit applies.",
                      census->stats.used_memory);
@@ -274,7 +317,7 @@ static void exposition_write_memory(struct exposition *exposition, struct metric
     if (exposition->has_census)
         exposition_write_keys(exposition, text);
     exposition_gauge(text, "keystore_memory_limit_bytes", "The limit, --max-memory; 0: none.",
-                     exposition->report->config->store.max_memory);
+                     store_limit(exposition->report->store).max_memory);
     exposition_gauge(text, "keystore_client_memory_bytes",
                      "Memory of requests and of answers that clients have not read.",
                      account_used());
@@ -376,7 +419,9 @@ void exposition_write(struct exposition *exposition, struct metrics_text *text)
     exposition_write_busy(report, text);
     exposition_write_errors(text);
     exposition_write_calls(report, text);
+    exposition_write_request_ids(report, text);
     exposition_write_channels(report, text);
+    exposition_write_watchers(report, text);
     exposition_write_connections(report, text);
     exposition_write_memory(exposition, text);
     exposition_write_data(report->data, text);

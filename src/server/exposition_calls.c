@@ -8,6 +8,7 @@
 #include "server/worker.h"
 #include "service/route.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* As in Go. */
@@ -106,6 +107,39 @@ static void calls_write_retried(struct metrics_text *text, const struct meter_me
     metrics_text_count(text, METRICS_NO_LABELS, retried);
 }
 
+/* What a stream is in the label `kind`: its method, with the short name of its service if that is
+ * not ours. */
+static const char *calls_kind(size_t method, char *out, size_t size)
+{
+    const char *service = route_method_service(method), *name = route_method_name(method);
+    const char *dot = strrchr(service, '.');
+    if (dot == NULL || strncmp(service, "keystore.", sizeof "keystore." - 1) == 0)
+        return name;
+    snprintf(out, size, "%s/%s", dot + 1, name);
+    return out;
+}
+
+/* Started and not ended. */
+static uint64_t calls_open(const struct meter_method *method)
+{
+    uint64_t handled = 0;
+    for (size_t code = 0; code < GRPC_CODES; code++)
+        handled += method->handled[code];
+    return method->started - handled;
+}
+
+static void calls_write_streams(struct metrics_text *text, const struct meter_method *methods)
+{
+    metrics_text_family(text, "keystore_streams", METRICS_GAUGE,
+                        "Streaming calls that are open, by their method.");
+    for (size_t i = 0; i < route_method_count(); i++) {
+        char name[100];
+        if (strcmp(route_method_type(i), "unary") != 0)
+            metrics_text_count(text, METRICS_LABELS({"kind", calls_kind(i, name, sizeof name)}),
+                               calls_open(&methods[i]));
+    }
+}
+
 void exposition_calls_write(const struct report *report, struct meter_method *methods,
                             struct metrics_text *text)
 {
@@ -119,4 +153,5 @@ void exposition_calls_write(const struct report *report, struct meter_method *me
     calls_write_counter(text, methods, "grpc_server_msg_sent", "Messages sent in calls.",
                         offsetof(struct meter_method, sent));
     calls_write_retried(text, methods);
+    calls_write_streams(text, methods);
 }

@@ -298,9 +298,11 @@ static bool server_serve(struct server *server)
         return false;
     if (!server_listen_to_all(server))
         return false;
-    runtime_init(&server->runtime, config, server->admission, &server->data);
+    runtime_init(&server->runtime, config, server->admission, &server->data,
+                 embedded_store(server->engine));
     if (!data_open(&server->data, config, server->engine, &server->activity) ||
-        !monitor_start(&server->monitor, &config->metrics_listen, &server->report) ||
+        !monitor_start(&server->monitor, &config->metrics_listen, &server->report,
+                       &server->health) ||
         !server_cap_connections(server) || !server_start_workers(server))
         return false;
     for (size_t i = 0; i < config->listen_count; i++)
@@ -337,7 +339,7 @@ static void server_announce_all(const struct config *config)
 static void server_drain(struct server *server)
 {
     opening_open(&server->opening);
-    monitor_drain(&server->monitor);
+    health_stop(&server->health);
     for (unsigned i = 0; i < server->config.threads; i++)
         worker_stop(server->workers[i]);
 }

@@ -1,13 +1,15 @@
 /* Wires the report to the HTTP server for monitoring. */
 #include "server/monitor.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/shortage.h"
 #include "metrics/http.h"
 #include "net/listener.h"
-#include "server/data.h"
 #include "server/exposition.h"
 #include "server/report.h"
+#include "server/slow_calls.h"
+#include "service/health.h"
 
 #include <errno.h>
 #include <string.h>
@@ -18,23 +20,30 @@ static void monitor_write(void *user, struct metrics_text *text)
     exposition_write(monitor->exposition, text);
 }
 
+static char *monitor_slow_calls(void *user, size_t *len)
+{
+    const struct monitor *monitor = user;
+    return slow_calls_print(monitor->report->slowlog, clock_unix_ms(), len);
+}
+
 static const char *monitor_not_ready(void *user)
 {
-    struct monitor *monitor = user;
-    if (atomic_load(&monitor->draining))
-        return "the server is stopping\n";
-    return atomic_load(&monitor->report->data->serving) ? NULL : "the server is loading its data\n";
+    const struct monitor *monitor = user;
+    return health_reason(monitor->health, health_find(monitor->health, SLICE_LITERAL("")));
 }
 
 bool monitor_start(struct monitor *monitor, struct net_address *address,
-                   const struct report *report)
+                   const struct report *report, const struct health *health)
 {
     int descriptor;
     if (address->size == 0)
         return true;
-    struct metrics_source source = {
-        .write = monitor_write, .not_ready = monitor_not_ready, .user = monitor};
+    struct metrics_source source = {.write = monitor_write,
+                                    .slow_calls = monitor_slow_calls,
+                                    .not_ready = monitor_not_ready,
+                                    .user = monitor};
     monitor->report = report;
+    monitor->health = health;
     bool bound = listener_bind(address, &descriptor, 1);
     if (bound) {
         monitor->exposition = exposition_new(report);
@@ -56,11 +65,6 @@ bool monitor_start(struct monitor *monitor, struct net_address *address,
 unsigned monitor_descriptors(const struct monitor *monitor)
 {
     return monitor->http != NULL ? METRICS_HTTP_CONNECTIONS : 0;
-}
-
-void monitor_drain(struct monitor *monitor)
-{
-    atomic_store(&monitor->draining, true);
 }
 
 void monitor_forget_report(struct monitor *monitor)

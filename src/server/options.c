@@ -105,7 +105,8 @@ static const struct setting settings[] = {
     {{0, "databases", "N", "number of databases, 0 to N - 1 (16)"},
      NUMBER(TYPE_COUNT, store.databases, 1, 1024, "a number of databases")},
     {{0, "max-memory", "BYTES", "memory limit of the data, such as 2GiB; 0: none (0)"},
-     NUMBER(TYPE_BYTES, store.max_memory, 0, (uint64_t)1 << 46, "a number of bytes")},
+     NUMBER(TYPE_BYTES, store.max_memory, 0, (uint64_t)1 << 46, "a number of bytes"),
+     .is_changeable = true},
     {{0, "max-client-memory", "BYTES",
       "memory limit of requests and unread answers; 0: an eighth of max-memory but at least "
       "64MiB, or 1GiB without max-memory (0)"},
@@ -125,7 +126,8 @@ static const struct setting settings[] = {
     {{0, "max-memory-policy", "POLICY",
       "what is evicted at max-memory: noeviction, allkeys-lru, volatile-lru, allkeys-random or "
       "volatile-ttl (noeviction)"},
-     NAMES(store.policy, policies)},
+     NAMES(store.policy, policies),
+     .is_changeable = true},
     {{0, "dir", "PATH", "the data directory, created if missing (./data)"},
      PATH(dir, 1, "the path of a directory")},
     {{0, "users-file", "FILE",
@@ -437,6 +439,15 @@ static size_t options_client_memory(size_t max_memory)
     if (max_memory == 0)
         return unlimited;
     return max_memory / 8 > least ? max_memory / 8 : least;
+}
+
+/* What follows from max-memory follows it. */
+void options_settle_again(struct config *config, const struct config *before)
+{
+    if (config->store.max_memory != before->store.max_memory &&
+        config->max_client_memory == options_client_memory(before->store.max_memory))
+        config->max_client_memory = 0;
+    options_settle(config);
 }
 
 static bool options_is_given(const struct config *config, const char *name)

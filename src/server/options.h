@@ -48,6 +48,9 @@ bool options_is_changeable(size_t row);
 /* After all settings are read: fills in those that depend on others. */
 void options_settle(struct config *config);
 
+/* The same after one of the settings, which were `before`, has changed. */
+void options_settle_again(struct config *config, const struct config *before);
+
 /* "always" and so on. */
 const char *options_durability_name(enum journal_durability durability);
 

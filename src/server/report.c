@@ -16,8 +16,6 @@
 #include "service/offload.h"
 #include "service/slowlog.h"
 #include "service/status.h"
-#include "service/streams/channels.h"
-#include "store/receipts.h"
 #include "store/store.h"
 
 #include <inttypes.h>
@@ -68,6 +66,14 @@ struct channels_counts report_count_channels(const struct report *report)
     return channels_count(report->channels);
 }
 
+struct stream_counts report_count_streams(const struct report *report)
+{
+    struct stream_counts all = {0};
+    for (uint32_t i = 0; report->workers != NULL && i < report->config->threads; i++)
+        worker_count_streams(report->workers[i], &all);
+    return all;
+}
+
 static void report_write_clients(void *user, struct info_writer *writer)
 {
     const struct report *report = user;
@@ -92,7 +98,7 @@ static uint64_t report_resident_bytes(void)
     return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-static struct receipts_stats report_receipts(const struct report *report)
+struct receipts_stats report_receipts(const struct report *report)
 {
     struct receipts *receipts = report->data->engine->receipts;
     return receipts != NULL ? receipts_stats(receipts) : (struct receipts_stats){0};
@@ -102,6 +108,7 @@ static void report_write_memory(void *user, struct info_writer *writer)
 {
     const struct report *report = user;
     struct store_stats stats = store_stats(report->store);
+    struct store_limit limit = store_limit(report->store);
     struct receipts_stats receipts = report_receipts(report);
     info_put(writer, "used_memory", "%zu", stats.used_memory);
     info_put(writer, "allocator_resident", "%zu",
@@ -114,8 +121,8 @@ static void report_write_memory(void *user, struct info_writer *writer)
     info_put(writer, "mem_request_ids", "%" PRIu64, receipts.bytes);
     info_put(writer, "mem_small_allocations", "%zu", mem_held());
     info_put(writer, "used_memory_rss", "%" PRIu64, report_resident_bytes());
-    info_put(writer, "maxmemory", "%zu", report->config->store.max_memory);
-    info_put(writer, "maxmemory_policy", "%s", options_policy_name(report->config->store.policy));
+    info_put(writer, "maxmemory", "%zu", limit.max_memory);
+    info_put(writer, "maxmemory_policy", "%s", options_policy_name(limit.policy));
 }
 
 static void report_write_persistence(void *user, struct info_writer *writer)

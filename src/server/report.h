@@ -7,6 +7,8 @@
 #include "server/config.h"
 #include "service/info.h"
 #include "service/streams/channels.h"
+#include "service/streams/stream_counts.h"
+#include "store/receipts.h"
 
 struct data;
 struct net_admission;
@@ -34,11 +36,14 @@ struct report {
  * question. The report must not move. */
 void report_init(struct report *report);
 
-/* Sums over the workers, and over the channels; any thread may ask, before there are some, too. */
+/* Sums over the workers, over the channels and over request ids; any thread may ask, before there
+ * are some, too. */
 uint64_t report_count_blocked(const struct report *report);
 uint64_t report_count_commands(const struct report *report);
 struct grpc_counts report_count_calls(const struct report *report);
 struct channels_counts report_count_channels(const struct report *report);
+struct stream_counts report_count_streams(const struct report *report);
+struct receipts_stats report_receipts(const struct report *report);
 
 /* All zero if no address speaks TLS; any thread may ask. */
 struct net_tls_counts report_count_tls(const struct report *report);

@@ -99,6 +99,8 @@ static void runtime_apply(struct runtime *runtime)
     account_set_limit(config->max_client_memory);
     net_admission_set_max(runtime->admission, config->max_connections);
     data_set_schedule(runtime->data, &config->journal);
+    store_set_limit(runtime->store, (struct store_limit){.max_memory = config->store.max_memory,
+                                                         .policy = config->store.policy});
     atomic_fetch_add(&runtime->generation, 1);
 }
 
@@ -110,7 +112,7 @@ static bool runtime_change(struct runtime *runtime, size_t row, const char *valu
     struct config config = runtime->config;
     if (!options_set(row, &config, value, why))
         return false;
-    options_settle(&config);
+    options_settle_again(&config, &runtime->config);
     *changed = options_print(row, &runtime->config, 0, before) &&
                options_print(row, &config, 0, after) && strcmp(before, after) != 0;
     runtime->config = config;
@@ -144,9 +146,10 @@ static enum err runtime_set(void *user, const char *name, const char *value, str
 }
 
 void runtime_init(struct runtime *runtime, const struct config *config,
-                  struct net_admission *admission, struct data *data)
+                  struct net_admission *admission, struct data *data, struct store *store)
 {
-    *runtime = (struct runtime){.admission = admission, .data = data, .config = *config};
+    *runtime =
+        (struct runtime){.admission = admission, .data = data, .store = store, .config = *config};
     runtime->source =
         (struct settings_source){.user = runtime, .at = runtime_at, .set = runtime_set};
     pthread_mutex_init(&runtime->lock, NULL);

@@ -14,20 +14,22 @@
 
 struct data;
 struct net_admission;
+struct store;
 
 struct runtime {
     struct settings_source source; /* for services */
     struct net_admission *admission;
     struct data *data;
+    struct store *store;
     atomic_uint generation; /* of `config` */
     pthread_mutex_t lock;   /* of what follows; held briefly */
     struct config config;
     uint64_t changed; /* a bit for each row of options.h */
 };
 
-/* With the settings of the start; `admission` and `data` are borrowed. It must not move. */
+/* With the settings of the start; the rest is borrowed. It must not move. */
 void runtime_init(struct runtime *runtime, const struct config *config,
-                  struct net_admission *admission, struct data *data);
+                  struct net_admission *admission, struct data *data, struct store *store);
 void runtime_deinit(struct runtime *runtime);
 
 /* Copies the settings if they are newer than *generation, which is 0 at the start; false otherwise.

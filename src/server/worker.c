@@ -395,6 +395,11 @@ uint64_t worker_blocked(const struct worker *worker)
     return service_blocked(worker->service);
 }
 
+void worker_count_streams(const struct worker *worker, struct stream_counts *sum)
+{
+    service_count_streams(worker->service, sum);
+}
+
 const struct meter *worker_meter(const struct worker *worker)
 {
     return grpc_server_meter(worker->grpc);

@@ -19,6 +19,7 @@ struct net_admission;
 struct net_tls;
 struct service_meters;
 struct slowlog;
+struct stream_counts;
 struct worker;
 
 /* What the workers of a server share, borrowed for their lives. */
@@ -70,6 +71,9 @@ uint64_t worker_commands(const struct worker *worker);
 
 /* Calls that wait for a list, see service_blocked(). */
 uint64_t worker_blocked(const struct worker *worker);
+
+/* As service_count_streams(). */
+void worker_count_streams(const struct worker *worker, struct stream_counts *sum);
 
 /* Calls and connections refused or ended so far; any thread may ask. */
 struct grpc_counts worker_counts(const struct worker *worker);

@@ -54,21 +54,28 @@ const struct health_service *health_find(const struct health *health, struct sli
     return NULL;
 }
 
-static bool health_is_met(const struct health *health, enum health_need need)
+const char *health_reason(const struct health *health, const struct health_service *service)
 {
-    if (need == NEEDS_NOTHING)
-        return true;
+    if (service->need == NEEDS_NOTHING)
+        return NULL;
     if (atomic_load(&health->is_stopping))
-        return false;
-    enum engine_state state = engine_state(health->engine);
-    return state == ENGINE_TAKES_ALL || (state == ENGINE_READ_ONLY && need == NEEDS_DATA);
+        return "the server is stopping";
+    switch (engine_state(health->engine)) {
+    case ENGINE_TAKES_ALL:
+        break;
+    case ENGINE_LOADS:
+        return "the server is loading its data";
+    case ENGINE_READ_ONLY:
+        return service->need == NEEDS_DISK ? "the disk accepts no writes" : NULL;
+    }
+    return NULL;
 }
 
 enum health_status health_status(const struct health *health, const struct health_service *service)
 {
     if (service == NULL)
         return HEALTH_SERVICE_UNKNOWN;
-    return health_is_met(health, service->need) ? HEALTH_SERVING : HEALTH_NOT_SERVING;
+    return health_reason(health, service) == NULL ? HEALTH_SERVING : HEALTH_NOT_SERVING;
 }
 
 void health_each(const struct health *health,

@@ -33,6 +33,9 @@ void health_stop(struct health *health);
  * and later. */
 const struct health_service *health_find(const struct health *health, struct slice name);
 
+/* Why the service is not SERVING, in static memory; NULL if it is. */
+const char *health_reason(const struct health *health, const struct health_service *service);
+
 /* HEALTH_SERVICE_UNKNOWN for NULL. */
 enum health_status health_status(const struct health *health, const struct health_service *service);
 

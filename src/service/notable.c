@@ -184,12 +184,8 @@ static void event_put_note(struct event *event, const struct slow_call *call)
     event_put_count(event, "elements", note->elements);
     event_put_count(event, "request_bytes", note->request_bytes);
     event_put_count(event, "reply_bytes", note->reply_bytes);
-    if (note->waited_for_disk)
-        event_put_text(event, "waited_for", "disk");
-    else if (call->waited_for_lock)
-        event_put_text(event, "waited_for", "lock");
-    else if (note->offloaded)
-        event_put_text(event, "waited_for", "thread");
+    if (slow_call_waited_for(call) != NULL)
+        event_put_text(event, "waited_for", slow_call_waited_for(call));
 }
 
 static void event_put_caller(struct event *event, const struct slow_call *call)

@@ -32,6 +32,7 @@
 #include "service/streams/channels.h"
 #include "service/streams/health_watch.h"
 #include "service/streams/publish.h"
+#include "service/streams/watch_feed.h"
 
 #include <mini_redis.pb-c.h>
 
@@ -668,6 +669,7 @@ void service_free(struct service *service)
 
 int64_t service_run_timers(struct service *service, int64_t now_ms)
 {
+    watch_feed_measure(&service->host, now_ms);
     return timers_run(&service->host.timers, now_ms);
 }
 
@@ -694,6 +696,11 @@ const struct grpc_service *service_grpc_health(const struct service *service)
 uint64_t service_blocked(const struct service *service)
 {
     return atomic_load_explicit(&service->host.blocked, memory_order_relaxed);
+}
+
+void service_count_streams(const struct service *service, struct stream_counts *sum)
+{
+    stream_counts_add(sum, &service->host.counters);
 }
 
 uint64_t service_commands(const struct service *service)

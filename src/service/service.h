@@ -11,6 +11,7 @@
 
 struct grpc_service;
 struct service;
+struct stream_counts;
 
 /* Free with service_free(). */
 struct service *service_new(const struct service_options *options);
@@ -38,6 +39,9 @@ uint64_t service_commands(const struct service *service);
 
 /* Calls that wait for a list. Any thread may ask. */
 uint64_t service_blocked(const struct service *service);
+
+/* Adds what its streams have done so far to *sum. Any thread may ask. */
+void service_count_streams(const struct service *service, struct stream_counts *sum);
 
 /* For grpc_server_new(); owned by the service. */
 const struct grpc_service *service_grpc(const struct service *service);

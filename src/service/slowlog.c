@@ -45,6 +45,15 @@ uint64_t slowlog_total(struct slowlog *log)
     return total;
 }
 
+const char *slow_call_waited_for(const struct slow_call *call)
+{
+    if (call->note.waited_for_disk)
+        return "disk";
+    if (call->waited_for_lock)
+        return "lock";
+    return call->note.offloaded ? "thread" : NULL;
+}
+
 struct log_limit *slowlog_slow_lines(struct slowlog *log)
 {
     return &log->slow_lines;

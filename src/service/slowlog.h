@@ -35,6 +35,9 @@ void slowlog_add(struct slowlog *log, struct slow_call *call);
 /* How many were added. */
 uint64_t slowlog_total(struct slowlog *log);
 
+/* What it waited for, more than for anything else: "disk", "lock" or "thread"; NULL: nothing. */
+const char *slow_call_waited_for(const struct slow_call *call);
+
 /* For lines about slow and failed calls; of the process. */
 struct log_limit *slowlog_slow_lines(struct slowlog *log);
 struct log_limit *slowlog_failed_lines(struct slowlog *log);

@@ -18,7 +18,10 @@ static struct store_stats census_shared(const struct store *store)
 static void census_add_stats(struct store_stats *stats, const struct shard *shard)
 {
     stats->expired_keys += shard->expired_keys;
-    stats->evicted_keys += shard->evicted_keys;
+    for (size_t policy = 0; policy < STORE_POLICIES; policy++) {
+        stats->evicted_keys += shard->evicted_keys[policy];
+        stats->evicted_by[policy] += shard->evicted_keys[policy];
+    }
     stats->misses += shard->lookups[false];
     stats->hits += shard->lookups[true];
     stats->used_memory += slab_used(&shard->slab);

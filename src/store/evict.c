@@ -51,7 +51,7 @@ struct search {
 
 static double evict_score_of(struct search *search, struct entry *entry)
 {
-    switch (search->store->policy) {
+    switch (search->request->policy) {
     case STORE_ALLKEYS_LRU:
     case STORE_VOLATILE_LRU:
         return visits_pass(search->shard, entry, search->revision);
@@ -59,6 +59,7 @@ static double evict_score_of(struct search *search, struct entry *entry)
         return (double)entry_expire_at_ms(entry);
     case STORE_NOEVICTION:
     case STORE_ALLKEYS_RANDOM:
+    case STORE_POLICIES:
         break;
     }
     return 0;
@@ -87,7 +88,7 @@ static bool evict_wins_tie(struct search *search)
 static void evict_consider(void *context, struct entry *entry)
 {
     struct search *search = context;
-    if (store_policy_is_volatile(search->store->policy) && entry_expire_at_ms(entry) == 0)
+    if (store_policy_is_volatile(search->request->policy) && entry_expire_at_ms(entry) == 0)
         return;
     double score = evict_score_of(search, entry);
     search->seen++;
@@ -177,14 +178,15 @@ static bool evict_move_hand(struct search *search)
 {
     struct store *store = search->store;
     struct shard *shard = search->shard;
-    if (store->note_visits) {
+    bool is_lru = store_policy_is_lru(search->request->policy);
+    if (is_lru) {
         usage_begin(shard->usage, search->revision);
         search->threshold = shard->usage->threshold;
     }
     for (size_t i = 0; i < TURN_BUCKETS && !evict_is_complete(search); i++) {
         if (!evict_step(search))
             continue;
-        if (store->note_visits)
+        if (is_lru)
             usage_end_round(shard->usage, &store->usage, store->shard_count, search->revision);
         return true;
     }
@@ -193,7 +195,8 @@ static bool evict_move_hand(struct search *search)
 
 /* ---- evicting ---- */
 
-static void evict_entry(struct store *store, const struct candidate *victim)
+static void evict_entry(struct store *store, enum store_policy policy,
+                        const struct candidate *victim)
 {
     CHECK(victim->entry != NULL && mutex_is_held(&victim->shard->lock));
     struct shard *shard = victim->shard;
@@ -206,17 +209,18 @@ static void evict_entry(struct store *store, const struct candidate *victim)
                         .hash = victim->hash != 0 ? victim->hash : store_hash(store, key),
                         .db = victim->db};
     DCHECK(at.hash == store_hash(store, key));
-    DCHECK(!store_policy_is_volatile(store->policy) || entry_expire_at_ms(victim->entry) != 0);
-    if (store->note_visits)
+    DCHECK(!store_policy_is_volatile(policy) || entry_expire_at_ms(victim->entry) != 0);
+    if (store_policy_is_lru(policy))
         usage_remember(shard->usage, at.hash);
     apply_drop(&ctx, &at, OP_CAUSE_EVICTION);
     apply_commit(&ctx);
-    shard->evicted_keys++;
+    shard->evicted_keys[policy]++;
     slab_report(&shard->slab); /* so that no more are evicted than necessary */
 }
 
 struct key_search {
     const struct store *store;
+    enum store_policy policy;
     uint64_t hash;
     struct entry *found;
 };
@@ -224,7 +228,7 @@ struct key_search {
 static void evict_match_hash(void *context, struct entry *entry)
 {
     struct key_search *key_search = context;
-    if (store_policy_is_volatile(key_search->store->policy) && entry_expire_at_ms(entry) == 0)
+    if (store_policy_is_volatile(key_search->policy) && entry_expire_at_ms(entry) == 0)
         return; /* since it was chosen it has lost its deadline, or its database was swapped */
     if (store_hash(key_search->store, entry_key(entry)) == key_search->hash)
         key_search->found = entry;
@@ -244,23 +248,24 @@ static bool evict_if_present(struct search *search)
     struct candidate *victim = &search->best;
     struct shard *shard = victim->shard;
     const struct dict *dict = &shard->databases[victim->db].dict;
-    struct key_search key_search = {.store = store, .hash = victim->hash};
+    enum store_policy policy = search->request->policy;
+    struct key_search key_search = {.store = store, .policy = policy, .hash = victim->hash};
     if (!evict_lock_shard(shard, search->request))
         return false;
     dict_scan(dict, dict_scan_position(victim->hash), evict_match_hash, &key_search);
     victim->entry = key_search.found;
     if (victim->entry != NULL)
-        evict_entry(store, victim);
+        evict_entry(store, policy, victim);
     mutex_unlock(&shard->lock);
     return victim->entry != NULL;
 }
 
-static bool evict_has_candidates(const struct store *store, const struct shard *shard)
+static bool evict_has_candidates(const struct store *store, enum store_policy policy,
+                                 const struct shard *shard)
 {
     for (uint32_t db = 0; db < store->databases; db++) {
         const struct database *database = &shard->databases[db];
-        if (store_policy_is_volatile(store->policy) ? database->expiring > 0
-                                                    : database->dict.count > 0)
+        if (store_policy_is_volatile(policy) ? database->expiring > 0 : database->dict.count > 0)
             return true;
     }
     return false;
@@ -289,6 +294,7 @@ static void evict_keep_hash_only(struct search *search)
 static enum turn evict_turn(struct search *search, struct shard *shard)
 {
     struct store *store = search->store;
+    enum store_policy policy = search->request->policy;
     enum turn turn = TURN_ROUND_OVER;
     DCHECK(search->best.entry == NULL); /* the hash was kept when the previous shard was unlocked */
     search->shard = shard;
@@ -297,12 +303,12 @@ static enum turn evict_turn(struct search *search, struct shard *shard)
     if (garbage_collect(shard, TURN_GARBAGE) > 0) {
         slab_report(&shard->slab);
         turn = TURN_EVICTED;
-    } else if (evict_has_candidates(store, shard)) {
+    } else if (evict_has_candidates(store, policy, shard)) {
         turn = evict_move_hand(search) ? TURN_ROUND_OVER : TURN_MORE;
         if (search->best.entry != NULL && evict_is_complete(search)) {
-            if (store->note_visits)
+            if (store_policy_is_lru(policy))
                 usage_adjust_threshold(shard->usage, search->seen);
-            evict_entry(store, &search->best);
+            evict_entry(store, policy, &search->best);
             turn = TURN_EVICTED;
         } else if (search->best.entry != NULL) {
             evict_keep_hash_only(search);
@@ -328,6 +334,7 @@ static size_t evict_window_of(enum store_policy policy)
     case STORE_NOEVICTION:
     case STORE_ALLKEYS_LRU:
     case STORE_VOLATILE_LRU:
+    case STORE_POLICIES:
         break;
     }
     return WINDOW;
@@ -352,7 +359,7 @@ static enum turn evict_search_all(struct search *search)
 
 bool evict_one(struct store *store, struct evict_request *request)
 {
-    DCHECK(store->policy != STORE_NOEVICTION);
+    DCHECK(request->policy != STORE_NOEVICTION);
     for (;;) {
         struct search search = {.store = store,
                                 .request = request,
@@ -360,7 +367,7 @@ bool evict_one(struct store *store, struct evict_request *request)
                                 .score = INFINITY,
                                 .threshold = -INFINITY,
                                 .random = atomic_load(&store->hand) * 2654435761u,
-                                .window = evict_window_of(store->policy)};
+                                .window = evict_window_of(request->policy)};
         for (size_t i = 0; i < store->shard_count && !evict_is_complete(&search); i++)
             if (evict_turn(&search, evict_next_shard(store)) == TURN_EVICTED)
                 return true;

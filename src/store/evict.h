@@ -16,15 +16,14 @@
 #ifndef KEYSTORE_STORE_EVICT_H
 #define KEYSTORE_STORE_EVICT_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "store/options.h"
 
 struct store;
 
-/* What the caller asks for. All zero: nothing. */
+/* What the caller asks for. All zero but for the policy: nothing. */
 struct evict_request {
-    const uint64_t *keep; /* hashes (store_hash()) of the keys that must stay, ascending */
+    enum store_policy policy; /* not STORE_NOEVICTION; it may be a former one of the store */
+    const uint64_t *keep;     /* hashes (store_hash()) of the keys that must stay, ascending */
     size_t keep_count;
     bool quick; /* skip shards whose locks are held for long... */
     bool held;  /* ...and set this if there was one */

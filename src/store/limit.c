@@ -15,6 +15,7 @@
 #include "store/data/shard.h"
 #include "store/data/visits.h"
 #include "store/evict.h"
+#include "store/limit_change.h"
 #include "store/list/list_garbage.h"
 #include "store/memory/heap.h"
 #include "store/ops/apply.h"
@@ -55,6 +56,10 @@
 #define TABLE_PER_KEY ((size_t)128)
 /* Entries of FlushDb's garbage that are freed in one step. */
 #define GARBAGE_ENTRIES 1000
+/* Less than that is freed by an operation also if nothing may be evicted. */
+#define LOWERED_LEAST ((size_t)1024 * 1024)
+/* Keys that an operation evicts on top while a lowered limit is not reached. */
+#define LOWERED_KEYS 8
 /* Attempts before an operation is refused because other threads always take what was freed. */
 #define MAX_ATTEMPTS 100
 /* An undo log may copy 1/UNDO_SHARE of the limit, within these bounds. */
@@ -115,9 +120,9 @@ static size_t limit_max_growth(const struct op *op)
 
 /* Returns what is only kept to be used again (runs_trim()) to the system while resident memory
  * exceeds the limit. False if it still does then, because much of it is fragmented. */
-static bool limit_purge(const struct store *store)
+static bool limit_purge(const struct store *store, size_t limit)
 {
-    size_t most = store->max_memory + store->max_memory / SLACK_SHARE + SLACK_BASE;
+    size_t most = limit + limit / SLACK_SHARE + SLACK_BASE;
     size_t slack = heap_slack() + list_garbage_bytes() + pages_slack(&store->pages);
     size_t held = pages_used(&store->pages) + slack;
     return held <= most || runs_purge(held - most) >= held - most;
@@ -142,19 +147,21 @@ static void limit_compact_for(struct store *store, size_t need, bool quick)
 
 bool limit_is_far(const struct store *store, const struct op *op)
 {
-    size_t most = limit_max_growth(op), limit = store->max_memory;
-    if (most == 0)
+    size_t most = limit_max_growth(op);
+    size_t limit = atomic_load_explicit(&store->max_memory, memory_order_relaxed);
+    if (most == 0 || limit == 0)
         return true;
     size_t taken = pages_used(&store->pages) + limit / RESERVE_SHARE;
     if (most > LARGE_GROWTH)
         taken += limit / FAR_SHARE;
-    return taken < limit && most < (limit - taken) / store->threads && limit_purge(store);
+    return taken < limit && most < (limit - taken) / store->threads && limit_purge(store, limit);
 }
 
 size_t limit_max_undo(const struct store *store)
 {
-    size_t share = store->max_memory / UNDO_SHARE;
-    if (store->max_memory == 0 || share > UNDO_MAX)
+    size_t limit = atomic_load_explicit(&store->max_memory, memory_order_relaxed);
+    size_t share = limit / UNDO_SHARE;
+    if (limit == 0 || share > UNDO_MAX)
         return UNDO_MAX;
     return share > UNDO_MIN ? share : UNDO_MIN;
 }
@@ -176,8 +183,9 @@ struct trial {
     bool quick;                /* it must not wait for a lock that is held for long... */
     bool held;                 /* ...and some lock was */
     enum store_answer outcome; /* of the last attempt */
-    size_t limit;              /* of memory in use after the operation */
-    bool is_tight;             /* strings that grow get no reserve */
+    enum store_policy policy;
+    size_t limit;      /* of memory in use after the operation */
+    bool is_tight;     /* strings that grow get no reserve */
     bool is_undoable;  /* false: its undo log would become too large, so it runs without one */
     bool took_reserve; /* a string got a reserve in the last attempt */
     size_t growth;     /* bytes that the last attempt needed */
@@ -197,9 +205,9 @@ static bool limit_op_may_grow(const struct op *op)
     return op_info(op->kind)->access == OP_GROW && op->kind != OP_TXN;
 }
 
-static size_t limit_for(const struct store *store, const struct op *op)
+static size_t limit_for(size_t in_force, const struct op *op)
 {
-    return store->max_memory + (limit_op_may_grow(op) ? 0 : store->max_memory / RESERVE_SHARE);
+    return in_force + (limit_op_may_grow(op) ? 0 : in_force / RESERVE_SHARE);
 }
 
 /* Makes the slabs of these shards report what they use, and from now on report only on demand. */
@@ -239,14 +247,16 @@ static size_t limit_growth(struct store *store, struct lock_set set, const struc
 struct key_collector {
     struct lock_visitor visitor; /* must be first: cast from it */
     struct store *store;
+    enum store_policy policy;
     struct working_key *keys; /* NULL: only count them */
     size_t count;
 };
 
 /* Bytes that could be evicted under that key in all databases: eviction spares it by its hash. */
-static size_t limit_evictable_under(struct store *store, struct slice key, uint64_t hash)
+static size_t limit_evictable_under(struct store *store, enum store_policy policy, struct slice key,
+                                    uint64_t hash)
 {
-    bool by_deadline = store_policy_is_volatile(store->policy);
+    bool by_deadline = store_policy_is_volatile(policy);
     size_t bytes = 0;
     for (uint32_t db = 0; db < store->databases; db++) {
         const struct dict *dict = &shard_of(store, hash)->databases[db].dict;
@@ -264,7 +274,8 @@ static void limit_collect_key(struct lock_visitor *visitor, uint32_t db, struct 
     (void)db;
     if (collector->keys != NULL)
         collector->keys[collector->count] = (struct working_key){
-            .hash = *hash, .memory = limit_evictable_under(collector->store, key, *hash)};
+            .hash = *hash,
+            .memory = limit_evictable_under(collector->store, collector->policy, key, *hash)};
     collector->count++;
 }
 
@@ -292,8 +303,8 @@ static void limit_keep_unique(struct trial *trial, const struct working_key *key
 /* The operation's shards are locked, and as they were before the operation. */
 static void limit_collect_keys(struct trial *trial)
 {
-    struct key_collector collector = {.visitor = {.visit = limit_collect_key},
-                                      .store = trial->store};
+    struct key_collector collector = {
+        .visitor = {.visit = limit_collect_key}, .store = trial->store, .policy = trial->policy};
     lock_each_key(trial->op, &collector.visitor);
     size_t count = collector.count;
     collector.keys = arena_alloc(trial->arena, count * sizeof *collector.keys);
@@ -391,14 +402,15 @@ static bool limit_collect_garbage(struct trial *trial, size_t limit, bool all)
 }
 
 /* Bytes that could be evicted from the shard, which is locked. */
-static size_t limit_evictable_in(const struct store *store, const struct shard *shard)
+static size_t limit_evictable_in(const struct store *store, enum store_policy policy,
+                                 const struct shard *shard)
 {
     size_t bytes = 0;
-    if (!store_policy_is_volatile(store->policy))
+    if (!store_policy_is_volatile(policy))
         bytes = slab_used(&shard->slab) - visits_memory(shard);
     for (uint32_t db = 0; db < store->databases; db++) {
         const struct database *database = &shard->databases[db];
-        if (store_policy_is_volatile(store->policy))
+        if (store_policy_is_volatile(policy))
             bytes += database->expiring_memory;
         else
             bytes -= dict_min_memory(&database->dict);
@@ -411,14 +423,14 @@ static size_t limit_evictable_in(const struct store *store, const struct shard *
 static bool limit_is_evictable(struct trial *trial, size_t needed)
 {
     struct store *store = trial->store;
-    if (!store_policy_is_volatile(store->policy) && needed < pages_used(&store->pages) / 2)
+    if (!store_policy_is_volatile(trial->policy) && needed < pages_used(&store->pages) / 2)
         return true; /* empty dictionaries take far less than that */
     size_t bytes = 0;
     for (size_t i = 0; i < store->shard_count && bytes < needed; i++) {
         struct shard *shard = &store->shards[i];
         if (!limit_lock(trial, shard))
             continue;
-        bytes += limit_evictable_in(store, shard);
+        bytes += limit_evictable_in(store, trial->policy, shard);
         mutex_unlock(&shard->lock);
     }
     return bytes >= needed;
@@ -430,7 +442,7 @@ static bool limit_can_evict(struct trial *trial, size_t limit)
     size_t used = pages_used(&store->pages);
     if (used <= limit)
         return true;
-    return store->policy != STORE_NOEVICTION &&
+    return trial->policy != STORE_NOEVICTION &&
            limit_is_evictable(trial, used - limit + trial->working);
 }
 
@@ -439,8 +451,10 @@ static bool limit_can_evict(struct trial *trial, size_t limit)
 static bool limit_evict_to(struct trial *trial, size_t limit)
 {
     struct store *store = trial->store;
-    struct evict_request terms = {
-        .keep = trial->keys, .keep_count = trial->key_count, .quick = trial->quick};
+    struct evict_request terms = {.policy = trial->policy,
+                                  .keep = trial->keys,
+                                  .keep_count = trial->key_count,
+                                  .quick = trial->quick};
     size_t ahead = limit > EVICT_AHEAD ? limit - EVICT_AHEAD : 0, freed = 0;
     bool found = false;
     while (!limit_fits(store, limit) || (freed < EVICT_AHEAD_SMALL && !limit_fits(store, ahead))) {
@@ -468,11 +482,20 @@ static bool limit_reclaim_rest(struct trial *trial, size_t limit)
            pages_used(&store->pages) < before;
 }
 
+/* The limit was lowered far below what is in use, and nothing may be evicted. What else there is to
+ * free would be too little, or take long. */
+static bool limit_is_lowered(const struct trial *trial)
+{
+    size_t used = pages_used(&trial->store->pages);
+    return trial->policy == STORE_NOEVICTION && used > trial->limit &&
+           used - trial->limit > LOWERED_LEAST;
+}
+
 /* Frees what the last attempt needed, which other threads may take before the next one; false if
  * that is impossible. */
 static bool limit_free_memory(struct trial *trial)
 {
-    if (trial->growth > trial->limit)
+    if (trial->growth > trial->limit || limit_is_lowered(trial))
         return false;
     size_t limit = trial->limit - trial->growth;
     if (limit_collect_garbage(trial, limit, false))
@@ -486,16 +509,17 @@ static bool limit_free_memory(struct trial *trial)
 
 /* The limit for the first attempt. While resident memory stays too large despite compaction, it is
  * less than what is in use, so that keys are evicted; only a little, as the operation waits. */
-static size_t limit_for_first_attempt(struct store *store, const struct op *op, size_t limit,
-                                      bool quick)
+static size_t limit_for_first_attempt(struct store *store, const struct op *op,
+                                      enum store_policy policy, size_t in_force, bool quick)
 {
-    if (limit_purge(store))
+    size_t limit = limit_for(in_force, op);
+    if (limit_purge(store, in_force))
         return limit;
     size_t need = MAX_PER_OP + limit_op_size(op);
     if (list_garbage_collect(GARBAGE_CHUNKS + need / GARBAGE_CHUNK_BYTES) > 0)
         return limit;
     limit_compact_for(store, need, quick);
-    if (store->policy == STORE_NOEVICTION || limit_purge(store))
+    if (policy == STORE_NOEVICTION || limit_purge(store, in_force))
         return limit;
     size_t used = pages_used(&store->pages), more = need / 4 < used / 8 ? need / 4 : used / 8;
     return used - more < limit ? used - more : limit;
@@ -504,12 +528,15 @@ static size_t limit_for_first_attempt(struct store *store, const struct op *op, 
 enum store_answer limit_apply(struct store *store, struct op *op, struct arena *arena,
                               struct op_result *result, bool quick)
 {
-    size_t limit = limit_for(store, op);
+    enum store_policy policy = atomic_load_explicit(&store->policy, memory_order_relaxed);
+    limit_change_shrink(store, LOWERED_KEYS);
+    size_t in_force = limit_change_in_force(store, policy), limit = limit_for(in_force, op);
     struct trial trial = {.store = store,
                           .op = op,
                           .arena = arena,
                           .result = result,
-                          .limit = limit_for_first_attempt(store, op, limit, quick),
+                          .policy = policy,
+                          .limit = limit_for_first_attempt(store, op, policy, in_force, quick),
                           .quick = quick,
                           .is_undoable = true};
     for (int i = 0; i < MAX_ATTEMPTS; i++) {

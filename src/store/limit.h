@@ -7,6 +7,9 @@
  * threads share, and the commit stands. If not, it is rolled back, as much memory is freed, if that
  * is possible, and the operation is carried out again.
  *
+ * The limit is the one in force when the operation starts (limit_change.h): after it was lowered,
+ * it comes down with what is in use, and each operation evicts a few keys on top.
+ *
  * Invariants, where U is the bytes in use as the slabs have reported them (pages_used()):
  * 1. An operation that increases U leaves it at or below the limit, an OP_ADJUST at most a 64th
  *    above. What the slabs have not reported is less than another 64th in total. A thread that is
@@ -16,7 +19,8 @@
  * 3. Nothing is evicted for an operation unless enough can be evicted without the keys that it
  *    works on. Those keys are not evicted.
  * 4. Before an operation is refused, garbage (data/garbage.h) has been freed, the slabs have
- *    reported what they use, and the reserves of strings that grew have been reclaimed.
+ *    reported what they use, and the reserves of strings that grew have been reclaimed; unless
+ *    nothing may be evicted and far more is in use than a lowered limit allows.
  * 5. Eviction frees what is missing, and small keys of 4 KiB in total on top, so that not every
  *    later operation has to be carried out twice.
  *

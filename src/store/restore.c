@@ -164,10 +164,3 @@ void restore_collect(struct store *store)
             garbage_collect(shard, SIZE_MAX);
     }
 }
-
-size_t restore_limit(struct store *store, size_t max_memory)
-{
-    size_t former = store->max_memory;
-    store->max_memory = max_memory;
-    return former;
-}

@@ -67,8 +67,4 @@ void restore_set_reserve(struct store *store, struct restore_reserve *reserve, u
 /* Frees the garbage of FlushDb immediately. */
 void restore_collect(struct store *store);
 
-/* Sets the memory limit in bytes, 0 = none, and returns the former one. Recovery lifts it while it
- * replays a log: nothing must be evicted then, as the log contains the evictions. */
-size_t restore_limit(struct store *store, size_t max_memory);
-
 #endif

@@ -16,6 +16,7 @@
 #include "store/data/visits.h"
 #include "store/evict.h"
 #include "store/limit.h"
+#include "store/limit_change.h"
 #include "store/list/list_garbage.h"
 #include "store/ops/apply.h"
 #include "store/ops/pieces.h"
@@ -23,6 +24,9 @@
 
 #include <stdlib.h>
 #include <xxhash.h>
+
+/* Keys evicted by one call of store_shrink(). */
+#define SHRINK_KEYS 8
 
 static uint64_t store_hash_key(const void *secret, struct slice key)
 {
@@ -41,7 +45,6 @@ static void store_init_shard(struct store *store, struct shard *shard)
     shard->databases = mem_alloc_zero(store->databases * sizeof *shard->databases);
     for (uint32_t db = 0; db < store->databases; db++)
         dict_init(&shard->databases[db].dict, &shard->slab, &store->hasher);
-    visits_init(store, shard);
 }
 
 static void store_deinit_shard(struct shard *shard, uint32_t databases)
@@ -78,11 +81,7 @@ struct store *store_new(const struct store_options *options)
     CHECK(count <= SHARDS_MAX && (count & (count - 1)) == 0);
     store->shard_count = count;
     store->databases = options->databases;
-    store->max_memory = options->max_memory;
     store->threads = options->threads != 0 ? options->threads : DEFAULT_THREADS;
-    store->policy = options->policy;
-    store->note_visits = options->max_memory != 0 && (options->policy == STORE_ALLKEYS_LRU ||
-                                                      options->policy == STORE_VOLATILE_LRU);
     store->usage = (struct usage_sums){0};
     store->sink = NULL;
     store->snapshot = NULL;
@@ -97,12 +96,9 @@ struct store *store_new(const struct store_options *options)
     random_fill(&store->cursor_seed, sizeof store->cursor_seed);
     store->hasher = (struct dict_hasher){.hash = store_hash_key, .context = store->secret};
     pages_init(&store->pages, true);
-    /* Keep unreported memory small compared with the limit. */
-    size_t share = store->max_memory / store->shard_count / 64;
-    if (store->max_memory != 0 && share < PAGES_REPORT_AT)
-        store->pages.report_at = share;
     for (size_t i = 0; i < store->shard_count; i++)
         store_init_shard(store, &store->shards[i]);
+    limit_change_init(store, (struct store_limit){options->max_memory, options->policy});
     return store;
 }
 
@@ -115,6 +111,28 @@ void store_free(struct store *store)
     list_garbage_collect(SIZE_MAX);
     pages_deinit(&store->pages);
     free(store);
+}
+
+struct store_limit store_limit(const struct store *store)
+{
+    return (struct store_limit){.max_memory = atomic_load(&store->max_memory),
+                                .policy = atomic_load(&store->policy)};
+}
+
+void store_set_limit(struct store *store, struct store_limit limit)
+{
+    limit_change_to(store, limit);
+}
+
+void store_lift_limit(struct store *store, bool is_lifted)
+{
+    limit_change_lift(store, is_lifted);
+}
+
+bool store_shrink(struct store *store)
+{
+    limit_change_retry(store);
+    return limit_change_shrink(store, SHRINK_KEYS);
 }
 
 uint32_t store_databases(const struct store *store)
@@ -246,7 +264,8 @@ static enum store_answer store_apply_to_keys(struct store *store, struct op *op,
 void store_apply(struct store *store, struct op *op, struct arena *arena, struct op_result *result)
 {
     *result = (struct op_result){0};
-    if (store->max_memory != 0 && !limit_is_far(store, op))
+    if (atomic_load_explicit(&store->max_memory, memory_order_relaxed) != 0 &&
+        !limit_is_far(store, op))
         limit_apply(store, op, arena, result, false);
     else if (!pieces_apply(store, op, arena, result))
         store_apply_to_keys(store, op, arena, result, false);
@@ -257,7 +276,8 @@ enum store_answer store_try_apply(struct store *store, struct op *op, struct are
 {
     enum store_answer answer;
     *result = (struct op_result){0};
-    if (store->max_memory != 0 && !limit_is_far(store, op))
+    if (atomic_load_explicit(&store->max_memory, memory_order_relaxed) != 0 &&
+        !limit_is_far(store, op))
         answer = limit_apply(store, op, arena, result, true);
     else if (store_has_one_key(op))
         answer = store_apply_to_key(store, op, arena, result);

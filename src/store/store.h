@@ -45,11 +45,33 @@ size_t store_count(struct store *store, uint32_t db);
 struct store_stats {
     uint64_t expired_keys;
     uint64_t evicted_keys;
-    uint64_t hits, misses;  /* of reads that looked for a key */
-    size_t used_memory;     /* bytes in use by data and the structures that hold it */
-    size_t resident_memory; /* bytes taken from the system for them */
+    uint64_t evicted_by[STORE_POLICIES]; /* the same, by the policy that chose them */
+    uint64_t hits, misses;               /* of reads that looked for a key */
+    size_t used_memory;                  /* bytes in use by data and the structures that hold it */
+    size_t resident_memory;              /* bytes taken from the system for them */
 };
 struct store_stats store_stats(struct store *store);
+
+/* The memory limit in effect. Any thread. */
+struct store_limit store_limit(const struct store *store);
+
+/*
+ * Changes it; any thread, while operations are carried out. A higher limit is in effect
+ * immediately. A limit below what is in use is reached gradually: what is in use does not grow, and
+ * each operation that needs memory, and store_shrink(), evicts a few keys; if the policy is to
+ * evict nothing, operations that need memory are refused until the data fit. A policy may come into
+ * effect only with a later store_shrink(), if a long operation is under way.
+ */
+void store_set_limit(struct store *store, struct store_limit limit);
+
+/* Lifts the limit while recovery replays a log: nothing must be evicted then, as the log contains
+ * the evictions. Afterwards more may be in use than it allows, as if it had been lowered. While it
+ * is lifted, store_set_limit() changes what will be in effect. */
+void store_lift_limit(struct store *store, bool is_lifted);
+
+/* Evicts some keys if more is in use than a lowered limit allows, for some 10 us. True if it is to
+ * be called again soon. */
+bool store_shrink(struct store *store);
 
 /* Keys with a deadline in a database; like store_count(). */
 size_t store_expiring(struct store *store, uint32_t db);

@@ -51,7 +51,8 @@ def test_the_settings_are_a_configuration_file(fresh_server, tmp_path):
     by_name = {each.name: each for each in first}
     assert [each.value for each in first if each.name == "listen"] == [server.address, socket_path]
     assert by_name["max-memory"].value == "200MiB"
-    assert by_name["max-memory"].origin == COMMAND_LINE and not by_name["max-memory"].changeable
+    assert by_name["max-memory"].origin == COMMAND_LINE and by_name["max-memory"].changeable
+    assert not by_name["max-value"].changeable
     assert by_name["log-level"].origin == FILE and by_name["log-level"].changeable
     assert by_name["databases"].value == "16" and by_name["databases"].origin == DEFAULT
     assert by_name["save"].value == "900 1 300 10"

@@ -1,5 +1,6 @@
 """Monitoring by HTTP (--metrics-listen): formats, health, and numbers that are exact."""
 
+import json
 import re
 import signal
 import socket
@@ -9,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 
+import health_pb2
+import health_pb2_grpc
 import mini_redis_pb2 as pb
 from clients import PACKAGE_PATH, Stub, admin_stub, open_channel
 from exposition import Monitor
@@ -56,7 +59,7 @@ def test_it_says_where(monitored):
 
 @pytest.mark.parametrize("path,kind", [
     ("/", "text/html; charset=utf-8"), ("/healthz", "text/plain; charset=utf-8"),
-    ("/readyz", "text/plain; charset=utf-8"),
+    ("/readyz", "text/plain; charset=utf-8"), ("/slow", "application/json"),
     ("/metrics", "text/plain; version=0.0.4; charset=utf-8")])
 def test_paths(monitored, path, kind):
     _, monitor = monitored
@@ -147,6 +150,24 @@ def test_while_it_drains(monitored):
         assert monitor.values()["keystore_connections"] == 1
         connection.send(stream_id, message[3:], end=True)
         assert connection.wait(stream_id).grpc_status == 0
+    server.wait()
+
+
+def test_during_the_drain_delay(fresh_server):
+    """It serves calls, but says what health says."""
+    server = fresh_server("--drain-delay", 3600, *LISTEN)
+    monitor = Monitor(server)
+    assert monitor.ask("/readyz")[::2] == (200, "ok\n")
+    with open_channel(server.address) as channel:
+        watching = Stub(channel, health_pb2_grpc.HealthStub).Watch(health_pb2.HealthCheckRequest())
+        assert next(watching).status == health_pb2.HealthCheckResponse.SERVING
+        server.send_signal()
+        assert next(watching).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        assert monitor.ask("/readyz")[::2] == (503, "the server is stopping\n")
+        assert monitor.ask("/healthz")[0] == 200
+        assert Stub(channel).Set(pb.KeyValue(key=b"k", value=b"v")).ok
+        assert monitor.ask("/readyz")[0] == 503
+        server.send_signal()
     server.wait()
 
 
@@ -258,6 +279,33 @@ def test_no_key_in_a_label(monitored):
     with open_channel(server.address) as channel, pytest.raises(grpc.RpcError):
         channel.unary_unary("/no.Such/secret-method")(b"", timeout=60)
     assert "secret" not in monitor.ask("/metrics")[2]
+
+
+def test_slow_calls(fresh_server):
+    """Whoever reaches the port may read them, so there is nothing in them of the data or who asked."""
+    server = fresh_server(*LISTEN, "--slow-log-us", "0")
+    monitor = Monitor(server)
+    assert json.loads(monitor.ask("/slow")[2])["calls"] == []
+    with open_channel(server.address) as channel:
+        stub = Stub(channel)
+        stub.Set(pb.KeyValue(key=b"secret-name", value=b"secret-value"),
+                 metadata=(("keystore-request-id", "secret-id"),))
+        with pytest.raises(grpc.RpcError):
+            stub.LPush(pb.ListInsert(key=b"secret-name", values=[b"x", b"y"]))
+        newest = lambda: json.loads(monitor.ask("/slow")[2])["calls"]
+        wait_until(lambda: len(newest()) == 2, newest)
+        theirs = list(admin_stub(channel).SlowLog(pb.SlowLogRequest()).entries)[-2:]
+        text = monitor.ask("/slow")[2]
+    assert "secret" not in text and "127.0.0.1" not in text
+    now = json.loads(text)
+    push, first = now["calls"][-2:]
+    assert (push["method"], push["status"], push["elements"]) == ("LPush", "FAILED_PRECONDITION", 2)
+    assert (first["method"], first["status"], first["keys"]) == ("Set", "OK", 1)
+    for ours, entry in zip((push, first), theirs):
+        assert f'{ours["service"]}/{ours["method"]}' == entry.method
+        assert (ours["id"], ours["us"], ours["unix_ms"]) == (entry.id, entry.duration_us, entry.unix_ms)
+        assert (ours["request_bytes"], ours["reply_bytes"]) == (entry.request_bytes, entry.reply_bytes)
+        assert entry.unix_ms <= now["unix_ms"]
 
 
 # It stands what clients do to it.

@@ -12,6 +12,7 @@
 #include "service/check.h"
 #include "service/offload.h"
 #include "service/status.h"
+#include "service/streams/stream_counts.h"
 
 #include <stdatomic.h>
 
@@ -46,10 +47,11 @@ struct stream_host {
     const struct protoset *protoset;  /* of the API, for reflection; NULL: it is off */
     const struct health *health;      /* NULL: health checks are not served */
     struct check_limits limits;
-    size_t max_answer;                   /* bytes that the elements of one answer may take */
-    int64_t now_ms;                      /* the wall clock */
-    struct timers timers;                /* by the monotonic clock */
-    atomic_uint_fast64_t blocked;        /* calls that wait for a list; any thread may read it */
+    size_t max_answer;            /* bytes that the elements of one answer may take */
+    int64_t now_ms;               /* the wall clock */
+    struct timers timers;         /* by the monotonic clock */
+    atomic_uint_fast64_t blocked; /* calls that wait for a list; any thread may read it */
+    struct stream_counters counters;
     struct stream_waiter *first, **last; /* in order of arrival */
     size_t count;                        /* in that list */
     struct timer due;                    /* when they are resumed even if nothing happens */

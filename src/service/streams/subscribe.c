@@ -85,6 +85,7 @@ static void subscribe_drop(struct subscribe *subscribe)
     uint64_t *missed =
         subscribe->count > 0 ? &subscribe_at(subscribe, 0)->missed : &subscribe->missed;
     *missed += entry.missed + 1;
+    stream_count(&subscribe->host->counters.subscribe_losses[SUBSCRIBE_LOSS_UNREAD], 1);
     published_leave(entry.delivery);
 }
 
@@ -105,6 +106,14 @@ static void subscribe_make_room(struct subscribe *subscribe, size_t weight)
     size_t most = account_is_tight() ? 0 : SUBSCRIBE_WAITING;
     while (subscribe->count > 0 && subscribe->bytes + weight > most)
         subscribe_drop(subscribe);
+}
+
+/* Messages that have not reached the worker. */
+static uint64_t subscribe_take_lost(struct subscribe *subscribe)
+{
+    uint64_t lost = atomic_exchange(&subscribe->subscription.lost, 0);
+    stream_count(&subscribe->host->counters.subscribe_losses[SUBSCRIBE_LOSS_BUSY], lost);
+    return lost;
 }
 
 static struct access_need subscribe_need(struct slice channel)
@@ -130,7 +139,7 @@ static bool subscribe_receive(struct channels_subscription *subscription,
     if (!subscribe_shows(subscribe, delivery->message->channel))
         return false;
     if (atomic_load_explicit(&subscription->lost, memory_order_relaxed) > 0)
-        subscribe->missed += atomic_exchange(&subscription->lost, 0);
+        subscribe->missed += subscribe_take_lost(subscribe);
     if (!is_first)
         subscribe_make_room(subscribe, weight);
     if (subscribe->count == subscribe->capacity)
@@ -167,6 +176,7 @@ static void subscribe_on_room(void *user, struct grpc_call *call, size_t room)
 static void subscribe_free(struct subscribe *subscribe)
 {
     channels_unsubscribe(subscribe->host->channels, &subscribe->subscription);
+    subscribe_take_lost(subscribe);
     account_count(ACCOUNT_CLIENTS, -(ptrdiff_t)subscribe->counted);
     while (subscribe->count > 0)
         published_leave(subscribe_pop(subscribe).delivery);

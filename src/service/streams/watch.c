@@ -58,7 +58,7 @@ void watch_fail(struct watch *watch, enum err err, const char *why)
     stream_end(call, err, why);
 }
 
-void watch_fail_lost(struct watch *watch, const char *why)
+void watch_fail_lost(struct watch *watch, enum watch_loss loss, const char *why)
 {
     char text[300], oldest[24];
     struct engine *engine = watch->host->engine;
@@ -74,6 +74,7 @@ void watch_fail_lost(struct watch *watch, const char *why)
     struct grpc_status status = status_of(ERR_HISTORY_LOST, text);
     status.trailer_name = slice_from_string("keystore-oldest-version");
     status.trailer_value = slice_from_string(oldest);
+    stream_count(&watch->host->counters.watch_losses[loss], 1);
     watch_abandon(watch);
     grpc_stream_end(call, &status);
 }
@@ -131,8 +132,9 @@ static bool watch_catch_up(struct watch *watch)
     watch_reading_end(&reading);
     if (answer == ENGINE_HISTORY_READ || watch_past_open(watch))
         return true;
-    watch_fail_lost(watch, "the changes that come next have left the history, because there were "
-                           "many or the client reads too slowly (--watch-history)");
+    watch_fail_lost(watch, WATCH_LOSS_BEHIND,
+                    "the changes that come next have left the history, because there were many or "
+                    "the client reads too slowly (--watch-history)");
     return false;
 }
 
@@ -141,6 +143,7 @@ static bool watch_catch_up(struct watch *watch)
 static void watch_write(struct watch *watch, const struct watch_page *page, size_t *written)
 {
     *written += watch_pages_send(page, watch->call);
+    stream_count(&watch->host->counters.watch_events, page->events);
     watch_feed_note_sent(&watch->member);
 }
 
@@ -171,6 +174,7 @@ static bool watch_write_live(struct watch *watch, size_t *written)
  * watch may have ended: then watch->call says so in *ended. */
 static bool watch_produce(struct watch *watch, size_t *written, bool *ended)
 {
+    watch->member.reached = watch->position;
     if (watch->initial != NULL)
         return watch_initial_produce(watch, ended);
     if (watch->past != NULL)
@@ -238,10 +242,11 @@ static void watch_on_behind(struct watch_member *member, uint64_t after, bool is
 {
     struct watch *watch = watch_of(member);
     if (is_within) {
-        watch_fail_lost(watch, "the client reads a large transaction too slowly");
+        watch_fail_lost(watch, WATCH_LOSS_TRANSACTION,
+                        "the client reads a large transaction too slowly");
         return;
     }
-    watch->position = after;
+    watch->position = watch->member.reached = after;
     watch_pages_commit(&watch->writer, after);
     grpc_stream_ready(watch->call);
 }
@@ -285,12 +290,14 @@ static void watch_begin(struct watch *watch)
         watch->initial = watch_initial_new(watch_feed_selection(&watch->member));
     uint64_t newest = host->engine->watching->newest(host->engine);
     if (watch->position > newest) {
-        watch_fail_lost(watch, "start_version is newer than this server's newest version: it has "
-                               "lost data since, or is another server");
+        watch_fail_lost(watch, WATCH_LOSS_TOO_NEW,
+                        "start_version is newer than this server's newest version: it has lost "
+                        "data since, or is another server");
         return;
     }
     if (watch->position == 0)
         watch->position = newest;
+    watch->member.reached = watch->position;
     watch_pages_commit(&watch->writer, watch->position);
     watch->owes_version = true;
     grpc_stream_ready(watch->call);

@@ -17,6 +17,9 @@
 #define RUN_CHANGES 500
 /* A watcher hears something that often. */
 #define IDLE_MS 10000
+/* How often the lag of watchers is measured, and of how many at a time. */
+#define MEASURE_MS      100
+#define MEASURE_MEMBERS 1000
 /* Lists in the table of keys; a power of two. */
 #define KEY_LISTS ((size_t)1024)
 
@@ -62,6 +65,10 @@ struct watch_feed {
     size_t changes; /* of this run */
     bool is_running;
     struct arena arena;
+    struct watch_member *measured; /* the next one whose lag is measured in this round... */
+    size_t left;                   /* ...of at most as many... */
+    uint64_t lag;                  /* ...the most so far */
+    int64_t measure_at_ms;
 };
 
 static const struct engine_watching *watch_feed_engine(const struct watch_feed *feed)
@@ -108,6 +115,8 @@ static void watch_feed_leave_idle(struct watch_member *member)
         member->idle_next->idle_link = member->idle_link;
     else
         member->feed->idle_last = member->idle_link;
+    if (member->feed->measured == member)
+        member->feed->measured = member->idle_next;
     member->idle_link = NULL;
 }
 
@@ -485,6 +494,7 @@ static void watch_feed_sweep(struct watch_feed *feed)
     stream_leave(feed->host, &feed->waiter);
     watch_feed_engine(feed)->close(feed->host->engine);
     feed->host->watch_feed = NULL;
+    atomic_store_explicit(&feed->host->counters.watch_lag, 0, memory_order_relaxed);
     arena_deinit(&feed->arena);
     free(feed->lengths);
     free(feed);
@@ -600,6 +610,41 @@ void watch_feed_await(struct watch_member *member)
     DCHECK(!member->is_live);
     if (member->link == NULL)
         watch_feed_put(&member->feed->waiting, member);
+}
+
+static uint64_t watch_feed_reached(const struct watch_member *member)
+{
+    if (!member->is_live)
+        return member->reached;
+    return member->page != NULL ? member->page->after : member->feed->position;
+}
+
+/* In the order of `idle`: those that are stuck are among its first. */
+static void watch_feed_measure_some(struct watch_feed *feed, uint64_t newest)
+{
+    for (size_t i = 0; i < MEASURE_MEMBERS && feed->left > 0 && feed->measured != NULL; i++) {
+        uint64_t reached = watch_feed_reached(feed->measured);
+        if (reached < newest && newest - reached > feed->lag)
+            feed->lag = newest - reached;
+        feed->measured = feed->measured->idle_next;
+        feed->left--;
+    }
+}
+
+void watch_feed_measure(struct stream_host *host, int64_t now_ms)
+{
+    struct watch_feed *feed = host->watch_feed;
+    if (feed == NULL || now_ms < feed->measure_at_ms)
+        return;
+    feed->measure_at_ms = now_ms + MEASURE_MS;
+    if (feed->left == 0 || feed->measured == NULL) {
+        feed->measured = feed->idle;
+        feed->left = feed->members;
+        feed->lag = 0;
+    }
+    watch_feed_measure_some(feed, watch_feed_engine(feed)->newest(host->engine));
+    if (feed->left == 0 || feed->measured == NULL)
+        atomic_store_explicit(&host->counters.watch_lag, feed->lag, memory_order_relaxed);
 }
 
 void watch_feed_advance(struct watch_member *member)

@@ -27,6 +27,7 @@ struct watch_member {
     struct watch_group *group;
     struct watch_page *page; /* while it is live: the next one; NULL: it has all */
     bool is_live;
+    uint64_t reached; /* while it is not live: it has had everything up to this version */
     /* There may be more: pages or, after watch_feed_await(), commits. */
     void (*on_news)(struct watch_member *member);
     /* It is not live any longer: it has had what came up to `after` and, if `is_within`, a part of
@@ -61,6 +62,10 @@ void watch_feed_await(struct watch_member *member);
 
 /* The live member has sent its page. */
 void watch_feed_advance(struct watch_member *member);
+
+/* Has the lag of the host's watchers counted (watch_lag), of some hundred at a time. To be called
+ * often; the time is monotonic. */
+void watch_feed_measure(struct stream_host *host, int64_t now_ms);
 
 /* The member has sent something now. */
 void watch_feed_note_sent(struct watch_member *member);

@@ -136,8 +136,9 @@ static bool watch_initial_follow(struct watch_initial *initial, bool *ended)
     uint64_t upto = initial->step.revision, newest = engine->watching->newest(engine);
     if (engine->watching->read(engine, watch->position, upto, &reader) == ENGINE_HISTORY_LOST) {
         *ended = true;
-        watch_fail_lost(watch, "the changes during the initial part have left the history, because "
-                               "there were many or the client reads too slowly (--watch-history)");
+        watch_fail_lost(watch, WATCH_LOSS_BEHIND,
+                        "the changes during the initial part have left the history, because there "
+                        "were many or the client reads too slowly (--watch-history)");
         return false;
     }
     if (watch->writer.first != NULL || watch->position >= upto)

@@ -36,6 +36,7 @@ void watch_pages_seal(struct watch_writer *writer, struct watch_tail tail, bool 
     *page = (struct watch_page){.after = writer->after,
                                 .is_continued = writer->is_continued,
                                 .size = size,
+                                .events = writer->events,
                                 .blob = is_large ? blob_new(size) : NULL};
     uint8_t *bytes = is_large ? page->blob->data : page->bytes;
     if (head > 0)
@@ -43,6 +44,7 @@ void watch_pages_seal(struct watch_writer *writer, struct watch_tail tail, bool 
     memcpy(bytes + head, end, size - head);
     watch_pages_append(writer, page);
     buf_clear(&writer->out, KEPT_BYTES);
+    writer->events = 0;
     writer->is_continued = tail.partial;
     writer->after = writer->version;
 }
@@ -57,6 +59,7 @@ void watch_pages_add(struct watch_writer *writer, const struct watch_event *even
                                              .partial = true},
                          false);
     watch_events_append(&writer->out, event, with_change, arena);
+    writer->events++;
 }
 
 void watch_pages_commit(struct watch_writer *writer, uint64_t version)

@@ -19,7 +19,7 @@ struct watch_page {
     size_t readers;    /* those for whom it is the next one */
     uint64_t after;    /* it has what came after this version... */
     bool is_continued; /* ...but for what the page before it had of its first commit */
-    size_t size;
+    size_t size, events;
     struct blob *blob; /* the bytes of a large one */
     uint8_t bytes[];   /* else here */
 };
@@ -29,6 +29,7 @@ struct watch_writer {
     struct watch_page *first, *newest; /* the pages, to be taken */
     size_t bytes;                      /* of the pages that were not taken */
     struct buf out;
+    size_t events;                /* in `out` */
     uint64_t after;               /* the version before the events in `out` */
     uint64_t version;             /* everything up to this commit has been added */
     bool is_continued, is_silent; /* silent: batches have no version */

@@ -52,8 +52,9 @@ static bool watch_past_settle(struct watch *watch)
 {
     switch (watch->read) {
     case ENGINE_HISTORY_LOST:
-        watch_fail_lost(watch, "start_version is too old: the log does not reach back so far, or "
-                               "the server has lost later changes in a crash");
+        watch_fail_lost(watch, WATCH_LOSS_TOO_OLD,
+                        "start_version is too old: the log does not reach back so far, or the "
+                        "server has lost later changes in a crash");
         return false;
     case ENGINE_HISTORY_READ:
         watch_past_close(watch);

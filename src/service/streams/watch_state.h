@@ -30,7 +30,7 @@ struct watch {
 
 /* End the call with an error; the watch is gone. */
 void watch_fail(struct watch *watch, enum err err, const char *why);
-void watch_fail_lost(struct watch *watch, const char *why);
+void watch_fail_lost(struct watch *watch, enum watch_loss loss, const char *why);
 
 /* watch_past.c. Opens the past; false if there is none. */
 bool watch_past_open(struct watch *watch);

@@ -57,19 +57,19 @@ struct database {
 
 struct shard {
     struct mutex lock;
+    atomic_bool has_garbage;  /* there is `garbage`; may be read without the lock */
     uint64_t lookups[2];      /* of reads: [true] found the key; in the line of the lock */
     uint64_t removed;         /* revision of the last commit that removed a key, or of the start */
     struct removals removals; /* which keys those were, lately */
     struct slab slab;         /* allocates the databases' memory */
     struct database *databases;
-    uint32_t hand;           /* the database of the eviction hand... */
-    uint64_t stride;         /* ...and how far it goes in each before the next one has its turn */
-    struct usage *usage;     /* NULL: the policy does not depend on use */
-    uint32_t compact_db;     /* the hand of compaction: the database... */
-    uint64_t compact_cursor; /* ...and the cursor in its dictionary */
-    uint64_t expired_keys, evicted_keys;
+    uint32_t hand;           /* the database of the eviction hand, */
+    uint32_t compact_db;     /* and of the hand of compaction; */
+    uint64_t stride;         /* how far the former goes in each before the next one has its turn, */
+    uint64_t compact_cursor; /* and where the latter is in its dictionary */
+    struct usage *usage;     /* NULL: no policy so far depended on use */
+    uint64_t expired_keys, evicted_keys[STORE_POLICIES];
     struct garbage *garbage; /* what FlushDb has left to be freed (garbage.h) */
-    atomic_bool has_garbage; /* there is some; may be read without the lock */
     struct waiters waiters;  /* for lists at its keys */
 } __attribute__((aligned(CACHE_LINE)));
 
@@ -84,10 +84,15 @@ struct store {
     atomic_uint_fast64_t reserved;   /* no commit has a revision above it (restore.h) */
     struct restore_reserve *reserve; /* raises it; NULL: it is UINT64_MAX */
     uint32_t databases;
-    enum store_policy policy;
-    size_t max_memory; /* 0 = unlimited */
-    unsigned threads;  /* that may be busy at the same time */
-    bool note_visits;  /* the policy depends on them */
+    _Atomic enum store_policy policy; /* in effect, as what follows: limit_change.h changes it */
+    atomic_size_t max_memory;         /* 0 = unlimited */
+    atomic_size_t ceiling;            /* what may be in use while that is above max_memory */
+    unsigned threads;                 /* that may be busy at the same time */
+    atomic_bool note_visits;          /* the policy depends on them */
+    struct mutex limit_lock;          /* of those who change the limit, and of: */
+    struct store_limit wanted;
+    bool is_lifted;               /* there is no limit for now */
+    atomic_bool is_limit_pending; /* `wanted` is not in effect yet */
     struct usage_sums usage;
     atomic_uint hand;                  /* the shard where eviction continues */
     atomic_uint compact_hand;          /* the same for compaction */

@@ -7,6 +7,7 @@
 
 #include <math.h>
 
+#define GHOSTS_LEAST ((size_t)64)
 /* The prior of a rate counts as much as this many observations: first the assumed value of an entry
  * of the kind, then what the class has in common with the others. */
 #define PRIOR_WEIGHT 30.0f
@@ -29,16 +30,37 @@ static float usage_youth_of(size_t age)
     return YOUTH * (float)(USAGE_AGES - age);
 }
 
-struct usage *usage_new(size_t ghosts)
+size_t usage_round(size_t ghosts)
 {
-    CHECK(ghosts > 0);
-    size_t count = (size_t)1 << (63 - __builtin_clzll(ghosts));
-    struct usage *usage = mem_alloc_zero(sizeof *usage + count);
-    usage->ghosts = count;
+    return ghosts > GHOSTS_LEAST ? (size_t)1 << (63 - __builtin_clzll(ghosts)) : GHOSTS_LEAST;
+}
+
+static struct usage *usage_init(struct usage *usage, size_t ghosts)
+{
+    CHECK(ghosts > 0 && (ghosts & (ghosts - 1)) == 0);
+    usage->ghosts = ghosts;
     usage->threshold = THRESHOLD_MIN;
     for (size_t class = 0; class < USAGE_CLASSES; class ++)
         usage->rates[class] = first_rates[class / USAGE_AGES] + usage_youth_of(class % USAGE_AGES);
     return usage;
+}
+
+struct usage *usage_new(size_t ghosts)
+{
+    struct usage *usage = mem_try_alloc_zero(1, sizeof *usage + ghosts);
+    return usage != NULL ? usage_init(usage, ghosts) : NULL;
+}
+
+struct usage *usage_new_least(void)
+{
+    return usage_init(mem_alloc_zero(sizeof(struct usage) + GHOSTS_LEAST), GHOSTS_LEAST);
+}
+
+void usage_continue(struct usage *usage, const struct usage *former)
+{
+    size_t ghosts = usage->ghosts;
+    *usage = *former;
+    usage->ghosts = ghosts;
 }
 
 size_t usage_memory(const struct usage *usage)

@@ -64,9 +64,18 @@ static inline size_t usage_class(enum usage_kind kind, uint64_t age)
     return kind * USAGE_AGES + (length < USAGE_AGES ? length : USAGE_AGES - 1);
 }
 
-/* A new one that knows nothing yet and remembers at most `ghosts` keys, 1 or more. Free with
- * free(). */
-struct usage *usage_new(size_t ghosts) __attribute__((returns_nonnull));
+/* A number of ghosts that there may be, near that one: a power of two. */
+size_t usage_round(size_t ghosts);
+
+/* A new one that knows nothing yet and remembers that many keys; NULL if there is no memory. Free
+ * with free(). */
+struct usage *usage_new(size_t ghosts);
+
+/* The smallest; never NULL. */
+struct usage *usage_new_least(void) __attribute__((returns_nonnull));
+
+/* Takes over what the other one knows, but for its ghosts. */
+void usage_continue(struct usage *usage, const struct usage *former);
 
 /* Bytes that it takes. */
 size_t usage_memory(const struct usage *usage);

@@ -6,8 +6,7 @@
 #include <stdlib.h>
 
 /* The ghosts of all shards take at most one part in this many of the memory limit. */
-#define GHOST_SHARE  128
-#define GHOSTS_LEAST 64
+#define GHOST_SHARE 128
 
 static uint64_t visits_age_of(const struct entry *entry, uint64_t revision)
 {
@@ -58,14 +57,48 @@ double visits_pass(struct shard *shard, struct entry *entry, uint64_t revision)
     return usage->rates[class];
 }
 
-void visits_init(struct store *store, struct shard *shard)
+/* The shard is locked. Returns what it had. */
+static struct usage *visits_replace(struct shard *shard, struct usage *usage)
 {
-    if (!store->note_visits)
-        return;
-    size_t ghosts = store->max_memory / GHOST_SHARE / store->shard_count;
-    shard->usage = usage_new(ghosts > GHOSTS_LEAST ? ghosts : GHOSTS_LEAST);
-    slab_charge(&shard->slab, usage_memory(shard->usage));
-    DCHECK(usage_memory(shard->usage) <= slab_heap(&shard->slab));
+    struct usage *former = shard->usage;
+    if (former != NULL) {
+        usage_continue(usage, former);
+        slab_refund(&shard->slab, usage_memory(former));
+    }
+    shard->usage = usage;
+    slab_charge(&shard->slab, usage_memory(usage));
+    DCHECK(usage_memory(usage) <= slab_heap(&shard->slab));
+    return former;
+}
+
+/* Memory is allocated and freed while the shard is not locked. Only this thread replaces it. */
+static bool visits_prepare_shard(struct shard *shard, size_t ghosts)
+{
+    size_t present = shard->usage != NULL ? shard->usage->ghosts : 0;
+    if (present == ghosts)
+        return true;
+    struct usage *usage = usage_new(ghosts);
+    if (usage == NULL && present > 0)
+        return true;
+    if (usage == NULL)
+        usage = usage_new_least();
+    if (!mutex_lock_brief(&shard->lock)) {
+        free(usage);
+        return present > 0;
+    }
+    struct usage *former = visits_replace(shard, usage);
+    mutex_unlock(&shard->lock);
+    free(former);
+    return true;
+}
+
+bool visits_prepare(struct store *store, size_t max_memory)
+{
+    size_t ghosts = usage_round(max_memory / GHOST_SHARE / store->shard_count);
+    bool all = true;
+    for (size_t i = 0; i < store->shard_count; i++)
+        all = visits_prepare_shard(&store->shards[i], ghosts) && all;
+    return all;
 }
 
 size_t visits_memory(const struct shard *shard)

@@ -28,9 +28,13 @@ static inline void visits_note_new(struct shard *shard, uint64_t hash, struct en
         entry_set_mark(entry, ENTRY_RECALLED);
 }
 
-/* Allocates what eviction keeps for the shard, up front: it must not allocate when memory is
- * short. */
-void visits_init(struct store *store, struct shard *shard);
+/*
+ * Makes what eviction keeps for each shard, as large as that limit allows, up front: eviction must
+ * not allocate when memory is short. What there is is resized, without the ghosts. False if a shard
+ * has nothing yet because its lock is held for long. May be called while operations are carried
+ * out, by one thread at a time; what was made stays until the end.
+ */
+bool visits_prepare(struct store *store, size_t max_memory);
 
 /* Bytes of what eviction keeps for the shard, which count as its data. */
 size_t visits_memory(const struct shard *shard);

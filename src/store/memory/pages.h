@@ -38,13 +38,13 @@ struct pages {
     struct pages_list idle, purged;
     size_t page_size;
     size_t regions;
-    size_t used_count;    /* pages in use */
-    size_t idle_count;    /* free pages that occupy memory */
-    atomic_size_t memory; /* bytes that the regions occupy */
-    atomic_size_t used;   /* bytes in use, in pages and elsewhere, as the slabs report them */
-    atomic_size_t paged;  /* of those, in pages */
-    size_t report_at; /* bytes of change after which a slab reports: seldom, because all slabs share
-                         the cache line of these counters */
+    size_t used_count;       /* pages in use */
+    size_t idle_count;       /* free pages that occupy memory */
+    atomic_size_t memory;    /* bytes that the regions occupy */
+    atomic_size_t used;      /* bytes in use, in pages and elsewhere, as the slabs report them */
+    atomic_size_t paged;     /* of those, in pages */
+    atomic_size_t report_at; /* bytes of change after which a slab reports: seldom, because all
+                                slabs share the cache line of these counters; may change */
     struct regions mapped;
 };
 

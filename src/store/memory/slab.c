@@ -47,12 +47,13 @@ static size_t slab_distance(size_t a, size_t b)
 
 static void slab_count_used(struct slab *slab, ptrdiff_t bytes)
 {
+    size_t report_at = atomic_load_explicit(&slab->pages->report_at, memory_order_relaxed);
     slab->used += (size_t)bytes;
-    if (slab_distance(slab->used, slab->reported_used) >= slab->pages->report_at && !slab->is_held)
+    if (slab_distance(slab->used, slab->reported_used) >= report_at && !slab->is_held)
         slab_report(slab);
     DCHECK(slab->heap <= slab->used && slab->heap <= slab->memory);
     DCHECK(slab->is_held || slab->used == slab->reported_used ||
-           slab_distance(slab->used, slab->reported_used) < slab->pages->report_at);
+           slab_distance(slab->used, slab->reported_used) < report_at);
 }
 
 static void slab_count_heap(struct slab *slab, ptrdiff_t bytes)

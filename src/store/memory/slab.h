@@ -12,7 +12,7 @@
  *    size.
  * 3. slab_memory() is the sum of pages held, objects on the heap, runs and charges.
  * 4. What the slab last reported to the pages differs from its real use by less than
- *    pages->report_at.
+ *    pages->report_at, as it was then.
  */
 #ifndef KEYSTORE_STORE_MEMORY_SLAB_H
 #define KEYSTORE_STORE_MEMORY_SLAB_H

@@ -124,7 +124,7 @@ static struct lookup apply_lookup_any(struct op_context *ctx, uint32_t db, struc
 
 static inline void apply_note_use(struct op_context *ctx, const struct lookup *at)
 {
-    if (ctx->store->note_visits && at->entry != NULL)
+    if (atomic_load_explicit(&ctx->store->note_visits, memory_order_relaxed) && at->entry != NULL)
         visits_note(ctx->store, at->shard, at->entry, at->hash);
 }
 

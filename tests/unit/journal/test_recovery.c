@@ -203,7 +203,7 @@ static void test_a_limit_of_memory_does_not_hold_meanwhile(void **state)
     put_all(fixture, false);
     assert_int_equal(load(fixture), LOADING_DONE);
     assert_int_equal(store_count(fixture->store, 0), 3);
-    assert_int_equal(restore_limit(fixture->store, 0), 1);
+    assert_int_equal(store_limit(fixture->store).max_memory, 1);
 }
 
 static void test_bases_in_other_forms(void **state)

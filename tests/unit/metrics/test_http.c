@@ -30,6 +30,7 @@ struct fixture {
     const char *_Atomic not_ready;
     atomic_size_t samples; /* that the source writes */
     atomic_uint writes;
+    atomic_bool no_memory;
     char *answer; /* the newest one, terminated */
     size_t answer_len;
 };
@@ -43,6 +44,13 @@ static void write_samples(void *user, struct metrics_text *text)
         metrics_text_count(text, METRICS_NO_LABELS, 42);
 }
 
+static char *slow_calls(void *user, size_t *len)
+{
+    bool has_memory = !atomic_load(&((struct fixture *)user)->no_memory);
+    *len = 2;
+    return has_memory ? strdup("{}") : NULL;
+}
+
 static const char *not_ready(void *user)
 {
     return atomic_load(&((struct fixture *)user)->not_ready);
@@ -52,7 +60,7 @@ static int start(void **state, struct metrics_http_limits limits)
 {
     struct fixture *fixture = calloc(1, sizeof *fixture);
     struct metrics_source source = {
-        .write = write_samples, .not_ready = not_ready, .user = fixture};
+        .write = write_samples, .slow_calls = slow_calls, .not_ready = not_ready, .user = fixture};
     socklen_t size = sizeof fixture->address;
     int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     fixture->address =
@@ -166,8 +174,8 @@ static void test_metrics(void **state)
 static void test_head(void **state)
 {
     struct fixture *fixture = *state;
-    static const char *const paths[] = {"/", "/metrics", "/healthz", "/readyz"};
-    for (size_t i = 0; i < 4; i++) {
+    static const char *const paths[] = {"/", "/metrics", "/slow", "/healthz", "/readyz"};
+    for (size_t i = 0; i < 5; i++) {
         ask(fixture, "HEAD", paths[i], "");
         assert_status(fixture, 200);
         assert_has(fixture, "Content-Length: ");
@@ -190,7 +198,7 @@ static void test_the_page(void **state)
 static void test_health(void **state)
 {
     struct fixture *fixture = *state;
-    atomic_store(&fixture->not_ready, "it is loading\n");
+    atomic_store(&fixture->not_ready, "it is loading");
     ask(fixture, "GET", "/healthz", "");
     assert_status(fixture, 200);
     ask(fixture, "GET", "/readyz", "");
@@ -201,12 +209,29 @@ static void test_health(void **state)
     assert_status(fixture, 200);
 }
 
+static void test_slow_calls(void **state)
+{
+    struct fixture *fixture = *state;
+    ask(fixture, "GET", "/slow", "");
+    assert_status(fixture, 200);
+    assert_has(fixture, "Content-Type: application/json\r\n");
+    assert_string_equal(body(fixture), "{}");
+    atomic_store(&fixture->no_memory, true);
+    ask(fixture, "GET", "/slow", "");
+    assert_status(fixture, 500);
+    assert_string_equal(body(fixture),
+                        "the server has no memory for this answer; try again later\n");
+}
+
 static void test_without_a_source(void **state)
 {
     struct fixture *fixture = *state;
     metrics_http_forget_source(fixture->http);
     ask(fixture, "GET", "/metrics", "");
     assert_status(fixture, 503);
+    ask(fixture, "GET", "/slow", "");
+    assert_status(fixture, 503);
+    assert_string_equal(body(fixture), "the server is stopping\n");
     ask(fixture, "GET", "/readyz", "");
     assert_status(fixture, 503);
     assert_string_equal(body(fixture), "the server is stopping\n");
@@ -222,7 +247,7 @@ static void test_other_paths(void **state)
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
         ask(fixture, "GET", paths[i], "");
         assert_status(fixture, 404);
-        for (const char *word = "/metrics\0/healthz\0/readyz\0"; *word != 0;
+        for (const char *word = "/metrics\0/slow\0/healthz\0/readyz\0"; *word != 0;
              word += strlen(word) + 1)
             assert_has(fixture, word);
     }
@@ -391,6 +416,7 @@ int main(void)
         TEST(test_head),
         TEST(test_the_page),
         TEST(test_health),
+        TEST(test_slow_calls),
         TEST(test_without_a_source),
         TEST(test_other_paths),
         TEST(test_other_methods),

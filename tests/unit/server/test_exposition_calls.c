@@ -36,10 +36,14 @@ static void check_untouched(const char *text)
         assert_int_equal(count_lines(text, all[i]), route_method_count());
     assert_int_equal(count_lines(text, "grpc_server_handled_total{"), 0);
     assert_int_equal(count_lines(text, "grpc_server_handling_seconds_"), 0);
-    assert_int_equal(count_lines(text, "# TYPE "), 6);
+    assert_int_equal(count_lines(text, "# TYPE "), 7);
     assert_true(exposed_value(text, "grpc_server_started_total{grpc_type=\"unary\",grpc_service="
                                     "\"keystore.v1.KeyStore\",grpc_method=\"Get\"}") == 0);
     assert_true(exposed_value(text, "keystore_retried_calls_total") == 0);
+    assert_true(exposed_value(text, "keystore_streams{kind=\"Watch\"}") == 0);
+    assert_true(exposed_value(text, "keystore_streams{kind=\"Health/Watch\"}") == 0);
+    assert_true(exposed_value(text, "keystore_streams{kind=\"Get\"}") == -1);
+    assert_true(exposed_value(text, "keystore_streams{kind=\"KillClients\"}") == -1);
 }
 
 /* Every method is there from the beginning, so that its first call is an increase. */

@@ -2,6 +2,7 @@
 #include "server/monitor.h"
 
 #include "server/exposition_fixture.h"
+#include "service/health.h"
 
 #include <sys/socket.h>
 
@@ -11,6 +12,15 @@ static struct net_address parse(const char *text)
     const char *why;
     assert_true(net_address_parse(text, &address, &why));
     return address;
+}
+
+/* While the data are loaded. */
+static struct health health_of(struct exposed *exposed)
+{
+    struct health health;
+    embedded_set_loading(exposed->engine, true);
+    health_init(&health, exposed->engine, false);
+    return health;
 }
 
 /* The answer to a GET, in static memory. */
@@ -36,10 +46,10 @@ static void test_it_is_off(void **state)
     struct exposed *exposed = *state;
     struct monitor monitor = {0};
     struct net_address none = {0};
-    assert_true(monitor_start(&monitor, &none, &exposed->report));
+    struct health health = health_of(exposed);
+    assert_true(monitor_start(&monitor, &none, &exposed->report, &health));
     assert_null(monitor.http);
     assert_int_equal(monitor_descriptors(&monitor), 0);
-    monitor_drain(&monitor);
     monitor_forget_report(&monitor);
     monitor_stop(&monitor);
 }
@@ -49,7 +59,8 @@ static void test_ready_or_not(void **state)
     struct exposed *exposed = *state;
     struct monitor monitor = {0};
     struct net_address address = parse("127.0.0.1:0");
-    assert_true(monitor_start(&monitor, &address, &exposed->report));
+    struct health health = health_of(exposed);
+    assert_true(monitor_start(&monitor, &address, &exposed->report, &health));
     assert_true(net_address_port(&address) > 0);
     assert_true(monitor_descriptors(&monitor) > 0);
     assert_non_null(strstr(get(&address, "/readyz"), "503"));
@@ -58,7 +69,7 @@ static void test_ready_or_not(void **state)
     exposed_load(exposed);
     assert_non_null(strstr(get(&address, "/readyz"), "200 OK"));
     assert_non_null(strstr(get(&address, "/metrics"), "keystore_loading 0\n"));
-    monitor_drain(&monitor);
+    health_stop(&health);
     assert_non_null(strstr(get(&address, "/readyz"), "the server is stopping"));
     assert_non_null(strstr(get(&address, "/metrics"), "keystore_loading 0\n"));
     monitor_forget_report(&monitor);
@@ -72,8 +83,9 @@ static void test_an_address_in_use(void **state)
     struct exposed *exposed = *state;
     struct monitor monitor = {0}, other = {0};
     struct net_address address = parse("127.0.0.1:0");
-    assert_true(monitor_start(&monitor, &address, &exposed->report));
-    assert_false(monitor_start(&other, &address, &exposed->report));
+    struct health health = health_of(exposed);
+    assert_true(monitor_start(&monitor, &address, &exposed->report, &health));
+    assert_false(monitor_start(&other, &address, &exposed->report, &health));
     monitor_stop(&other);
     assert_non_null(strstr(get(&address, "/healthz"), "200 OK"));
     monitor_stop(&monitor);

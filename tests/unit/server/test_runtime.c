@@ -5,6 +5,7 @@
 #include "net/admission.h"
 #include "server/data.h"
 #include "server/options.h"
+#include "store/store.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,6 +18,7 @@ static struct config config;
 static struct runtime runtime;
 static struct data data; /* that has no journal yet */
 static struct net_admission *admission;
+static struct store *store;
 static struct arena arena;
 
 static int set_up(void **state)
@@ -32,7 +34,8 @@ static int set_up(void **state)
     config.on_command_line = UINT64_C(1) << options_find("threads");
     options_settle(&config);
     admission = net_admission_new(config.max_connections, 0);
-    runtime_init(&runtime, &config, admission, &data);
+    store = store_new(&config.store);
+    runtime_init(&runtime, &config, admission, &data, store);
     arena_init(&arena);
     return 0;
 }
@@ -41,6 +44,7 @@ static int tear_down(void **state)
 {
     (void)state;
     runtime_deinit(&runtime);
+    store_free(store);
     net_admission_free(admission);
     arena_deinit(&arena);
     account_set_limit(SIZE_MAX);
@@ -113,7 +117,7 @@ static void each_changeable_setting_takes_its_own_value(void **state)
         assert_int_equal(find(name, 0).origin, SETTING_CHANGED);
         count++;
     }
-    assert_int_equal(count, 13);
+    assert_int_equal(count, 15);
 }
 
 static void changes_are_applied(void **state)
@@ -137,6 +141,27 @@ static void changes_are_applied(void **state)
     assert_int_equal(taken.journal.rule_count, 1);
     assert_false(runtime_take(&runtime, &generation, &taken));
     assert_false(set("idle-timeout", "5"));
+}
+
+static void the_memory_limit(void **state)
+{
+    (void)state;
+    assert_true(set("max-memory", "2GiB"));
+    assert_int_equal(store_limit(store).max_memory, (size_t)2 << 30);
+    assert_int_equal(store_limit(store).policy, STORE_NOEVICTION);
+    assert_int_equal(account_limit(), 256 << 20); /* its default follows */
+    assert_string_equal(find("max-client-memory", 0).value, "256MiB");
+    assert_int_equal(find("max-client-memory", 0).origin, SETTING_DEFAULT);
+    assert_true(set("max-memory-policy", "volatile-ttl"));
+    assert_int_equal(store_limit(store).policy, STORE_VOLATILE_TTL);
+    assert_int_equal(store_limit(store).max_memory, (size_t)2 << 30);
+    assert_true(set("max-client-memory", "300MiB"));
+    assert_true(set("max-memory", "1GiB"));
+    assert_int_equal(account_limit(), 300 << 20); /* what was given does not */
+    assert_true(set("max-memory", "0"));
+    assert_int_equal(store_limit(store).max_memory, 0);
+    assert_refused("max-memory-policy", "lru", "must be noeviction, allkeys-lru,");
+    assert_refused("max-memory", "much", "must be a number of bytes");
 }
 
 static void what_is_refused_changes_nothing(void **state)
@@ -164,6 +189,7 @@ int main(void)
         TEST(settings_and_their_origins),
         TEST(each_changeable_setting_takes_its_own_value),
         TEST(changes_are_applied),
+        TEST(the_memory_limit),
         TEST(what_is_refused_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,6 +36,18 @@ static void assert_health(const char *name, enum health_status status)
     const struct health_service *service = health_find(&health, slice_from_string(name));
     assert_non_null(service);
     assert_int_equal(health_status(&health, service), status);
+    assert_int_equal(health_reason(&health, service) == NULL, status == HEALTH_SERVING);
+}
+
+/* Of the server and of writes. */
+static void assert_reasons(const char *all, const char *write)
+{
+    const char *why = health_reason(&health, health_find(&health, SLICE_LITERAL("")));
+    assert_int_equal(why == NULL, all == NULL);
+    if (all != NULL)
+        assert_string_equal(why, all);
+    assert_string_equal(
+        health_reason(&health, health_find(&health, SLICE_LITERAL("keystore.write"))), write);
 }
 
 /* Of the server with all services but the two that are named. */
@@ -74,6 +86,17 @@ static void test_a_stop_is_for_good(void **state)
     assert_all(HEALTH_NOT_SERVING, HEALTH_NOT_SERVING);
     state_now = ENGINE_READ_ONLY;
     assert_all(HEALTH_NOT_SERVING, HEALTH_NOT_SERVING);
+}
+
+static void test_reasons(void **state)
+{
+    (void)state;
+    state_now = ENGINE_LOADS;
+    assert_reasons("the server is loading its data", "the server is loading its data");
+    state_now = ENGINE_READ_ONLY;
+    assert_reasons(NULL, "the disk accepts no writes");
+    health_stop(&health);
+    assert_reasons("the server is stopping", "the server is stopping");
 }
 
 static void test_what_is_unknown(void **state)
@@ -148,6 +171,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_states_of_the_engine),
         TEST(test_a_stop_is_for_good),
+        TEST(test_reasons),
         TEST(test_what_is_unknown),
         TEST(test_every_service_of_the_server_has_one),
         TEST(test_each),

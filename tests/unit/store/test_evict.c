@@ -358,7 +358,12 @@ static size_t seen_in(const struct shard *shard)
     return seen;
 }
 
-static struct evict_request any;
+/* Any key, by the policy of the store. */
+static bool evict_any(struct limited_fixture *fixture)
+{
+    struct evict_request any = {.policy = store_limit(fixture->store).policy};
+    return evict_one(fixture->store, &any);
+}
 
 /* Whatever the databases, a hand meets all entries of its shard in a round, and each only once:
  * nothing new comes, so they are those that there were when the round began. */
@@ -375,7 +380,7 @@ static void test_a_round_meets_each_entry_once(void **state)
     size_t before = count_in(shard), seen = 0;
     do {
         seen = seen_in(shard);
-        assert_true(evict_one(fixture->store, &any));
+        assert_true(evict_any(fixture));
     } while (seen_in(shard) >= seen);
     /* The last turn began in this round and ended it. */
     assert_in_range(seen, before - 60, before);
@@ -442,13 +447,13 @@ static void test_kept_keys_stay(void **state)
             assert_int_equal(set(fixture, number, LIMITED_NOW_MS + 1000), ERR_NONE);
         unsigned kept = 7;
         uint64_t hash = store_hash(fixture->store, slice_make(&kept, sizeof kept));
-        struct evict_request keep = {.keep = &hash, .keep_count = 1};
+        struct evict_request keep = {.policy = policies[i], .keep = &hash, .keep_count = 1};
         for (unsigned number = 0; number < 19; number++)
             assert_true(evict_one(fixture->store, &keep));
         assert_false(evict_one(fixture->store, &keep));
         assert_true(has(fixture, kept));
-        assert_true(evict_one(fixture->store, &any));
-        assert_false(evict_one(fixture->store, &any));
+        assert_true(evict_any(fixture));
+        assert_false(evict_any(fixture));
         store_free(fixture->store);
         fixture->store = NULL;
     }
@@ -470,7 +475,7 @@ static void test_of_few_keys_the_nearest_deadline_goes(void **state)
                                            .expire_at_ms = LIMITED_NOW_MS + 1000 + i * 7 % 20});
     }
     for (unsigned order = 0; order < 20; order++) {
-        assert_true(evict_one(fixture->store, &any));
+        assert_true(evict_any(fixture));
         for (unsigned i = 0; i < 20; i++) {
             unsigned number = first + i;
             const struct op_result *result =
@@ -517,7 +522,7 @@ static void test_an_eviction_is_a_delete_with_its_cause(void **state)
     limited_open(fixture, 1, (size_t)64 * 1024 * 1024, STORE_ALLKEYS_RANDOM);
     store_set_sink(fixture->store, &sink.sink);
     assert_int_equal(set(fixture, 1, 0), ERR_NONE);
-    assert_true(evict_one(fixture->store, &any));
+    assert_true(evict_any(fixture));
     assert_int_equal(sink.evicted, 1);
     store_set_sink(fixture->store, NULL);
 }

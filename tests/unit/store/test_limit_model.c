@@ -384,7 +384,7 @@ static void check_refusal(struct world *world, struct op *op, size_t before)
 {
     struct store *store = world->limited->store;
     struct census census = count_evictable(world, op);
-    size_t limit = restore_limit(store, 0);
+    store_lift_limit(store, true);
     apply_limited(world, op);
     apply_free(world, op);
     assert_same_result(&world->limited->result, &world->free_result);
@@ -395,7 +395,7 @@ static void check_refusal(struct world *world, struct op *op, size_t before)
     size_t could_go = census.bytes + reserves - census.reserve;
     assert_true(used(world) > before);
     assert_true(used(world) + TOLERANCE > LIMIT + could_go);
-    restore_limit(store, limit);
+    store_lift_limit(store, false);
     world->refused++;
 }
 

@@ -68,11 +68,11 @@ static void test_the_limit_can_be_lifted(void **state)
     arena_init(&arena);
     struct store *store = store_new(&(struct store_options){.databases = 1, .max_memory = 1});
     struct op set = {.kind = OP_SET, .key = SLICE_LITERAL("key"), .value = SLICE_LITERAL("value")};
-    assert_int_equal(restore_limit(store, 0), 1);
+    store_lift_limit(store, true);
     store_apply(store, &set, &arena, &result);
     assert_int_equal(result.err, ERR_NONE);
     assert_int_equal(restore_newest(store), 1);
-    assert_int_equal(restore_limit(store, 1), 0);
+    store_lift_limit(store, false);
     set = (struct op){.kind = OP_SET, .key = SLICE_LITERAL("another"), .value = set.value};
     store_apply(store, &set, &arena, &result);
     assert_int_equal(result.err, ERR_OUT_OF_MEMORY);

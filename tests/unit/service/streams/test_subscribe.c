@@ -7,6 +7,7 @@
 #include "base/account.h"
 #include "base/decimal.h"
 #include "service/streams/channels.h"
+#include "service/streams/stream_counts.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -239,6 +240,14 @@ static int number_in(ProtobufCBinaryData payload)
     return (int)number;
 }
 
+static void assert_missed(struct link *link, uint64_t unread, uint64_t busy)
+{
+    struct stream_counts counts = {0};
+    service_count_streams(link->service, &counts);
+    assert_int_equal(counts.subscribe_losses[SUBSCRIBE_LOSS_UNREAD], unread);
+    assert_int_equal(counts.subscribe_losses[SUBSCRIBE_LOSS_BUSY], busy);
+}
+
 /* The oldest of what waits goes; the next message that arrives says how many are missing. */
 static void test_who_does_not_read(void **state)
 {
@@ -270,6 +279,7 @@ static void test_who_does_not_read(void **state)
     }
     assert_int_equal(number, 3000);
     assert_int_equal(losses, 1);
+    assert_missed(link, 3000 - (uint64_t)messages, 0);
     assert_in_range(messages, 1000, 1300); /* a window, a page and 1 MiB */
     publish_bytes(link, "c", SLICE_LITERAL("again"), 1);
     deliver(link);
@@ -292,9 +302,16 @@ static void test_messages_that_do_not_reach_the_worker(void **state)
     for (int i = 0; i < 3; i++)
         assert_next(&inbox, "early", 0);
     assert_next(&inbox, "late", 5);
+    assert_missed(link, 0, 5);
     for (size_t i = 1; i < CHANNELS_QUEUE; i++)
         assert_next(&inbox, "late", 0);
     assert_null(inbox_next(&inbox));
+    for (size_t i = 0; i < CHANNELS_QUEUE + 2; i++)
+        publish_bytes(link, "c", SLICE_LITERAL("too late"), 1);
+    ng_client_reset(link->client, call);
+    link_exchange(link);
+    assert_missed(link, 0, 7); /* it has ended before it could be told */
+    deliver(link);
 }
 
 /* Clients hold much, so the newest message is all that waits. */

@@ -234,6 +234,76 @@ static void test_a_member_awaits_news(void **state)
     watch_feed_leave(&live.member);
 }
 
+static uint64_t measure(struct fixture *fixture, int64_t *now_ms)
+{
+    struct stream_counts counts = {0};
+    watch_feed_measure(&fixture->host, *now_ms);
+    *now_ms += 100;
+    stream_counts_add(&counts, &fixture->host.counters);
+    return counts.watch_lag;
+}
+
+/* It is that of the slowest: of those that are live, and of those that read for themselves. */
+static void test_the_lag(void **state)
+{
+    struct fixture *fixture = *state;
+    struct member slow, quick, apart;
+    int64_t now_ms = 1000;
+    assert_int_equal(measure(fixture, &now_ms), 0);
+    join(fixture, "a", &slow);
+    join(fixture, "a", &quick);
+    assert_int_equal(measure(fixture, &now_ms), 0);
+    for (int i = 0; i < 7; i++)
+        set(fixture, "a");
+    assert_int_equal(measure(fixture, &now_ms), 7); /* the feed has not read them */
+    run(fixture);
+    take_all(&quick);
+    assert_int_equal(measure(fixture, &now_ms), 7);
+    for (int i = 0; i < 5; i++)
+        set(fixture, "b"); /* which nobody wants */
+    run(fixture);
+    assert_int_equal(measure(fixture, &now_ms), 12);
+    take_all(&slow);
+    assert_int_equal(measure(fixture, &now_ms), 0);
+    join(fixture, "c", &apart);
+    apart.member.is_live = false;
+    apart.member.reached = watch_feed_position(&slow.member) - 3;
+    assert_int_equal(measure(fixture, &now_ms), 3);
+    watch_feed_note_sent(&apart.member);
+    watch_feed_note_sent(&slow.member);
+    now_ms -= 50;
+    apart.member.reached++;
+    assert_int_equal(measure(fixture, &now_ms), 3); /* it is not looked at all the time */
+    assert_int_equal(measure(fixture, &now_ms), 2);
+    watch_feed_leave(&apart.member);
+    watch_feed_leave(&slow.member);
+    set(fixture, "a");
+    assert_int_equal(measure(fixture, &now_ms), 1);
+    watch_feed_leave(&quick.member);
+    assert_int_equal(measure(fixture, &now_ms), 0);
+}
+
+/* A few at a time, and members may leave or send something in between. */
+static void test_the_lag_of_many(void **state)
+{
+    struct fixture *fixture = *state;
+    static struct member members[2500];
+    int64_t now_ms = 1000;
+    for (size_t i = 0; i < 2500; i++)
+        join(fixture, "a", &members[i]);
+    set(fixture, "a");
+    run(fixture);
+    for (size_t i = 0; i < 2499; i++)
+        take_all(&members[i]);
+    assert_int_equal(measure(fixture, &now_ms), 0);
+    watch_feed_leave(&members[1000].member);     /* the next one, */
+    watch_feed_note_sent(&members[1001].member); /* and then that */
+    assert_int_equal(measure(fixture, &now_ms), 0);
+    assert_int_equal(measure(fixture, &now_ms), 1);
+    for (size_t i = 0; i < 2500; i++)
+        watch_feed_leave(&members[i].member);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -244,6 +314,8 @@ int main(void)
         TEST(test_members_leave_when_they_hear_of_something),
         TEST(test_all_fall_behind_with_the_feed),
         TEST(test_a_member_awaits_news),
+        TEST(test_the_lag),
+        TEST(test_the_lag_of_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,6 +48,7 @@ static void test_a_page_has_whole_commits(void **state)
         Keystore__V1__WatchBatch *batch = unpack(page);
         assert_int_equal(page->after, version);
         assert_false(page->is_continued);
+        assert_int_equal(page->events, batch->n_events);
         assert_true(!batch->partial && batch->n_events % 2 == 0 && batch->n_events <= 8);
         version = batch->version;
         assert_int_equal(batch->events[batch->n_events - 1]->version, version);
@@ -76,6 +77,7 @@ static void test_a_large_commit_has_several(void **state)
         bool is_last = writer.first == NULL;
         assert_int_equal(page->is_continued, pages > 0);
         assert_int_equal(page->after, 5);
+        assert_int_equal(page->events, batch->n_events);
         assert_int_equal(batch->partial, !is_last);
         assert_int_equal(batch->version, is_last ? 6 : 5); /* to resume from */
         assert_true(page->size < WATCH_MOST_PAGE + 20000);

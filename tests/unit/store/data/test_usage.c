@@ -71,7 +71,7 @@ static void test_a_round_that_ends_at_an_older_revision_has_no_length(void **sta
 static void test_ghosts(void **state)
 {
     (void)state;
-    struct usage *usage = usage_new(100);
+    struct usage *usage = usage_new(usage_round(100));
     assert_int_equal(usage->ghosts, 64);
     const uint64_t hash = 0x1200123400000005u, same_place = 0x1201123400000005u;
     assert_false(usage_recall(usage, hash));
