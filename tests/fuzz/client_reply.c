@@ -73,7 +73,8 @@ static void call_get(struct keystore_client *client)
 
 static void call_txn(struct keystore_client *client)
 {
-    struct keystore_op op = {.kind = KEYSTORE_OP_SET, .request.key_value = {.key = keystore_text("k")}};
+    struct keystore_op op = {.kind = KEYSTORE_OP_SET,
+                             .request.key_value = {.key = keystore_text("k")}};
     struct keystore_txn_request request = {.success = &op, .success_count = 1};
     struct keystore_txn_reply reply;
     check_error(client, keystore_txn(client, &request, &reply));
