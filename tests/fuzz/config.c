@@ -1,7 +1,7 @@
 /*
- * The server's settings, of a command line and a configuration file. The input is up to four words
- * behind their sizes, then the file. Settings that were accepted are printed, and what is printed is
- * accepted.
+ * The server's settings, of a command line and a configuration file. The input is up to four
+ * words behind their sizes, then the file. Settings that were accepted are printed, and what is
+ * printed is accepted.
  */
 #include "common/target.h"
 

@@ -3,8 +3,8 @@
  * target, and then random mutations of them until that much processor time is used up. The inputs
  * depend on the seed alone.
  *
- * A child process does the work and leaves each input in a file before it is tried, so that the
- * input which ended it is there, whatever that was.
+ * A child process does the work and leaves each input in memory that it shares, so that its parent
+ * has the input which ended it, whatever that was, and writes it to a file.
  */
 #include "common/mutate.h"
 #include "common/target.h"
@@ -21,14 +21,20 @@
 #include <unistd.h>
 
 #define MOST_INPUTS 4096
-/* Bytes of a mutated input. */
+/* Bytes of a mutated input, and of one of the corpus. */
 #define MOST_BYTES ((size_t)4096)
+#define MOST_FILE  ((size_t)65536)
+
+/* The input that is tried. */
+struct driver_tried {
+    size_t size;
+    uint8_t bytes[MOST_FILE];
+};
 
 struct driver {
     struct slice inputs[MOST_INPUTS]; /* owned */
     size_t count;
-    const char *path; /* of the input that is tried */
-    FILE *file;       /* the same */
+    struct driver_tried *tried; /* shared with the child */
 };
 
 static void driver_give_up(const char *what, const char *path)
@@ -44,6 +50,7 @@ static void driver_add(struct driver *driver, const char *path)
     if (file == NULL || fstat(fileno(file), &about) != 0)
         driver_give_up("read", path);
     size_t size = (size_t)about.st_size;
+    CHECK(size <= MOST_FILE);
     uint8_t *bytes = malloc(size + 1);
     if (bytes == NULL || fread(bytes, 1, size, file) != size)
         driver_give_up("read", path);
@@ -80,10 +87,8 @@ static void driver_read(struct driver *driver, const char *path)
 static void driver_try(struct driver *driver, struct slice input)
 {
     uint8_t *copy = target_copy(input);
-    rewind(driver->file);
-    if (fwrite(copy, 1, input.len, driver->file) != input.len || fflush(driver->file) != 0 ||
-        ftruncate(fileno(driver->file), (off_t)input.len) != 0)
-        driver_give_up("write", driver->path);
+    driver->tried->size = input.len;
+    memcpy(driver->tried->bytes, copy, input.len);
     LLVMFuzzerTestOneInput(copy, input.len);
     free(copy);
 }
@@ -110,36 +115,47 @@ static void driver_try_all(struct driver *driver, uint64_t seed, long cpu_ms)
         free((void *)driver->inputs[i].data);
 }
 
-/* Runs the child; 0, or 1 with the command that replays its last input. */
-static int driver_run(struct driver *driver, uint64_t seed, long cpu_ms, const char *program)
+/* Writes the input that was tried last, and says how to replay it. */
+static void driver_report(const struct driver *driver, int status, const char *program)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s.%ld.input", program, (long)getpid());
+    FILE *file = fopen(path, "wb");
+    if (file == NULL ||
+        fwrite(driver->tried->bytes, 1, driver->tried->size, file) != driver->tried->size ||
+        fclose(file) != 0)
+        driver_give_up("write", path);
+    if (WIFSIGNALED(status))
+        fprintf(stderr, "fuzz: %s\n", strsignal(WTERMSIG(status)));
+    fprintf(stderr, "fuzz: the last input is in %s; to replay it: %s --cpu-ms 0 %s\n", path,
+            program, path);
+}
+
+/* Runs the child; true if it came to its end. */
+static bool driver_run(struct driver *driver, uint64_t seed, long cpu_ms, const char *program)
 {
     int status;
-    driver->file = fopen(driver->path, "wb");
-    if (driver->file == NULL)
-        driver_give_up("write", driver->path);
+    driver->tried = mmap(NULL, sizeof *driver->tried, PROT_READ | PROT_WRITE,
+                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (driver->tried == MAP_FAILED)
+        driver_give_up("map memory for", program);
     fflush(NULL);
     pid_t child = fork();
     if (child == 0) {
         driver_try_all(driver, seed, cpu_ms);
-        fclose(driver->file);
         exit(0);
     }
     if (child < 0 || waitpid(child, &status, 0) != child)
         driver_give_up("run", program);
-    fclose(driver->file);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        return unlink(driver->path);
-    if (WIFSIGNALED(status))
-        fprintf(stderr, "fuzz: %s\n", strsignal(WTERMSIG(status)));
-    fprintf(stderr, "fuzz: the last input is in %s; to replay it: %s --cpu-ms 0 %s\n", driver->path,
-            program, driver->path);
-    return 1;
+        return true;
+    driver_report(driver, status, program);
+    return false;
 }
 
 int main(int argc, char **argv)
 {
     static struct driver driver;
-    char path[4096];
     const char *given = getenv("KEYSTORE_SEED");
     uint64_t seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
     if (argc != 4 || strcmp(argv[1], "--cpu-ms") != 0) {
@@ -148,8 +164,5 @@ int main(int argc, char **argv)
     }
     printf("KEYSTORE_SEED=%" PRIu64 "\n", seed);
     driver_read(&driver, argv[3]);
-    snprintf(path, sizeof path, "%s.%ld.input", argv[0], (long)getpid());
-    driver.path = path;
-    int code = driver_run(&driver, seed, strtol(argv[2], NULL, 10), argv[0]);
-    return code == 0 ? 0 : 1;
+    return driver_run(&driver, seed, strtol(argv[2], NULL, 10), argv[0]) ? 0 : 1;
 }
