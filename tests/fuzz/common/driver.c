@@ -37,6 +37,8 @@ struct driver {
     struct driver_tried *tried; /* shared with the child */
 };
 
+static void driver_give_up(const char *what, const char *path) __attribute__((noreturn));
+
 static void driver_give_up(const char *what, const char *path)
 {
     fprintf(stderr, "fuzz: cannot %s %s: %s\n", what, path, strerror(errno));
