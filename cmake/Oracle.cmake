@@ -16,7 +16,7 @@ target_compile_definitions(ks_oracle PRIVATE SIDE=side_oracle SIDE_NAME="nghttp2
 target_link_libraries(ks_oracle PUBLIC ks_http2)
 
 file(GLOB differential_sources CONFIGURE_DEPENDS "tests/differential/*.c")
-list(FILTER differential_sources EXCLUDE REGEX "/(main|fuzz)\\.c$")
+list(FILTER differential_sources EXCLUDE REGEX "/main\\.c$")
 add_library(ks_differential STATIC ${differential_sources})
 target_compile_definitions(ks_differential PRIVATE SIDE=side_own SIDE_NAME="ours")
 target_link_libraries(ks_differential PUBLIC ks_oracle ks_http2)
@@ -31,11 +31,3 @@ else()
 endif()
 add_test(NAME differential COMMAND differential --cases ${differential_cases})
 set_tests_properties(differential PROPERTIES TIMEOUT 900)
-
-# The head of tests/differential/fuzz.c says how to build it.
-if(CMAKE_C_COMPILER_ID STREQUAL "Clang")
-  add_executable(fuzz_http2 EXCLUDE_FROM_ALL tests/differential/fuzz.c)
-  target_link_libraries(fuzz_http2 PRIVATE ks_differential)
-  target_link_options(fuzz_http2 PRIVATE -fsanitize=fuzzer)
-  set_target_properties(fuzz_http2 PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
-endif()

@@ -69,6 +69,9 @@ set(one_thread
   "unit/store_ops_(edit|keys|list_(answer|items|push_pop|ranges)|strings.*|substrings|txn.*|undo.*)"
   "crash/(fs_model|known|log|repair|view)")
 leave_out(not-tsan ${one_thread} differential)
+if(NOT KEYSTORE_SANITIZE MATCHES "fuzzer") # else they are no tests
+  leave_out(not-tsan "fuzz/.*")
+endif()
 
 # These have threads, but each on a directory, a store and a model of a disk of its own.
 leave_out(not-tsan crash/damage)

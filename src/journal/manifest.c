@@ -194,6 +194,19 @@ static const char *manifest_find_conflict(const struct manifest *manifest, const
     return NULL;
 }
 
+static bool manifest_append_line(struct buf *out, const struct manifest_file *file);
+
+/* Whether the line that manifest_format() writes for the file, whose name may need escapes, can be
+ * read again. */
+static bool manifest_fits(const struct manifest_file *file)
+{
+    struct buf line;
+    buf_init(&line, MOST_LINE);
+    bool fits = manifest_append_line(&line, file);
+    buf_deinit(&line);
+    return fits;
+}
+
 /* Adds the file of the line; returns NULL, or why the line is wrong. */
 static const char *manifest_parse_line(struct slice line, struct manifest *manifest)
 {
@@ -215,9 +228,12 @@ static const char *manifest_parse_line(struct slice line, struct manifest *manif
     if (type[0] == 0 || type[1] != 0 || strchr("bih", type[0]) == NULL)
         return "has a type that is not b, i or h";
     const char *why = manifest_find_conflict(manifest, name, seq, type[0]);
-    if (why == NULL)
-        manifest_add(manifest, name, seq, type[0]);
-    return why;
+    if (why != NULL)
+        return why;
+    manifest_add(manifest, name, seq, type[0]);
+    return manifest_fits(&manifest->files[manifest->count - 1])
+               ? NULL
+               : "has a name that needs more than 1,024 bytes with its escapes";
 }
 
 /* Takes the next line, with its newline, off the text; false if it has no newline or is too long.

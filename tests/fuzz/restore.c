@@ -1,29 +1,20 @@
 /*
- * RESTORE of a log for libFuzzer: the input is a value as DUMP gives it, without its checksum, and
+ * RESTORE of a log: the input is a value as DUMP gives it, without its checksum, and
  * goes the way of a start, from the command in a log to the store. What was loaded must be what a
  * log could hold; else there must be a reason.
- *
- *   CC=clang cmake -S . -B build/fuzz -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS=-O1 \
- *       -DKEYSTORE_TESTS=ON -DKEYSTORE_SANITIZE=fuzzer-no-link,address
- *   cmake --build build/fuzz --target fuzz_restore && mkdir -p build/fuzz/new
- *   build/fuzz/tests/fuzz_restore -max_len=4096 build/fuzz/new tests/fuzz/restore
  *
  * tests/fuzz/restore/ has a value of each type and encoding, and one for each way in which these
  * can be wrong: with them a missing check of a listpack's lengths is found in seconds, without them
  * it is not found in minutes.
  */
-#include "base/arena.h"
+#include "common/target.h"
 #include "journal/rdb/crc64.h"
 #include "journal/replay.h"
 #include "store/op.h"
 #include "store/store.h"
 #include "support/resp_append.h"
 
-#include <stdlib.h>
-
 #define MOST 65536
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* The value with the checksum that it should have; the input's last two bytes are its version. */
 static void append_restore(struct buf *log, const uint8_t *data, size_t size)
@@ -34,8 +25,8 @@ static void append_restore(struct buf *log, const uint8_t *data, size_t size)
     memcpy(dump + size, &check, sizeof check);
     struct slice args[] = {SLICE_LITERAL("RESTORE"), SLICE_LITERAL("k"), SLICE_LITERAL("0"),
                            slice_make(dump, size + sizeof check)};
-    if (!resp_append(log, args, sizeof args / sizeof *args))
-        abort();
+    bool appended = resp_append(log, args, sizeof args / sizeof *args);
+    CHECK(appended);
 }
 
 /* A key that is there has a value, at the revision of the unit. */
@@ -46,8 +37,7 @@ static void check_store(struct store *store)
     struct op op = {.kind = OP_DESCRIBE, .key = SLICE_LITERAL("k")};
     arena_init(&arena);
     store_apply(store, &op, &arena, &result);
-    if (result.err != ERR_NONE || result.version > 1)
-        abort();
+    CHECK(result.err == ERR_NONE && result.version <= 1);
     op_result_release(&result);
     arena_deinit(&arena);
 }
@@ -58,8 +48,7 @@ static void load(struct slice log)
     struct loading loading = {.store = store};
     struct replay_end end;
     bool loaded = replay_log(&loading, log, 0, &end);
-    if (loaded ? end.good != log.len : loading.why[0] == 0 || loading.offset > log.len)
-        abort();
+    CHECK(loaded ? end.good == log.len : loading.why[0] != 0 && loading.offset <= log.len);
     check_store(store);
     loading_deinit(&loading);
     store_free(store);

@@ -373,7 +373,7 @@ static enum err pipeline_keep(struct pipeline_batch *batch, struct slice message
     uint8_t *copy = arena_unfold(&batch->arena, message.len + 1);
     if (copy == NULL)
         return field_refuse_memory(&batch->arena, why);
-    memcpy(copy, message.data, message.len);
+    slice_write(copy, message);
     batch->message.data = copy;
     return ERR_NONE;
 }

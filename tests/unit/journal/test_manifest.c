@@ -111,6 +111,32 @@ static void refuses_what_redis_refuses_and_more(void **state)
     }
 }
 
+/* Such a name could not be written again so that it can be read. */
+static void refuses_names_of_long_lines(void **state)
+{
+    (void)state;
+    for (size_t size = 240; size <= 255; size++) {
+        char name[256] = "", text[300];
+        struct manifest manifest, again = {0};
+        struct manifest_fault fault;
+        struct buf written;
+        memset(name, 0x80, size);
+        snprintf(text, sizeof text, "file %s seq 1 type i\n", name);
+        if (!parse(text, &manifest, &fault)) {
+            assert_true(size > 246);
+            assert_int_equal(fault.line, 1);
+            assert_non_null(strstr(fault.why, "escapes"));
+            continue;
+        }
+        buf_init(&written, SIZE_MAX);
+        assert_true(manifest_format(&manifest, &written));
+        assert_true(manifest_parse(buf_slice(&written), &again, &fault));
+        manifest_deinit(&manifest);
+        manifest_deinit(&again);
+        buf_deinit(&written);
+    }
+}
+
 static void refuses_long_lines(void **state)
 {
     (void)state;
@@ -282,6 +308,7 @@ int main(void)
         cmocka_unit_test(reads_what_redis_understands),
         cmocka_unit_test(refuses_what_redis_refuses_and_more),
         cmocka_unit_test(refuses_long_lines),
+        cmocka_unit_test(refuses_names_of_long_lines),
         cmocka_unit_test(reads_what_it_writes),
         cmocka_unit_test(writes_as_redis_does),
         cmocka_unit_test(survives_garbage),

@@ -1,17 +1,11 @@
-/*
- * The same comparison for libFuzzer, which finds its conversations by what code they reach:
- *
- *   CC=clang cmake -S . -B build/fuzz -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS=-O1 \
- *       -DKEYSTORE_TESTS=ON -DKEYSTORE_SANITIZE=fuzzer-no-link,address
- *   cmake --build build/fuzz --target fuzz_http2 && build/fuzz/tests/fuzz_http2 -max_len=4096
- */
-#include "compare.h"
-#include "generate.h"
+/* Our HTTP/2 session against nghttp2's (tests/differential/): the same bytes must have the same
+ * effect. */
+#include "common/target.h"
+#include "differential/compare.h"
+#include "differential/generate.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -25,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (result.mismatch != NULL) {
         fprintf(stderr, "MISMATCH at byte %zu: %s\n    %s\n", result.at, result.mismatch,
                 result.detail);
-        abort();
+        CHECK_NEVER("the sessions disagree");
     }
     conversation_deinit(&conversation);
     return 0;
