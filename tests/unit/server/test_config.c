@@ -16,7 +16,7 @@
 struct reading {
     enum config_answer answer;
     struct config config;
-    char out[4096];
+    char out[16384];
     char err[4096];
 };
 
