@@ -16,7 +16,6 @@
 struct access_user {
     struct access_rules rules; /* rules.user is the name */
     struct access_rule *own;   /* those of `rules` */
-    const char *password;      /* "$argon2id$..."; NULL: there is none */
     size_t number;             /* of the user in the file */
     int line;                  /* of its section */
 };

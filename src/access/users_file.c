@@ -255,17 +255,6 @@ static bool users_file_token(struct parser *parser, char *rest)
     return true;
 }
 
-static bool users_file_password(struct parser *parser, char *value)
-{
-    if (parser->user->password != NULL)
-        return users_file_fail(parser, "%s has a password already", parser->user->rules.user);
-    if (strncmp(value, "$argon2id$", 10) != 0)
-        return users_file_fail(parser, "the password is not hashed; it starts with $argon2id$, as "
-                                       "keystore-cli user password makes it");
-    parser->user->password = value;
-    return true;
-}
-
 static bool users_file_add_mapping(struct parser *parser, enum access_sign sign, struct slice name,
                                    unsigned uid)
 {
@@ -346,7 +335,6 @@ static bool users_file_setting(struct parser *parser, char *line)
         bool (*read)(struct parser *parser, char *value);
     } settings[] = {{"allow", users_file_allow},
                     {"token", users_file_token},
-                    {"password", users_file_password},
                     {"certificate", users_file_certificate},
                     {"unix", users_file_unix}};
     char *value = strchr(line, '=');
@@ -361,8 +349,8 @@ static bool users_file_setting(struct parser *parser, char *line)
         if (strcmp(name, settings[i].name) == 0)
             return settings[i].read(parser, users_file_trim(value));
     return users_file_fail(parser,
-                           "`%.60s` is unknown; a user has lines allow, token, password, "
-                           "certificate and unix",
+                           "`%.60s` is unknown; a user has lines allow, token, certificate and "
+                           "unix",
                            name);
 }
 

@@ -1,6 +1,7 @@
 /* Wires loop, gRPC and service together: connections speak gRPC, and calls go to the service. */
 #include "server/worker.h"
 
+#include "access/access.h"
 #include "base/activity.h"
 #include "base/check.h"
 #include "base/clock.h"
@@ -274,6 +275,30 @@ static bool worker_find_uid(const void *connection, unsigned *uid)
     return net_connection_peer_uid(connection, uid);
 }
 
+struct worker_search {
+    const struct access *access;
+    const struct access_user *found;
+};
+
+static void worker_look_up(void *user, enum net_name_kind kind, struct slice name)
+{
+    static const enum access_sign signs[] = {[NET_NAME_DNS] = ACCESS_DNS,
+                                             [NET_NAME_URI] = ACCESS_URI,
+                                             [NET_NAME_SUBJECT] = ACCESS_SUBJECT};
+    struct worker_search *search = user;
+    const struct access_certificate_name known = {.sign = signs[kind], .name = name};
+    if (search->found == NULL)
+        search->found = access_user_by_certificate(search->access, &known, 1);
+}
+
+static const struct access_user *worker_find_certified(const void *connection,
+                                                       const struct access *access)
+{
+    struct worker_search search = {.access = access};
+    (void)net_connection_certificate(connection, worker_look_up, &search);
+    return search.found;
+}
+
 struct worker *worker_new(const struct worker_options *options, unsigned index)
 {
     const struct config *config = options->config;
@@ -308,6 +333,7 @@ struct worker *worker_new(const struct worker_options *options, unsigned index)
                                                             .print_peer = worker_print_peer,
                                                             .access = options->access,
                                                             .find_uid = worker_find_uid,
+                                                            .find_certified = worker_find_certified,
                                                             .max_value = config->max_value,
                                                             .max_answer = limits.max_message});
     worker->grpc = grpc_server_new(&limits, service_grpc(worker->service));

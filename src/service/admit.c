@@ -94,11 +94,16 @@ static enum err admit_find_peer(const struct service *service, const struct grpc
                                 struct identity *found, const char **why)
 {
     const struct service_options *options = &service->options;
+    const void *connection = grpc_call_connection_user(call);
     found->expires_ms = INT64_MAX;
-    found->means = IDENTITY_UNIX;
-    if (options->find_uid != NULL &&
-        options->find_uid(grpc_call_connection_user(call), &found->uid))
+    found->means = IDENTITY_CERTIFICATE;
+    if (options->find_certified != NULL)
+        found->user = options->find_certified(connection, found->access);
+    if (found->user == NULL && options->find_uid != NULL &&
+        options->find_uid(connection, &found->uid)) {
+        found->means = IDENTITY_UNIX;
         found->user = access_user_by_uid(found->access, found->uid);
+    }
     *why = no_credentials;
     return found->user != NULL ? ERR_NONE : ERR_UNAUTHENTICATED;
 }

@@ -8,7 +8,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct access;
 struct access_source;
+struct access_user;
 struct activity_worker;
 struct channels;
 struct clients;
@@ -53,6 +55,10 @@ struct service_options {
     /* Sets *uid to the system's user number of the peer of a connection; false: it is not known.
      * NULL: none is. */
     bool (*find_uid)(const void *connection, unsigned *uid);
+    /* The one of the users whom the verified client certificate of a connection names; NULL: there
+     * is none. NULL: no connection has a certificate. */
+    const struct access_user *(*find_certified)(const void *connection,
+                                                const struct access *access);
     size_t max_value;  /* of one value, in bytes */
     size_t max_answer; /* that the elements of one answer may take, in bytes */
 };

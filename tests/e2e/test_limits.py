@@ -73,6 +73,8 @@ def test_every_limit_is_tested():
               "max-connection-age", "max-connection-age-grace", "keepalive-time",
               "keepalive-timeout", "min-ping-interval",  # test_lifecycle.py
               "drain-delay", "health-listen",  # test_health.py
+              "tls-listen", "tls-cert", "tls-key", "tls-client-ca", "tls-client-certs",  # test_tls.py
+              "users-file",  # test_users.py
               "log-format", "slow-log-us", "slow-log-max-len"}  # test_observe.py
     limits = set(re.findall(r"^ +--([a-z-]+)", run_server("--help").stdout, re.M)) - others
     assert limits
