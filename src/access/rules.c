@@ -27,11 +27,16 @@ unsigned access_grant_of(struct slice name)
 
 /* ---- globs ---- */
 
+static bool access_is_special(uint8_t character)
+{
+    return character == '*' || character == '?' || character == '[' || character == '\\';
+}
+
 struct access_glob access_glob_make(struct slice pattern)
 {
     struct access_glob glob = {.pattern = pattern, .literal = pattern};
     size_t length = 0;
-    while (length < pattern.len && memchr("*?[\\", pattern.data[length], 4) == NULL)
+    while (length < pattern.len && !access_is_special(pattern.data[length]))
         length++;
     glob.is_prefix = length + 1 == pattern.len && pattern.data[length] == '*';
     glob.is_complex = length < pattern.len && !glob.is_prefix;

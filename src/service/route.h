@@ -31,11 +31,11 @@ struct method {
     struct slice name;
     enum method_needs needs;
     enum method_type type;
-    enum op_kind kind; /* OP_COUNT unless it is an operation */
+    enum op_kind kind;         /* OP_COUNT unless it is an operation */
+    enum method_report report; /* of METHOD_INFO */
     struct decoder decoder;
     const struct encoder *encoder;
     const struct grpc_stream_method *stream; /* of METHOD_STREAM, else NULL */
-    enum method_report report;               /* of METHOD_INFO */
     const char *shape;                       /* of METHOD_STREAM, as route_method_type() */
 };
 
