@@ -443,8 +443,11 @@ void worker_join(struct worker *worker)
 {
     if (worker != NULL && worker->started)
         pthread_join(worker->thread, NULL);
-    if (worker != NULL)
+    if (worker != NULL) {
         worker->started = false;
+        /* The system may know the thread for a moment longer, and another one by its number. */
+        atomic_store(&worker->cpu_clock, 0);
+    }
 }
 
 void worker_free(struct worker *worker)
