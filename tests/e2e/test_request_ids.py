@@ -6,7 +6,6 @@ import itertools
 import operator
 import os
 import shutil
-import signal
 import subprocess
 import threading
 
@@ -17,8 +16,8 @@ import mini_redis_pb2 as pb
 from clients import Stub, admin_stub, open_channel
 from errors import BAD_ARGUMENT, NOT_A_NUMBER, NOT_SERVED, check_fails
 from keystore_env import BIN, seeded
+from place import Place
 from redis_process import Redis
-from server_process import Server, own_loopback
 from times import wait_until
 from watching import Watcher, prefix_of
 
@@ -32,33 +31,12 @@ def with_id(name):
     return {"metadata": ((field, name),)}
 
 
-class Place:
-    """A data directory, and the server on it, which keeps its address."""
+class OwnPlace(Place):
+    """One whose channels are closed with it."""
 
     def __init__(self, directory, *arguments):
-        self.directory = directory
-        self.arguments = arguments
-        self.listen = f"{own_loopback()}:0"
-        self.server = None
         self.channels = []
-        self.start()
-
-    def start(self):
-        self.server = Server(*self.arguments, listen=(self.listen,), directory=self.directory)
-        self.listen = self.server.address
-
-    def kill(self):
-        """As a crash of the process: what it has not written is lost."""
-        self.server.send_signal(signal.SIGKILL)
-        self.server.process.wait()
-
-    def crash(self):
-        self.kill()
-        self.start()
-
-    def restart(self):
-        self.server.stop()
-        self.start()
+        super().__init__(directory, *arguments)
 
     def stub(self, kind=Stub):
         self.channels.append(open_channel(self.listen))
@@ -83,13 +61,12 @@ class Place:
     def close(self):
         for channel in self.channels:
             channel.close()
-        if self.server.running:
-            self.server.stop()
+        super().close()
 
 
 @pytest.fixture
 def place(tmp_path):
-    with contextlib.closing(Place(tmp_path)) as opened:
+    with contextlib.closing(OwnPlace(tmp_path)) as opened:
         yield opened
 
 
@@ -97,7 +74,7 @@ def place(tmp_path):
 def make_place(tmp_path):
     with contextlib.ExitStack() as stack:
         yield lambda *arguments: stack.enter_context(
-            contextlib.closing(Place(tmp_path, *arguments)))
+            contextlib.closing(OwnPlace(tmp_path, *arguments)))
 
 
 # ---- one call, repeated ----
@@ -529,7 +506,7 @@ def test_a_torn_log_loses_both_or_neither(place, tmp_path_factory):
         copy = tmp_path_factory.mktemp("torn") / "data"
         shutil.copytree(place.directory, copy)
         os.truncate(copy / "appendonlydir" / log.name, size)
-        with contextlib.closing(Place(copy)) as torn:
+        with contextlib.closing(OwnPlace(copy)) as torn:
             stub = torn.stub()
             assert stub.Get(pb.Key(key=b"n")).value == (b"2" if size == len(whole) else b"1")
             assert stub.Incr(pb.Increment(key=b"n", by=1), **with_id("a")).integer == 1

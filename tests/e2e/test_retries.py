@@ -4,7 +4,6 @@ replies, kills and restarts of the server, and restarts of the client."""
 import contextlib
 import os
 import shutil
-import signal
 import subprocess
 import threading
 
@@ -14,7 +13,7 @@ import mini_redis_pb2 as pb
 from clients import Stub, admin_stub, open_channel
 from cutter import Cutter
 from keystore_env import BIN, ROOT, SANITIZE
-from server_process import Server, own_loopback
+from place import Place
 from times import wait_until
 
 CLI = str(BIN / "keystore-cli")
@@ -22,31 +21,16 @@ LIBRARIES = BIN.parent / "lib"
 TIMEOUT_S = 240
 
 
-class Place:
-    """A data directory, the server on it, which keeps its address, and a proxy that loses replies."""
+class LossyPlace(Place):
+    """One with a proxy that loses replies."""
 
     def __init__(self, directory, *arguments):
-        self._arguments = ("--durability", "always", *arguments)
-        self._directory = directory
-        self._listen = f"{own_loopback()}:0"
-        self.start()
-        self.cutter = Cutter(self._listen, 12, directory.name)
-
-    def start(self):
-        self.server = Server(*self._arguments, listen=(self._listen,), directory=self._directory)
-        self._listen = self.server.address
-
-    def kill(self):
-        self.server.send_signal(signal.SIGKILL)
-        self.server.process.wait()
-
-    def crash(self):
-        self.kill()
-        self.start()
+        super().__init__(directory, "--durability", "always", *arguments)
+        self.cutter = Cutter(self.listen, 12, directory.name)
 
     @contextlib.contextmanager
     def stub(self, kind=Stub):
-        with open_channel(self._listen) as channel:
+        with open_channel(self.listen) as channel:
             yield kind(channel)
 
     def get(self, key):
@@ -63,13 +47,12 @@ class Place:
 
     def close(self):
         self.cutter.close()
-        if self.server.running:
-            self.server.stop()
+        super().close()
 
 
 @pytest.fixture
 def place(tmp_path):
-    with contextlib.closing(Place(tmp_path)) as opened:
+    with contextlib.closing(LossyPlace(tmp_path)) as opened:
         yield opened
 
 
@@ -166,7 +149,7 @@ def test_without_retry_nothing_is_repeated(place):
 
 
 def test_request_ids_that_are_turned_off(tmp_path):
-    with contextlib.closing(Place(tmp_path, "--request-ids", "0")) as place:
+    with contextlib.closing(LossyPlace(tmp_path, "--request-ids", "0")) as place:
         place.cutter.close()
         address = place.server.address.split(":")
         done = subprocess.run([CLI, "-h", address[0], "-p", address[1], "--retry", "1", "INCR", "n"],
