@@ -217,6 +217,8 @@ static void connection_end_wait(struct grpc_call *call, enum err err, const char
 static void connection_review_waits(struct grpc_connection *connection)
 {
     struct review_search search;
+    if (connection->server->service->review == NULL)
+        return;
     while (!http2_session_visit(connection->session, connection_review, &search))
         connection_end_wait(search.found, search.err, search.why);
 }

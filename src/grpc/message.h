@@ -22,9 +22,9 @@ struct grpc_message {
     uint8_t prefix_len;
     size_t expected;       /* the length of the message, once the prefix is complete */
     struct slice borrowed; /* the whole message in the caller's buffer */
-    struct buf gathered;   /* else what has arrived, copied, */
-    struct blob *blob;     /* once enough of a large message has arrived, to the memory of this blob
-                              for all of it. The blob may be cut meanwhile */
+    struct buf gathered;   /* else a copy of what has arrived; its memory is that of: */
+    struct blob *blob;     /* NULL unless enough of a large message has arrived: it has room for all
+                              of it. It may be cut meanwhile */
 };
 
 /* As grpc_message_deinit(), for a message with copied bytes. */
