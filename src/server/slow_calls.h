@@ -1,4 +1,4 @@
-/* The slow log for the live page. Whoever reaches its port may read it, so it says nothing about
+/* The slow log for the live page. Anyone who reaches its port may read it, so it says nothing about
  * the data or their users: no keys, no peers, no request ids. */
 #ifndef KEYSTORE_SERVER_SLOW_CALLS_H
 #define KEYSTORE_SERVER_SLOW_CALLS_H
