@@ -466,6 +466,16 @@ static bool runs_is_abandoned(const struct region *region, uint32_t since)
     return true;
 }
 
+size_t runs_headers(void)
+{
+    size_t count = 0;
+    mutex_lock(&lock);
+    for (uint32_t i = 0; i < regions_end; i++)
+        count += regions[i] != NULL;
+    mutex_unlock(&lock);
+    return count * OWN_PAGES * RUNS_PAGE;
+}
+
 void runs_trim(void)
 {
     mutex_lock(&lock);

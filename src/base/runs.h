@@ -66,6 +66,9 @@ size_t runs_used(void);
 /* Resident bytes; takes no lock. */
 size_t runs_held(void);
 
+/* Bytes of runs_held() that describe the regions; grows with the address space in use. */
+size_t runs_headers(void);
+
 /* Bytes that are resident but not in use. */
 static inline size_t runs_slack(void)
 {
