@@ -53,10 +53,11 @@ void *mem_try_alloc_zero(size_t count, size_t size)
 void *mem_try_realloc(void *memory, size_t size)
 {
     unsigned seen = 0;
-    void *other = realloc(memory, mem_at_least_one(size));
-    while (other == NULL && reserve_break(&seen))
-        other = realloc(memory, mem_at_least_one(size));
-    return other;
+    for (;;) { /* not as above, where GCC 12 takes a second try for a use after free */
+        void *other = realloc(memory, mem_at_least_one(size));
+        if (other != NULL || !reserve_break(&seen))
+            return other;
+    }
 }
 
 void *mem_alloc(size_t size)
