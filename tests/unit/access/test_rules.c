@@ -174,6 +174,7 @@ static struct slice random_key(void)
     return slice_from_string(keys[draw(KEYS)]);
 }
 
+/* A Txn has at most two members and one more, each perhaps an MSet: 28 are made. */
 static struct op random_op(bool may_nest)
 {
     static const enum op_kind alone[] = {OP_TXN, OP_FLUSH_DB, OP_SWAP_DB, OP_RANDOM_KEY};
@@ -201,19 +202,20 @@ static struct op random_op(bool may_nest)
         op.condition.version = draw(6) == 0;
     }
     made++;
+    assert_true(made + 6 <= sizeof made_ops / sizeof made_ops[0]);
     if (has != OP_KEYS_OPS)
         return op;
     size_t at = made;
     op.op_count = 1 + draw(2);
     op.ops = &made_ops[at];
     made += 6;
-    for (size_t i = 0; i < op.op_count; i++) {
-        op.ops[i] = random_op(false);
-        if (op.kind == OP_M_SET)
+    if (op.kind == OP_M_SET) {
+        for (size_t i = 0; i < op.op_count; i++)
             op.ops[i] = (struct op){.kind = OP_SET, .db = op.db, .key = random_key()};
-    }
-    if (op.kind == OP_M_SET)
         return op;
+    }
+    for (size_t i = 0; i < op.op_count; i++)
+        op.ops[i] = random_op(false);
     op.txn = &made_txns[at];
     *op.txn = (struct op_txn){.compares = &made_ops[at + 2],
                               .compare_count = draw(2),
