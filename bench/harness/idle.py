@@ -38,11 +38,15 @@ def request(path, message):
 
 
 class Connection:
-    def __init__(self, source, port):
+    """`tls`: an ssl.SSLContext, for a server that speaks TLS."""
+
+    def __init__(self, source, port, tls=None):
         self.socket = socket.socket()
         self.socket.settimeout(10)
         self.socket.bind((source, 0))
         self.socket.connect(("127.0.0.1", port))
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_hostname="127.0.0.1")
         self.received = b""
         self.payload = b""
 
@@ -98,11 +102,12 @@ class Connection:
 class IdleConnections:
     """Use with `with`: leaving it closes them all."""
 
-    def __init__(self, port, count):
+    def __init__(self, port, count, tls=None):
         self.connections = []
         try:
             for i in range(count):
-                self.connections.append(Connection(f"127.0.1.{1 + i // PER_ADDRESS}", port))
+                self.connections.append(Connection(f"127.0.1.{1 + i // PER_ADDRESS}", port,
+                                                   tls))
                 self.connections[-1].send_greeting()
             for connection in self.connections:
                 connection.finish_greeting()

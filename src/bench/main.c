@@ -102,6 +102,20 @@ static int bench_run(const struct options *options)
     return code;
 }
 
+/* The token of the environment, where `ps` does not show it; false, after an error message, if it
+ * is none. */
+static bool bench_find_token(struct options *options)
+{
+    const char *token = getenv("KEYSTORE_TOKEN");
+    if (token == NULL)
+        return true;
+    int len = snprintf(options->authorization, sizeof options->authorization, "Bearer %s", token);
+    if (len < (int)sizeof options->authorization)
+        return true;
+    bench_print_error("KEYSTORE_TOKEN is too long for a token");
+    return false;
+}
+
 int main(int argc, char **argv)
 {
     struct options options;
@@ -123,7 +137,7 @@ int main(int argc, char **argv)
                 options.server_pid);
         return EXIT_USAGE;
     } else {
-        code = bench_run(&options);
+        code = bench_find_token(&options) ? bench_run(&options) : EXIT_USAGE;
     }
     return standard_flush("keystore-bench") ? code : EXIT_FAILED;
 }

@@ -522,6 +522,8 @@ void options_print_help(FILE *out)
         "of\n"
         "consume must be empty at the start. The exit code is 1 if a call failed, a stream ended "
         "or\n"
-        "missed anything, or the server could not be reached, 2 for bad options.\n",
+        "missed anything, or the server could not be reached, 2 for bad options.\n"
+        "\n"
+        "If the environment has KEYSTORE_TOKEN, that token is sent with each call.\n",
         out);
 }

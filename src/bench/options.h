@@ -11,6 +11,8 @@
 
 #define OPTIONS_PROBLEM_SIZE 400
 #define OPTIONS_MAX_OPS      2
+/* Of "Bearer TOKEN", with what ends it; a server refuses longer ones. */
+#define OPTIONS_AUTHORIZATION_SIZE 1024
 
 struct options {
     const char *host;
@@ -18,6 +20,7 @@ struct options {
     const char *unix_path;                                    /* NULL: host and port */
     bool tls;                                                 /* see options_want_tls() */
     const char *ca_file, *cert_file, *key_file, *server_name; /* NULL: not given */
+    char authorization[OPTIONS_AUTHORIZATION_SIZE]; /* of each call; "": none. Not an argument */
     uint32_t connections;
     uint32_t streams; /* calls in flight on each connection */
     uint32_t threads;

@@ -24,6 +24,7 @@ static void plan_init(struct plan *plan, const struct options *options, const st
         payload_use_numbers(&plan->payload);
     const struct template_settings settings = {
         .authority = slice_from_string(target->authority),
+        .authorization = slice_from_string(options->authorization),
         .ops = plan->ops,
         .count = plan->op_count,
         .payload = &plan->payload,

@@ -6,7 +6,7 @@
 #include "bench/message.h"
 #include "bench/wire.h"
 
-#define MAX_FIELDS 8
+#define MAX_FIELDS 9
 /* Of template_key(): multipliers that spread their product over all bits. */
 #define MIX_KEY       UINT64_C(0x9e3779b97f4a7c15)
 #define MIX_NUMBER    UINT64_C(0xbf58476d1ce4e5b9)
@@ -40,6 +40,8 @@ static size_t template_make_fields(const struct template_settings *settings, con
     if (takes)
         fields[count++] =
             (struct field){SLICE_LITERAL("keystore-max-reply-bytes"), SLICE_LITERAL(MAX_REPLY)};
+    if (settings->authorization.len > 0)
+        fields[count++] = (struct field){SLICE_LITERAL("authorization"), settings->authorization};
     CHECK(count <= MAX_FIELDS);
     return count;
 }

@@ -46,7 +46,8 @@ struct templates {
 
 struct template_settings {
     struct slice authority;
-    const enum op *ops; /* without repetition */
+    struct slice authorization; /* empty: calls have none */
+    const enum op *ops;         /* without repetition */
     size_t count;
     const struct payload *payload; /* borrowed for the templates' life */
     int64_t range_start;           /* of LRange */

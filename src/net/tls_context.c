@@ -12,6 +12,9 @@
 /* TLS 1.2: those that RFC 9113 does not forbid. */
 #define SUITES_1_2 "ECDHE+AESGCM:ECDHE+CHACHA20"
 #define SUITES_1_3 "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+/* OpenSSL's own without finite-field groups: the smallest has only 112 bits, and the largest would
+ * have a worker compute for milliseconds per handshake. */
+#define GROUPS "X25519:P-256:X448:P-521:P-384"
 
 const char tls_context_no_h2[] =
     "the client does not offer the protocol h2 (ALPN), which gRPC clients do";
@@ -87,6 +90,7 @@ static SSL_CTX *tls_context_new(void)
     if (SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&
         SSL_CTX_set_cipher_list(context, SUITES_1_2) == 1 &&
         SSL_CTX_set_ciphersuites(context, SUITES_1_3) == 1 &&
+        SSL_CTX_set1_groups_list(context, GROUPS) == 1 &&
         SSL_CTX_set_num_tickets(context, 1) == 1 && SSL_CTX_set_max_early_data(context, 0) == 1 &&
         SSL_CTX_set_session_id_context(context, name, sizeof name - 1) == 1)
         return context;

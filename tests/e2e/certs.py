@@ -45,3 +45,21 @@ class Certs:
             ("grpc.use_local_subchannel_pool", 1),
             ("grpc.enable_retries", 0),
             *options.items()])
+
+
+def _openssl(*arguments):
+    done = subprocess.run(["openssl", *map(str, arguments)], capture_output=True, text=True,
+                          timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def sign_client(certs, name, subject, alternatives=None, days=2):
+    """NAME.pem and NAME.key for a client, by the CA of the folder. `alternatives`: its names as
+    OpenSSL's subjectAltName has them. `days`: until it expires; negative: it has expired."""
+    request, extensions = certs.path(f"{name}.csr"), certs.path(f"{name}.ext")
+    extensions.write_text("extendedKeyUsage=clientAuth\n" +
+                          (f"subjectAltName={alternatives}\n" if alternatives else ""))
+    _openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+             "-keyout", certs.path(f"{name}.key"), "-out", request, "-subj", subject)
+    _openssl("x509", "-req", "-in", request, "-CA", certs.path("ca.pem"), "-CAkey",
+             certs.path("ca.key"), "-out", certs.path(f"{name}.pem"), "-extfile", extensions, "-days", days)

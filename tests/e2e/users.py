@@ -1,5 +1,6 @@
 """A users file, with a token for each user, and stubs that send it."""
 
+import datetime
 import hashlib
 import os
 import signal
@@ -19,6 +20,12 @@ def token_of(name):
 def token_line(name, *, token=None, more=""):
     digest = hashlib.sha256((token or token_of(name)).encode()).hexdigest()
     return f"token = {name} {digest} {CREATED} {more}"
+
+
+def expires_in(seconds):
+    """For `more` of a token's line."""
+    time = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds)
+    return f"expires={time:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def metadata_of(name):

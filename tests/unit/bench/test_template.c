@@ -248,6 +248,36 @@ static void test_stateless_blocks_need_no_table(void **state)
     teardown(&fixture);
 }
 
+static void test_a_token_is_in_every_block(void **state)
+{
+    (void)state;
+    struct payload payload;
+    struct templates templates;
+    nghttp2_hd_inflater *inflater;
+    char told[4096];
+    payload_init(&payload, 16, 32, 1000);
+    const struct template_settings settings = {
+        .authority = SLICE_LITERAL(AUTHORITY),
+        .authorization = SLICE_LITERAL("Bearer kst_token"),
+        .ops = all_ops,
+        .count = OP_COUNT,
+        .payload = &payload,
+        .push_values = 1,
+    };
+    templates_init(&templates, &settings);
+    assert_int_equal(nghttp2_hd_inflate_new(&inflater), 0);
+    for (int op = 0; op < OP_COUNT; op++) {
+        const struct template *template = &templates.of[op];
+        inflate_block(inflater, buf_slice(&template->stateless), told);
+        assert_non_null(strstr(told, "\nauthorization: Bearer kst_token\n"));
+        inflate_block(inflater, buf_slice(&template->first), told);
+        assert_non_null(strstr(told, "\nauthorization: Bearer kst_token\n"));
+    }
+    nghttp2_hd_inflate_del(inflater);
+    templates_deinit(&templates);
+    payload_deinit(&payload);
+}
+
 /* Elements of one list: their number is in each value, and not in the key. */
 static void test_what_is_consumed_is_numbered_in_its_values(void **state)
 {
@@ -296,6 +326,7 @@ int main(void)
         cmocka_unit_test(test_parts_add_up_to_the_message),
         cmocka_unit_test(test_requests_in_order_decode_on_one_connection),
         cmocka_unit_test(test_stateless_blocks_need_no_table),
+        cmocka_unit_test(test_a_token_is_in_every_block),
         cmocka_unit_test(test_what_is_consumed_is_numbered_in_its_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
