@@ -430,8 +430,7 @@ static bool users_file_check_mode(const char *path, int descriptor, struct stat 
         others &= ~(mode_t)S_IRGRP;
     if ((status->st_mode & others) != 0) {
         snprintf(why, USERS_FILE_WHY,
-                 "others than its owner may access it, and it has secrets: chmod 600 %.200s",
-                 path);
+                 "others than its owner may access it, and it has secrets: chmod 600 %.200s", path);
         return false;
     }
     return true;
