@@ -79,13 +79,16 @@ static bool users_edit_sync_folder(const char *path)
     return synced;
 }
 
-/* Keeps the owner of the file that there is, for a server that is another user of the system. */
+/* Keeps who may read the file that there is, for a server that is another user of the system. */
 static bool users_edit_keep_owner(const char *path, int descriptor)
 {
     struct stat status;
     if (stat(path, &status) != 0)
         return errno == ENOENT;
-    return status.st_uid == geteuid() || fchown(descriptor, status.st_uid, status.st_gid) == 0;
+    if (status.st_uid == geteuid() && (status.st_mode & S_IRGRP) == 0)
+        return true;
+    return fchown(descriptor, status.st_uid, status.st_gid) == 0 &&
+           fchmod(descriptor, status.st_mode & (S_IRUSR | S_IWUSR | S_IRGRP)) == 0;
 }
 
 bool users_edit_write(const char *path, const char *text, char why[USERS_FILE_WHY])

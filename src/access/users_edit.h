@@ -12,8 +12,9 @@ char *users_edit_replace(struct slice text, int from, int to, const char *replac
 /* The first line that belongs to a later section than the user; INT_MAX: there is none. */
 int users_edit_section_end(const struct access *access, const struct access_user *user);
 
-/* Replaces the file, if the text is that of one; only its owner may access it. False, with the
- * error message in `why`. */
+/* Replaces the file, if the text is that of one. A new one only its owner may access; the owner of
+ * one that there is, its group and that this may read it are kept. False, with the error message in
+ * `why`. */
 bool users_edit_write(const char *path, const char *text, char why[USERS_FILE_WHY]);
 
 #endif

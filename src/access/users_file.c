@@ -423,7 +423,12 @@ static bool users_file_check_mode(const char *path, int descriptor, struct stat 
                  (unsigned)status->st_uid, (unsigned)geteuid(), path);
         return false;
     }
-    if ((status->st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+    /* A group to which root has given its file may read it: the usual place of settings below /etc,
+     * and how orchestrators mount secrets. */
+    mode_t others = S_IRWXO | S_IRWXG;
+    if (status->st_uid == 0 && status->st_gid != 0)
+        others &= ~(mode_t)S_IRGRP;
+    if ((status->st_mode & others) != 0) {
         snprintf(why, USERS_FILE_WHY,
                  "others than its owner may access it, and it has secrets: chmod 600 %.200s", path);
         return false;

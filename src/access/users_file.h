@@ -31,6 +31,7 @@ struct access *users_file_parse(struct slice text, char why[USERS_FILE_WHY]);
 /*
  * The bytes of the file, to be freed. NULL, with `why`, if it cannot be read, if others than its
  * owner may access it, or if it belongs to another user of the system than this process (or root).
+ * A file of root's may be readable for a group other than root's.
  */
 uint8_t *users_file_load(const char *path, size_t *size, char why[USERS_FILE_WHY]);
 

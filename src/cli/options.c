@@ -272,7 +272,7 @@ void options_print_help(FILE *out)
           "\n"
           "Options:\n",
           out);
-    option_print(out, table, 15);
+    option_print(out, table, 20);
     fputs(
         "\n"
         "The prompt saves its history in ~/.keystore_cli_history, or in the file that\n"

@@ -98,7 +98,9 @@ static void server_block_signals(const struct server *server, sigset_t *signals)
     sigemptyset(signals);
     sigaddset(signals, SIGTERM);
     sigaddset(signals, SIGINT);
-    if (server->certificates.tls != NULL || server->access != NULL) /* else it ends the server */
+    /* Of a service manager it means `reload`, even if there is nothing to reload. Else it may be
+     * the end of a terminal, and without files to read again it ends the server. */
+    if (server->certificates.tls != NULL || server->access != NULL || systemd_is_manager())
         sigaddset(signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, signals, NULL);
     signal(SIGXFSZ, SIG_IGN); /* a file at its size limit is a disk error, EFBIG */

@@ -65,6 +65,11 @@ int systemd_take_sockets(int *descriptors, struct net_address *addresses, size_t
     return taken;
 }
 
+bool systemd_is_manager(void)
+{
+    return getenv("NOTIFY_SOCKET") != NULL;
+}
+
 void systemd_loading(int64_t now_ms)
 {
     static int64_t asked_ms;

@@ -7,8 +7,12 @@
 
 #include "net/address.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* Whether a manager that wants notifications has started this process. */
+bool systemd_is_manager(void);
 
 /*
  * The listening sockets that were passed to this process, at most `max`, with their addresses;

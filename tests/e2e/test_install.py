@@ -172,7 +172,7 @@ def test_each_component_alone(tmp_path):
     for component in ("library", "development", "programs"):
         install(tmp_path / component, component=component)
     version = (ROOT / "CMakeLists.txt").read_text().split("VERSION ", 2)[2].split()[0]
-    assert files(tmp_path / "library") == {"lib/libkeystore.so.0", f"lib/libkeystore.so.{version}"}
+    assert files(tmp_path / "library") == {"lib/libkeystore.so.1", f"lib/libkeystore.so.1.{version}"}
     assert {"lib/libkeystore.so", "include/keystore/client.h", "include/keystore/streams.h",
             "include/keystore/admin.h", "include/keystore/messages.h", "lib/pkgconfig/keystore.pc",
             "share/keystore/keystore.protoset",

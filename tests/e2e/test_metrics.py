@@ -370,7 +370,7 @@ def test_the_documentation_lists_what_is_served(monitored):
 def test_alerts_and_dashboard_name_what_there_is():
     known = set(documented())
     known |= {name + suffix for name in known for suffix in ("_bucket", "_sum", "_count")}
-    for path in ("docs/examples/alerts.yml", "docs/examples/dashboard.json"):
+    for path in ("deploy/prometheus/alerts.yml", "deploy/grafana/dashboard.json"):
         text = (ROOT / path).read_text()
         used = set(re.findall(r"\b((?:keystore|grpc_server|process)_[a-z_]*[a-z])\b", text))
         assert used and used <= known, (path, used - known)

@@ -133,6 +133,16 @@ def test_passed_sockets_with_tls(manager, tmp_path):
     assert manager.process.returncode == 1 and "--tls-cert and --tls-key" in errors
 
 
+def test_a_reload_with_nothing_to_load(manager):
+    """`systemctl reload` must not end the server, whatever its settings are."""
+    manager.start("--listen", "127.0.0.1:0")
+    manager.wait_for("READY=1")
+    manager.process.send_signal(signal.SIGHUP)
+    manager.wait_for("RELOADING=1")
+    manager.wait_for("READY=1")
+    assert manager.stop() == 0
+
+
 def test_a_connection_that_waited_for_the_server(manager):
     """It was made before the server was started."""
     with listening() as tcp, socket.create_connection(tcp.getsockname()) as early:

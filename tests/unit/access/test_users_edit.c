@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -66,6 +67,14 @@ static void test_write(void **state)
     assert_non_null(access);
     assert_int_equal(access->users[0].rules.count, 0);
     access_release(access);
+    if (geteuid() == 0) {
+        assert_int_equal(chown(path, 0, 12345) + chmod(path, 0640), 0);
+        assert_true(users_edit_write(path, "[user b]\n", why));
+        assert_int_equal(stat(path, &status), 0);
+        assert_int_equal(status.st_mode & 0777, 0640);
+        assert_int_equal(status.st_uid, 0);
+        assert_int_equal(status.st_gid, 12345);
+    }
     snprintf(path, sizeof path, "%s/none/users", folder.path);
     assert_false(users_edit_write(path, "[user a]\n", why));
     assert_non_null(strstr(why, "cannot write"));

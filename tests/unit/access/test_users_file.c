@@ -169,7 +169,16 @@ static void test_modes(void **state)
     assert_int_equal(access->user_count, 1);
     access_release(access);
     if (geteuid() == 0) {
-        assert_int_equal(chown(path, 12345, 0), 0);
+        assert_int_equal(chown(path, 0, 12345) + chmod(path, 0640), 0);
+        access = users_file_read(path, why);
+        assert_non_null(access);
+        access_release(access);
+        static const mode_t more[] = {0660, 0650, 0644, 0641};
+        for (size_t i = 0; i < sizeof more / sizeof more[0]; i++) {
+            assert_int_equal(chmod(path, more[i]), 0);
+            assert_null(users_file_read(path, why));
+        }
+        assert_int_equal(chmod(path, 0600) + chown(path, 12345, 0), 0);
         assert_null(users_file_read(path, why));
         assert_non_null(strstr(why, "number 12345"));
     }

@@ -89,7 +89,9 @@ static void test_nobody_listens(void **state)
 {
     unlink(path);
     systemd_ready();
+    assert_true(systemd_is_manager());
     unsetenv("NOTIFY_SOCKET");
+    assert_false(systemd_is_manager());
     systemd_ready();
     assert_heard(state, NULL);
 }
