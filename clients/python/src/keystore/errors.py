@@ -267,7 +267,8 @@ def parse_details(serialized: bytes) -> List[Any]:
 
 def from_rpc(error: Any) -> KeyStoreError:
     """The exception for a grpc.RpcError."""
-    trailers = dict(error.trailing_metadata() or ())
+    # aio's Metadata is no Mapping that dict() could copy.
+    trailers = {name: value for name, value in error.trailing_metadata() or ()}  # noqa: C416
     pushback = trailers.get("grpc-retry-pushback-ms", "")
     details = parse_details(trailers.get("grpc-status-details-bin", b""))
     return make(
