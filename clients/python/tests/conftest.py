@@ -24,8 +24,8 @@ def own_server() -> Iterator[Server]:
 def start_server() -> Iterator[Callable[..., Server]]:
     servers: List[Server] = []
 
-    def start(*options: str) -> Server:
-        servers.append(Server(*options))
+    def start(*options: str, **named: str) -> Server:
+        servers.append(Server(*options, **named))
         return servers[-1]
 
     yield start

@@ -21,7 +21,10 @@ def program() -> str:
 class Server:
     """Ready when the constructor returns. `stop()` and `kill()` leave the data for `start()`."""
 
-    def __init__(self, *options: str, directory: Optional[str] = None) -> None:
+    def __init__(
+        self, *options: str, directory: Optional[str] = None, listen: str = "--listen"
+    ) -> None:
+        self.listen = listen
         self._own = tempfile.TemporaryDirectory(prefix="keystore-client-")
         self.directory = directory or self._own.name
         self.options = options
@@ -31,7 +34,7 @@ class Server:
     def start(self) -> None:
         """Again on the port of the first time, so that clients find it."""
         command = [program(), "--dir", self.directory, "--threads", "2", "--log-level", "warning"]
-        command += ["--listen", f"127.0.0.1:{self.port}", *self.options]
+        command += [self.listen, f"127.0.0.1:{self.port}", *self.options]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )

@@ -118,12 +118,6 @@ class Attempts:
         """Seconds left for this attempt."""
         return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
 
-    def with_metadata(self, more: List[Tuple[str, Any]]) -> List[Tuple[str, Any]]:
-        metadata = self.metadata + more
-        if self.number > 0:
-            metadata.append(("grpc-previous-rpc-attempts", str(self.number)))
-        return metadata
-
     def pause_after(self, error: errors.KeyStoreError) -> Optional[float]:
         """Seconds to wait before the next attempt; None if there is none."""
         self.number += 1

@@ -78,7 +78,7 @@ class AsyncTransport:
                 reply = await function(
                     call.request,
                     timeout=attempts.timeout(),
-                    metadata=attempts.with_metadata(self.credentials()),
+                    metadata=attempts.metadata + self.credentials(),
                 )
                 break
             except grpc.RpcError as failure:

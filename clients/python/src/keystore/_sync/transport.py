@@ -79,7 +79,7 @@ class Transport:
                 reply = function(
                     call.request,
                     timeout=attempts.timeout(),
-                    metadata=attempts.with_metadata(self.credentials()),
+                    metadata=attempts.metadata + self.credentials(),
                 )
                 break
             except grpc.RpcError as failure:
