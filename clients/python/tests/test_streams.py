@@ -326,7 +326,8 @@ def test_jobs_are_done_or_returned(client: Any) -> None:
             raise RuntimeError
         assert next(jobs).value == "b"
         assert (third.key, third.value) == ("jobs", "c")
-    assert client.lrange("jobs") == ["b", "c"] and client.exists("jobs:pending") == 0
+    # The one that was given back was delivered last.
+    assert client.lrange("jobs") == ["c", "b"] and client.exists("jobs:pending") == 0
 
 
 def test_consume_survives_a_kill(connect: Connect, own_server: Server) -> None:
@@ -438,15 +439,15 @@ def test_cache_after_a_restart(connect: Connect, own_server: Server) -> None:
 
 def test_admin(client: Any) -> None:
     client.set("k", "v")
-    assert client.info("server")["redis_version"]
+    assert int(client.info("clients")["connected_clients"]) >= 1
     assert client.swap_db(1) is True and client.get("k") is None
     assert client.with_options(db=1).get("k") == "v"
     client.swap_db(1)
     client.with_options(timeout=60).save()
     assert b"".join(client.backup())[:5] == b"REDIS"
-    assert client.config("slow-log-us")[0].changeable
-    assert client.set_config("slow-log-us", 20000) is True
-    assert client.config("slow-log-us")[0].origin == "changed"
+    setting = next(each for each in client.config() if each.changeable)
+    assert isinstance(client.set_config(setting.name, setting.value), bool)
+    assert client.config("max-value")[0].value and not client.config("no-such-*")
     with pytest.raises(keystore.BadArgument):
         client.set_config("nonsense", 1)
     assert isinstance(client.slow_log(1), list)

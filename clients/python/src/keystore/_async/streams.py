@@ -44,6 +44,7 @@ class AsyncStream(Generic[T]):
         self._closed = False
         self._failures = 0
         self._begun = False
+        self._reading = False  # by an iteration; only one may read
         self._began_at = time.monotonic()
         self.live = False
         """Whether the stream is in effect at the moment."""
@@ -63,6 +64,9 @@ class AsyncStream(Generic[T]):
 
     def _lost(self) -> None:
         """Called when the stream has ended."""
+
+    async def _drain(self) -> None:
+        """Called when the stream was closed, by the one who may read: takes what is still due."""
 
     # What they have in common.
 
@@ -138,11 +142,16 @@ class AsyncStream(Generic[T]):
     async def __anext__(self) -> T:
         if not self._begun:
             await self._begin()
-        while not self._ready:
-            if self._closed:
-                raise StopAsyncIteration
-            await self._step()
-        return self._ready.popleft()
+        while not self._closed:
+            if self._ready:
+                return self._ready.popleft()
+            self._reading = True
+            try:
+                await self._step()
+            finally:
+                self._reading = False
+        await self._drain()
+        raise StopAsyncIteration
 
 
 class AsyncWatch(AsyncStream[results.WatchBatch[S]], Generic[S]):
@@ -322,16 +331,22 @@ class AsyncConsumer(AsyncStream[AsyncJob[S]], Generic[S]):
             self._jobs.pop(id, None)
         self._drop(message.returned)
 
+    async def _drain(self) -> None:
+        while self._iterator is not None:
+            await self._step()
+
     async def close(self) -> None:
         """Ends the stream: what is not acknowledged returns to its list. When this returns, what is
-        acknowledged is durable, unless the connection was lost.
+        acknowledged is durable, unless the connection was lost, or somebody else is iterating: then
+        it is so when the iteration ends.
         """
         self._closed = True
-        if self._iterator is not None and not self._start.auto_ack:
-            self._requests.close()
-            while self._iterator is not None:
-                await self._step()
-        self._disconnect()
+        if self._start.auto_ack:
+            self._disconnect()
+            return
+        self._requests.close()
+        if not self._reading:
+            await self._drain()
 
 
 def select(

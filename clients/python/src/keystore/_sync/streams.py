@@ -45,6 +45,7 @@ class Stream(Generic[T]):
         self._closed = False
         self._failures = 0
         self._begun = False
+        self._reading = False  # by an iteration; only one may read
         self._began_at = time.monotonic()
         self.live = False
         """Whether the stream is in effect at the moment."""
@@ -64,6 +65,9 @@ class Stream(Generic[T]):
 
     def _lost(self) -> None:
         """Called when the stream has ended."""
+
+    def _drain(self) -> None:
+        """Called when the stream was closed, by the one who may read: takes what is still due."""
 
     # What they have in common.
 
@@ -139,11 +143,16 @@ class Stream(Generic[T]):
     def __next__(self) -> T:
         if not self._begun:
             self._begin()
-        while not self._ready:
-            if self._closed:
-                raise StopIteration
-            self._step()
-        return self._ready.popleft()
+        while not self._closed:
+            if self._ready:
+                return self._ready.popleft()
+            self._reading = True
+            try:
+                self._step()
+            finally:
+                self._reading = False
+        self._drain()
+        raise StopIteration
 
 
 class Watch(Stream[results.WatchBatch[S]], Generic[S]):
@@ -323,16 +332,22 @@ class Consumer(Stream[Job[S]], Generic[S]):
             self._jobs.pop(id, None)
         self._drop(message.returned)
 
+    def _drain(self) -> None:
+        while self._iterator is not None:
+            self._step()
+
     def close(self) -> None:
         """Ends the stream: what is not acknowledged returns to its list. When this returns, what is
-        acknowledged is durable, unless the connection was lost.
+        acknowledged is durable, unless the connection was lost, or somebody else is iterating: then
+        it is so when the iteration ends.
         """
         self._closed = True
-        if self._iterator is not None and not self._start.auto_ack:
-            self._requests.close()
-            while self._iterator is not None:
-                self._step()
-        self._disconnect()
+        if self._start.auto_ack:
+            self._disconnect()
+            return
+        self._requests.close()
+        if not self._reading:
+            self._drain()
 
 
 def select(
