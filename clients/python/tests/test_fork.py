@@ -88,3 +88,17 @@ def test_a_client_that_was_not_used_works_in_children(shared_server: Server) -> 
         shared_server,
     )
     assert said == "fine\nfine\n"
+
+
+def test_with_grpcs_fork_support_it_connects_again(shared_server: Server) -> None:
+    said = run(
+        """
+        client = keystore.Client(address)
+        client.set("k", "v")
+        in_child(lambda: client.get("k"))
+        assert client.get("k") == b"v"
+        """,
+        shared_server,
+        GRPC_ENABLE_FORK_SUPPORT="1",
+    )
+    assert said == "fine\n"
