@@ -9,8 +9,6 @@ import grpc.aio
 # What an iteration over a stream raises; aio raises the second for a stream that was cancelled.
 STREAM_ERRORS = (grpc.RpcError, asyncio.CancelledError)
 
-Lock = asyncio.Lock
-Event = asyncio.Event
 sleep = asyncio.sleep
 
 
@@ -37,14 +35,6 @@ def start(target: Callable[[], Coroutine[Any, Any, None]]) -> "asyncio.Task[None
 
 async def join(task: "asyncio.Task[None]") -> None:
     await task
-
-
-async def wait_event(event: asyncio.Event, timeout: Optional[float]) -> bool:
-    try:
-        await asyncio.wait_for(event.wait(), timeout)
-    except asyncio.TimeoutError:
-        return False
-    return True
 
 
 class Requests:

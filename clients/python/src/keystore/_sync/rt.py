@@ -10,8 +10,6 @@ import grpc
 
 STREAM_ERRORS = (grpc.RpcError,)
 
-Lock = threading.Lock
-Event = threading.Event
 sleep = time.sleep
 
 
@@ -40,10 +38,6 @@ def start(target: Callable[[], None]) -> threading.Thread:
 
 def join(thread: threading.Thread) -> None:
     thread.join()
-
-
-def wait_event(event: threading.Event, timeout: Optional[float]) -> bool:
-    return event.wait(timeout)
 
 
 class Requests:
