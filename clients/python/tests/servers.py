@@ -3,9 +3,11 @@
 import os
 import queue
 import re
+import signal
 import subprocess
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import Any, List, Optional
 
@@ -63,6 +65,18 @@ class Server:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
+
+    def freeze(self) -> None:
+        """Returns when all of its threads have stopped; SIGCONT lets them go on."""
+        self.process.send_signal(signal.SIGSTOP)
+        tasks = Path(f"/proc/{self.process.pid}/task")
+
+        def states() -> List[str]:
+            stats = [(task / "stat").read_text() for task in tasks.iterdir()]
+            return [stat.rpartition(")")[2].split()[0] for stat in stats]
+
+        while set(states()) != {"T"}:
+            time.sleep(0.001)
 
     def stop(self) -> None:
         self.process.terminate()

@@ -180,7 +180,7 @@ def test_a_deadline_is_kept(connect: Callable[..., Any], start_server: Any) -> N
     server = start_server()
     client = connect(server).with_options(timeout=0.2)
     client.set("k", "v")
-    server.process.send_signal(signal.SIGSTOP)
+    server.freeze()
     began = time.monotonic()
     with pytest.raises(keystore.DeadlineExceeded) as caught:
         client.get("k")
