@@ -116,7 +116,7 @@ class Target:
             ("grpc.max_receive_message_length", config.max_message_bytes),
             ("grpc.max_send_message_length", -1),  # the server knows its own limit
             ("grpc.initial_reconnect_backoff_ms", 100),
-            ("grpc.min_reconnect_backoff_ms", 100),
+            ("grpc.min_reconnect_backoff_ms", 5000),  # how long connecting may take
             ("grpc.max_reconnect_backoff_ms", 2000),
             ("grpc.primary_user_agent", "keystore-python"),
         ]
