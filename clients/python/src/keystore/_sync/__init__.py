@@ -1,0 +1,1 @@
+"""The client for threads, generated from keystore/_async by tools/generate.py."""

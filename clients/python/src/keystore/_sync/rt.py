@@ -1,0 +1,62 @@
+"""What threads and asyncio do differently; keystore/_async/rt.py is its counterpart."""
+
+import os
+import queue
+import threading
+import time
+from typing import Any, Callable, List, Optional, Tuple
+
+import grpc
+
+STREAM_ERRORS = (grpc.RpcError,)
+
+sleep = time.sleep
+
+
+def open_channel(
+    target: str, credentials: Optional[grpc.ChannelCredentials], options: List[Tuple[str, Any]]
+) -> Any:
+    if credentials is None:
+        return grpc.insecure_channel(target, options=options)
+    return grpc.secure_channel(target, credentials, options=options)
+
+
+def close_channel(channel: Any) -> None:
+    channel.close()
+
+
+def owner() -> Any:
+    """What a channel belongs to."""
+    return os.getpid()
+
+
+def start(target: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=target, daemon=True, name="keystore")
+    thread.start()
+    return thread
+
+
+def join(thread: threading.Thread) -> None:
+    thread.join()
+
+
+class Requests:
+    """The caller's messages of a stream; `close()` ends them."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def put(self, message: Any) -> None:
+        self._queue.put(message)
+
+    def close(self) -> None:
+        self._queue.put(None)
+
+    def __iter__(self) -> "Requests":
+        return self
+
+    def __next__(self) -> Any:
+        message = self._queue.get()
+        if message is None:
+            raise StopIteration
+        return message
