@@ -457,6 +457,22 @@ KEYSTORE_API enum keystore_code keystore_swap_db(struct keystore_client *client,
                                                  struct keystore_status *answer);
 /* ---- */
 
+/*
+ * Exchanges the password of a user for a token that is valid for some minutes; to make calls with
+ * it, pass it to keystore_set_token(). The server computes each attempt for about 20 ms, so do that
+ * before the token expires, and not for each call. KEYSTORE_UNAUTHENTICATED if the user or the
+ * password is wrong; KEYSTORE_RESOURCE_EXHAUSTED after too many failed attempts;
+ * KEYSTORE_FAILED_PRECONDITION of a server without users.
+ */
+KEYSTORE_API enum keystore_code
+keystore_authenticate(struct keystore_client *client,
+                      const struct keystore_authenticate_request *request,
+                      struct keystore_authenticate_reply *answer);
+/* Who makes the calls of this client, and what that user may do. */
+KEYSTORE_API enum keystore_code keystore_who_am_i(struct keystore_client *client,
+                                                  const struct keystore_who_am_i_request *request,
+                                                  struct keystore_identity *answer);
+
 /* The server. */
 KEYSTORE_API enum keystore_code keystore_info(struct keystore_client *client,
                                               const struct keystore_info_request *request,

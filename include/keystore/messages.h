@@ -267,6 +267,43 @@ struct keystore_save_request {
     bool wait; /* answer when the snapshot is durable */
 };
 
+/* A user's password, to be exchanged for a token. */
+struct keystore_authenticate_request {
+    const char *user;     /* both UTF-8; NULL = empty, which the server refuses */
+    const char *password; /* not kept by the client */
+    int64_t lifetime_ms;  /* of the token; 0 = the server's longest */
+};
+
+/* Texts are zero-terminated and valid as long as answer slices. */
+struct keystore_authenticate_reply {
+    const char *token;
+    int64_t expires_at_ms; /* Unix time, by the server's clock */
+    const char *user;
+};
+
+struct keystore_who_am_i_request {
+    bool unused; /* it has no fields */
+};
+
+/* By what the server knows the caller. */
+enum keystore_means {
+    KEYSTORE_MEANS_NONE = 0,        /* it has no users: everybody may do everything */
+    KEYSTORE_MEANS_TOKEN = 1,       /* of the users file */
+    KEYSTORE_MEANS_SESSION = 2,     /* a token of keystore_authenticate() */
+    KEYSTORE_MEANS_CERTIFICATE = 3, /* of the connection */
+    KEYSTORE_MEANS_UNIX = 4,        /* the user of the system at this end of a unix socket */
+};
+
+/* Texts are as above. */
+struct keystore_identity {
+    const char *user; /* empty with KEYSTORE_MEANS_NONE */
+    enum keystore_means means;
+    const char *id;           /* of the token; empty: there is none */
+    int64_t expires_at_ms;    /* of the token: Unix time; 0 = never */
+    const char *const *rules; /* such as "read,write keys=app:* db=0-3" */
+    size_t count;
+};
+
 struct keystore_health_request {
     const char *service; /* UTF-8; NULL or "" = the whole server */
 };

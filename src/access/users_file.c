@@ -2,6 +2,7 @@
  * with zeros instead of newlines, so that names are strings within it. */
 #include "access/users_file.h"
 
+#include "access/passwords.h"
 #include "base/check.h"
 #include "base/mem.h"
 
@@ -255,6 +256,24 @@ static bool users_file_token(struct parser *parser, char *rest)
     return true;
 }
 
+static bool users_file_password(struct parser *parser, char *value)
+{
+    struct access_user *user = parser->user;
+    const char *fault = password_hash_fault(value);
+    if (user->password != NULL)
+        return users_file_fail(parser, "the user %s has a password already, in line %d",
+                               user->rules.user, user->password_line);
+    if (fault != NULL) /* the text is not shown: it may be the password itself */
+        return users_file_fail(parser,
+                               "the hash of the password %s; `keystore-cli user password NAME` "
+                               "makes the line",
+                               fault);
+    user->password = value;
+    user->password_line = parser->line;
+    token_hash(slice_from_string(value), user->password_hash);
+    return true;
+}
+
 static bool users_file_add_mapping(struct parser *parser, enum access_sign sign, struct slice name,
                                    unsigned uid)
 {
@@ -335,6 +354,7 @@ static bool users_file_setting(struct parser *parser, char *line)
         bool (*read)(struct parser *parser, char *value);
     } settings[] = {{"allow", users_file_allow},
                     {"token", users_file_token},
+                    {"password", users_file_password},
                     {"certificate", users_file_certificate},
                     {"unix", users_file_unix}};
     char *value = strchr(line, '=');
@@ -349,8 +369,8 @@ static bool users_file_setting(struct parser *parser, char *line)
         if (strcmp(name, settings[i].name) == 0)
             return settings[i].read(parser, users_file_trim(value));
     return users_file_fail(parser,
-                           "`%.60s` is unknown; a user has lines allow, token, certificate and "
-                           "unix",
+                           "`%.60s` is unknown; a user has lines allow, token, password, "
+                           "certificate and unix",
                            name);
 }
 

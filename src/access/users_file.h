@@ -10,6 +10,7 @@
  *             Administration is of no key: `admin` is granted without keys= and db=.
  *     token = ID SHA256 created=TIME [expires=TIME]  of tokens.h; the ID, like a NAME, is unique in
  *             the file
+ *     password = HASH                                of passwords.h; at most once
  *     certificate = dns:NAME, uri:URI or subject:NAME
  *     unix = NAME or NUMBER                          a user of the system, at a unix socket
  */

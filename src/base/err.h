@@ -24,6 +24,8 @@ enum err {
     ERR_UNAUTHENTICATED, /* no credentials, or wrong ones */
     ERR_FORBIDDEN,       /* the credentials do not allow it */
     ERR_NOT_FOUND,       /* the server has nothing of the name in the request; not for keys */
+    ERR_THROTTLED,       /* too many attempts; it passes, and the error says when */
+    ERR_NO_USERS,        /* the server has no users, whom the call is about */
     ERR_COUNT,           /* of the above: those that clients distinguish by their reasons */
 
     /* Two of them, but they pass by themselves, so that a client is advised to try again: */

@@ -3,6 +3,8 @@
 #include "cli/build.h"
 #include "cli/commands.h"
 
+#include <string.h>
+
 /* A cheap request, to see whether the server has the database and answers at all. */
 static void commands_session_build_probe(struct args *args, struct request *request, uint32_t db)
 {
@@ -50,7 +52,33 @@ static bool commands_session_build_help(struct args *args, struct request *reque
     return request->topic != NULL || commands_refuse_unknown(args, name);
 }
 
+static bool commands_session_build_auth(struct args *args, struct request *request)
+{
+    static const char token[] = "kst_";
+    struct words words = args_take_rest(args);
+    request->words = words.items;
+    request->count = words.count;
+    request->is_token = words.count == 1 && words.items[0].len > strlen(token) &&
+                        memcmp(words.items[0].data, token, strlen(token)) == 0;
+    return true;
+}
+
+static bool commands_session_build_acl(struct args *args, struct request *request)
+{
+    request->only_name = args_match(args, "WHOAMI");
+    return request->only_name ||
+           args_refuse(args, "ACL has only WHOAMI: the users are in the server's users file, which "
+                             "`keystore-cli user` and `keystore-cli token` change");
+}
+
 static const struct command table[] = {
+    {"AUTH", "user [password]|token",
+     "Continue as this user; without the password, it is asked for", 1, 2, REQUEST_AUTH,
+     KEYSTORE_OP_NONE, NULL, commands_session_build_auth},
+    {"WHOAMI", "", "Who sends the commands, and what that user may do", 0, 0, REQUEST_WHO_AM_I,
+     KEYSTORE_OP_NONE, NULL, NULL},
+    {"ACL", "WHOAMI", "The name of the user who sends the commands", 1, 1, REQUEST_WHO_AM_I,
+     KEYSTORE_OP_NONE, NULL, commands_session_build_acl},
     {"MULTI", "", "Start a transaction: the commands that follow are queued", 0, 0, REQUEST_MULTI,
      KEYSTORE_OP_NONE, NULL, NULL},
     {"EXEC", "", "Execute the queued commands, all or nothing", 0, 0, REQUEST_EXEC,

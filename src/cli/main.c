@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #define EXIT_FAILED 1
@@ -18,8 +19,21 @@
 /* Bytes of the longest token, with what ends it. */
 #define CLI_MOST_TOKEN 4096
 
+/* A password among the arguments of a program is visible to all users of the system. */
+static bool cli_shows_password(const struct options *options)
+{
+    bool shows = options->command_count > 2 && strcasecmp(options->command[0], "AUTH") == 0;
+    if (shows)
+        fputs("keystore-cli: others can see a password on the command line; use --user NAME, which "
+              "asks for it, --password-file or KEYSTORE_PASSWORD\n",
+              stderr);
+    return shows;
+}
+
 static int cli_run_one(struct session *session)
 {
+    if (cli_shows_password(session->options))
+        return EXIT_USAGE;
     struct arena arena;
     arena_init(&arena);
     struct words words = {.count = (size_t)session->options->command_count};
@@ -67,7 +81,7 @@ static int cli_run(const struct options *options)
  * should be. `text` keeps it. */
 static bool cli_find_token(struct options *options, char text[static CLI_MOST_TOKEN])
 {
-    options->token = getenv("KEYSTORE_TOKEN");
+    options->token = options->user == NULL ? getenv("KEYSTORE_TOKEN") : NULL;
     if (options->token_file == NULL)
         return true;
     FILE *file = fopen(options->token_file, "r");

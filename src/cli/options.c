@@ -26,6 +26,8 @@ enum {
     OPTION_YES,
     OPTION_HEALTH,
     OPTION_FORCE,
+    OPTION_USER,
+    OPTION_PASSWORD_FILE,
     OPTION_TOKEN_FILE,
     OPTION_USERS_FILE,
     OPTION_HELP,
@@ -65,6 +67,11 @@ static const struct option_row rows[] = {
                        "keystore.write; exit code 0: SERVING, 2: cannot connect, 3: the check\n"
                        "failed, 4: not SERVING"},
     [OPTION_FORCE] = {0, "force", NULL, "let BACKUP replace a file that exists"},
+    [OPTION_USER] = {0, "user", "NAME",
+                     "authenticate as this user; the password is asked for, or comes from\n"
+                     "--password-file or the variable KEYSTORE_PASSWORD"},
+    [OPTION_PASSWORD_FILE] = {0, "password-file", "FILE",
+                              "a file whose first line is the password"},
     [OPTION_TOKEN_FILE] = {0, "token-file", "FILE",
                            "send the token in FILE with each call (that in KEYSTORE_TOKEN)"},
     [OPTION_USERS_FILE] = {0, "users-file", "FILE",
@@ -174,6 +181,14 @@ static bool options_take_option(size_t row, const char *value, struct options *o
     case OPTION_FORCE:
         options->force = true;
         return true;
+    case OPTION_USER:
+        options->user = value;
+        if (value[0] == '\0' || strlen(value) > 64)
+            return refuse(problem, "--user takes the name of a user, 1 to 64 bytes long");
+        return true;
+    case OPTION_PASSWORD_FILE:
+        options->password_file = value;
+        return true;
     case OPTION_TOKEN_FILE:
         options->token_file = value;
         return true;
@@ -254,6 +269,10 @@ bool options_parse(int argc, char **argv, struct options *options,
     if (options->health && (options->pipe || options->command_count > 1))
         return refuse(problem, "--health takes at most the name of a service, and other options "
                                "come before it");
+    if (options->password_file != NULL && options->user == NULL)
+        return refuse(problem, "--password-file has the password of a user: say whose with --user");
+    if (options->user != NULL && options->token_file != NULL)
+        return refuse(problem, "--user and --token-file exclude each other");
     if ((options->help || options->version) && options->command_count > 0)
         return refuse(
             problem,

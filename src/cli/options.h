@@ -21,12 +21,14 @@ struct options {
     struct keystore_tls tls;
     enum options_form form;
     bool pipe;
-    bool yes;               /* delete without asking */
-    bool health;            /* check the service that `command` names, or the server */
-    bool force;             /* replace the file of a backup */
-    const char *users_file; /* of `user` and `token`; NULL: not given */
-    const char *token_file; /* NULL: not given */
-    const char *token;      /* who the caller is; NULL: it does not say. Set by main */
+    bool yes;                  /* delete without asking */
+    bool health;               /* check the service that `command` names, or the server */
+    bool force;                /* replace the file of a backup */
+    const char *users_file;    /* of `user` and `token`; NULL: not given */
+    const char *token_file;    /* NULL: not given */
+    const char *user;          /* whose password is asked for; NULL: not given */
+    const char *password_file; /* the same */
+    const char *token;         /* who the caller is; NULL: it does not say. Set by main */
     bool help;
     bool version;
     char **command; /* the rest of argv */

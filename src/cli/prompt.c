@@ -1,9 +1,11 @@
 /* Reads a line, runs it, reads the next. */
 #include "cli/prompt.h"
 
+#include "cli/args.h"
 #include "cli/editor.h"
 
 #include <signal.h>
+#include <strings.h>
 
 static void prompt_write(const struct session *session, char *out, size_t size)
 {
@@ -28,13 +30,26 @@ static void prompt_run_words(struct session *session, struct words words)
         fputs("The transaction is kept: EXEC retries it, DISCARD drops it.\n", stderr);
 }
 
+/* Whether the line has a password or a token, which the history must not keep: AUTH with more than
+ * a user's name, also if it is malformed. */
+static bool prompt_is_secret(const char *line, const char *problem, const struct words *words)
+{
+    if (problem != NULL) {
+        line += strspn(line, " \t\"'");
+        return strncasecmp(line, "AUTH", 4) == 0;
+    }
+    return words->count > 1 && args_is_word(words->items[0], "AUTH") &&
+           (words->count > 2 ||
+            (words->items[1].len > 4 && memcmp(words->items[1].data, "kst_", 4) == 0));
+}
+
 static void prompt_run_line(struct session *session, struct lines *lines, const char *line)
 {
     struct arena arena;
     arena_init(&arena);
     struct words words;
     const char *problem = split_line(slice_from_string(line), &arena, &words);
-    if (problem != NULL || words.count > 0)
+    if ((problem != NULL || words.count > 0) && !prompt_is_secret(line, problem, &words))
         lines_add(lines, line);
     if (problem != NULL)
         (void)session_refuse(session, problem, "");

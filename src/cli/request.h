@@ -27,6 +27,7 @@ enum request_type {
     REQUEST_SET_CONFIG,
     REQUEST_SLOW_LOG,
     REQUEST_LATENCY,
+    REQUEST_WHO_AM_I,
     /* These are streams (cli/streams.h). */
     REQUEST_SCAN,
     REQUEST_KEYS,
@@ -42,6 +43,7 @@ enum request_type {
     REQUEST_MULTI,
     REQUEST_EXEC,
     REQUEST_DISCARD,
+    REQUEST_AUTH,
     REQUEST_HELP,
     REQUEST_CLEAR,
     REQUEST_QUIT,
@@ -57,13 +59,15 @@ struct request {
                            struct arena *arena);
     struct keystore_slice text; /* PING, ECHO: the message to return */
     /* WATCH: keys; INFO: sections; SUBSCRIBE: channels or patterns; OBSERVE: patterns; LATENCY:
-     * names or patterns of methods */
+     * names or patterns of methods; AUTH: a user and perhaps a password, or a token */
     const struct keystore_slice *words;
     size_t count;                      /* of words */
     const struct command *topic;       /* HELP; NULL = all commands */
     struct keystore_scan_request scan; /* SCAN, KEYS, DELMATCH */
     struct keystore_consume_request consume;
     struct keystore_message message; /* PUBLISH */
+    bool is_token;                   /* AUTH: the word is one */
+    bool only_name;                  /* ACL WHOAMI */
     bool by_pattern;                 /* PSUBSCRIBE */
     bool initial;                    /* OBSERVE */
     bool only_count;                 /* SLOWLOG LEN */

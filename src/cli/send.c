@@ -4,6 +4,7 @@
 #include "cli/answers.h"
 #include "cli/latency.h"
 #include "cli/slowlog.h"
+#include "cli/who_am_i.h"
 
 #include <ctype.h>
 
@@ -201,6 +202,8 @@ enum keystore_code send_request(struct keystore_client *client, const struct req
         return slowlog_send(client, request, arena, reply);
     case REQUEST_LATENCY:
         return latency_send(client, request, arena, reply);
+    case REQUEST_WHO_AM_I:
+        return who_am_i_send(client, request, arena, reply);
     case REQUEST_KILL_CLIENTS:
         return send_kill_clients(client, request, reply);
     case REQUEST_SCAN: /* handled by streams.c */
@@ -216,6 +219,7 @@ enum keystore_code send_request(struct keystore_client *client, const struct req
     case REQUEST_MULTI:
     case REQUEST_EXEC:
     case REQUEST_DISCARD:
+    case REQUEST_AUTH:
     case REQUEST_HELP:
     case REQUEST_CLEAR:
     case REQUEST_QUIT:

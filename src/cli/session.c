@@ -18,6 +18,7 @@ void session_init(struct session *session, const struct options *options)
     *session = (struct session){.options = options, .db = options->db};
     session->raw = options->form == OPTIONS_FORM_RAW ||
                    (options->form == OPTIONS_FORM_AUTO && !isatty(STDOUT_FILENO));
+    login_init(&session->login, options);
     arena_init(&session->arena);
     transaction_init(&session->transaction);
 }
@@ -31,6 +32,7 @@ static void session_disconnect(struct session *session)
 void session_deinit(struct session *session)
 {
     session_disconnect(session);
+    login_deinit(&session->login);
     transaction_deinit(&session->transaction);
     arena_deinit(&session->arena);
 }
@@ -49,17 +51,15 @@ static int64_t session_connect_timeout_ms(const struct options *options)
     return waits ? RETRY_CONNECT_MS : options->timeout_ms;
 }
 
-enum session_result session_connect(struct session *session, const char *label)
+static enum session_result session_open(struct session *session, const char *label)
 {
-    if (session->client != NULL)
-        return SESSION_OK;
     struct keystore_options client_options = {
         .connect_timeout_ms = session_connect_timeout_ms(session->options),
         .timeout_ms = session->options->timeout_ms,
         .max_retries = session->options->max_retries,
         .cancel_fd = interrupt_descriptor(),
         .tls = options_tls(session->options),
-        .token = session->options->token,
+        .token = login_token(&session->login),
     };
     struct keystore_error error;
     session->client = keystore_connect(session->options->target, &client_options, &error);
@@ -75,8 +75,6 @@ enum session_result session_connect(struct session *session, const char *label)
     return SESSION_UNREACHABLE;
 }
 
-/* ---- answers ---- */
-
 static enum session_result session_print_error(const char *label, const char *message)
 {
     standard_push();
@@ -84,6 +82,45 @@ static enum session_result session_print_error(const char *label, const char *me
     format_problem(stderr, message);
     return SESSION_FAILED;
 }
+
+/* Gets a token for the password. */
+static enum session_result session_log_in(struct session *session, const char *label)
+{
+    const char *why;
+    switch (login_renew(&session->login, session->client, &why)) {
+    case LOGIN_DONE:
+        return SESSION_OK;
+    case LOGIN_REFUSED:
+        (void)session_print_failure(session, label);
+        break;
+    case LOGIN_NO_PASSWORD:
+        (void)session_print_error(label, why);
+        break;
+    }
+    return SESSION_UNREACHABLE;
+}
+
+enum session_result session_connect(struct session *session, const char *label)
+{
+    enum session_result result = SESSION_OK;
+    if (session->client == NULL)
+        result = session_open(session, label);
+    if (result == SESSION_OK && login_is_due(&session->login))
+        result = session_log_in(session, label);
+    return result;
+}
+
+/* After a call that has failed: whether it is worth repeating, because the token had ended before
+ * its time, as when the server has restarted, and there is another one now. */
+static bool session_has_new_token(struct session *session)
+{
+    const char *why;
+    return keystore_last_error(session->client)->code == KEYSTORE_UNAUTHENTICATED &&
+           login_can_renew(&session->login) &&
+           login_renew(&session->login, session->client, &why) == LOGIN_DONE;
+}
+
+/* ---- answers ---- */
 
 enum session_result session_print(const struct session *session, const struct reply *reply,
                                   const char *label)
@@ -227,7 +264,9 @@ enum session_result session_send(struct session *session, const struct request *
     if (session_connect(session, label) != SESSION_OK)
         return SESSION_UNREACHABLE;
     struct reply reply;
-    if (send_request(session->client, request, &session->arena, &reply) != KEYSTORE_OK)
+    if (send_request(session->client, request, &session->arena, &reply) != KEYSTORE_OK &&
+        (!session_has_new_token(session) ||
+         send_request(session->client, request, &session->arena, &reply) != KEYSTORE_OK))
         return session_print_failure(session, label);
     if (request->type == REQUEST_SELECT)
         session->db = request->db;
@@ -275,6 +314,40 @@ static enum session_result session_follow(struct session *session, const struct 
     return result;
 }
 
+/* Takes over whoever AUTH names. False, after an error message. */
+static bool session_become(struct session *session, const struct request *request,
+                           const char *label)
+{
+    const struct keystore_slice *words = request->words;
+    const struct keystore_slice *password = request->count > 1 ? &words[1] : NULL;
+    const char *why;
+    if (!(request->is_token ? login_set_token(&session->login, words[0], &why)
+                            : login_set_user(&session->login, words[0], password, &why))) {
+        (void)session_print_error(label, why);
+        return false;
+    }
+    if (session_connect(session, label) != SESSION_OK)
+        return false;
+    if (!request->is_token || keystore_set_token(session->client, login_token(&session->login)))
+        return true;
+    (void)session_print_error(label, "there is no memory for the token");
+    return false;
+}
+
+/* AUTH: the commands that follow are of another user, or of the former one if it fails. */
+static enum session_result session_authenticate(struct session *session,
+                                                const struct request *request, const char *label)
+{
+    struct login former = session->login;
+    if (session->transaction.open)
+        return session_print_error(label, "AUTH must come before MULTI or after EXEC");
+    bool is_done = session_become(session, request, label);
+    if (!is_done)
+        session->login = former;
+    login_deinit(&former);
+    return is_done ? session_print_status(session, "OK") : SESSION_FAILED;
+}
+
 static void session_clear_screen(void)
 {
     if (isatty(STDOUT_FILENO))
@@ -296,6 +369,8 @@ static enum session_result session_run_request(struct session *session,
         return session_watch(session, request, label);
     case REQUEST_UNWATCH:
         return session_unwatch(session);
+    case REQUEST_AUTH:
+        return session_authenticate(session, request, label);
     case REQUEST_HELP:
         commands_print_help(stdout, request->topic);
         return SESSION_OK;
@@ -321,6 +396,7 @@ static enum session_result session_run_request(struct session *session,
     case REQUEST_SET_CONFIG:
     case REQUEST_SLOW_LOG:
     case REQUEST_LATENCY:
+    case REQUEST_WHO_AM_I:
         return session->transaction.open ? session_queue(session, request, words, label)
                                          : session_send(session, request, label);
     case REQUEST_BLOCKING:

@@ -2,12 +2,14 @@
 #ifndef KEYSTORE_CLI_SESSION_H
 #define KEYSTORE_CLI_SESSION_H
 
+#include "cli/login.h"
 #include "cli/options.h"
 #include "cli/transaction.h"
 
 struct session {
     const struct options *options;
     struct keystore_client *client; /* NULL until connected, or after the connection was lost */
+    struct login login;
     uint32_t db;
     struct transaction transaction;
     struct arena arena; /* of the current command */
@@ -19,14 +21,16 @@ struct session {
 enum session_result {
     SESSION_OK,
     SESSION_FAILED,      /* the command was invalid or failed; reported on standard error */
-    SESSION_UNREACHABLE, /* cannot connect to the server; reported on standard error */
+    SESSION_UNREACHABLE, /* cannot connect to the server, or not as the user; reported on standard
+                            error */
 };
 
 /* Does not connect: the first command that needs the server does. Borrows the options. */
 void session_init(struct session *session, const struct options *options);
 void session_deinit(struct session *session);
 
-/* Connects if there is no connection. `label`: as for session_run(). */
+/* Connects if there is no connection, and authenticates if that is due. `label`: as for
+ * session_run(). */
 enum session_result session_connect(struct session *session, const char *label);
 
 /* The database for the next command; within a transaction, the one that a queued SELECT selects. */

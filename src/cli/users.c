@@ -1,9 +1,11 @@
 /* Commands on the users file. A token is printed once, and only its hash is kept. */
 #include "cli/users.h"
 
+#include "access/passwords.h"
 #include "access/users_edit.h"
 #include "base/clock.h"
 #include "base/hex.h"
+#include "cli/secret.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -14,6 +16,9 @@
 #include <unistd.h>
 
 enum { USERS_DONE, USERS_FAILED, USERS_USAGE };
+
+/* Bytes of a line with a hash, with its terminating zero. */
+#define USERS_PASSWORD_LINE (PASSWORD_MOST_TEXT + 32)
 
 #define DAY_MS ((int64_t)24 * 3600 * 1000)
 
@@ -96,10 +101,71 @@ static int users_list(struct users *users)
     for (size_t i = 0; i < users->access->user_count; i++) {
         const struct access_user *user = &users->access->users[i];
         size_t tokens = users_count_tokens(users->access, user);
-        printf("%s: %zu rule%s, %zu token%s\n", user->rules.user, user->rules.count,
-               user->rules.count == 1 ? "" : "s", tokens, tokens == 1 ? "" : "s");
+        printf("%s: %zu rule%s, %zu token%s%s\n", user->rules.user, user->rules.count,
+               user->rules.count == 1 ? "" : "s", tokens, tokens == 1 ? "" : "s",
+               user->password != NULL ? ", a password" : "");
     }
     return USERS_DONE;
+}
+
+/* ---- user password ---- */
+
+/* Asks twice on a terminal, or reads a line of standard input. */
+static bool users_read_password(const char *name, struct secret *password, const char **why)
+{
+    char prompt[ACCESS_MOST_NAME + 40];
+    struct secret again;
+    if (!isatty(STDIN_FILENO))
+        return secret_read_descriptor(STDIN_FILENO, password, why);
+    snprintf(prompt, sizeof prompt, "New password of %s: ", name);
+    if (!secret_ask(prompt, password, why))
+        return false;
+    bool is_same = secret_ask("The same again: ", &again, why);
+    if (is_same) {
+        is_same = strcmp(password->text, again.text) == 0;
+        *why = "the passwords differ";
+    }
+    secret_wipe(&again);
+    return is_same;
+}
+
+/* The line of a new password in `line`; false, after an error message. */
+static bool users_make_password(const char *name, char line[static USERS_PASSWORD_LINE])
+{
+    struct secret password = {0};
+    const char *why;
+    char *hash = NULL;
+    if (!users_read_password(name, &password, &why))
+        (void)users_fail("%s", why);
+    else if (strlen(password.text) < PASSWORD_LEAST)
+        (void)users_fail("the password is too short: it has %zu bytes and needs at least %zu",
+                         strlen(password.text), PASSWORD_LEAST);
+    else if ((hash = password_hash(slice_from_string(password.text))) == NULL)
+        (void)users_fail("there is no memory: hashing takes %d MiB", PASSWORD_KIB / 1024);
+    secret_wipe(&password);
+    if (hash != NULL)
+        snprintf(line, USERS_PASSWORD_LINE, "password = %s\n", hash);
+    free(hash);
+    return hash != NULL;
+}
+
+static int users_set_password(struct users *users)
+{
+    const struct access_user *user = users_find(users, users->words[0]);
+    char line[USERS_PASSWORD_LINE] = "";
+    bool removes = users->count > 1;
+    if (user == NULL)
+        return USERS_FAILED;
+    if (removes && strcmp(users->words[1], "--remove") != 0)
+        return users_fail("a password is not given on the command line, where others can see it: "
+                          "it is asked for; --remove removes it");
+    if (removes && user->password == NULL)
+        return users_fail("the user %s has no password", users->words[0]);
+    if (!removes && !users_make_password(users->words[0], line))
+        return USERS_FAILED;
+    int from = user->password != NULL ? user->password_line : user->line + 1;
+    int to = user->password != NULL ? from + 1 : from;
+    return users_write(users, users_edit_replace(users->text, from, to, line));
 }
 
 /* ---- user check ---- */
@@ -265,6 +331,9 @@ static const struct {
      INT32_MAX, users_add},
     {"user", "list", "", "all users", 0, 0, users_list},
     {"user", "remove", "NAME", "removes the user with its tokens", 1, 1, users_remove},
+    {"user", "password", "NAME [--remove]",
+     "asks for a new password, or reads it from standard input; it has at least 8 bytes", 1, 2,
+     users_set_password},
     {"user", "check", "NAME METHOD [KEY]...",
      "whether the user may call the method on the keys, and which line says so", 2, INT32_MAX,
      users_check},

@@ -227,6 +227,7 @@ struct method {
     void *(*pack)(struct request_builder *builder, const void *request);
     bool (*unpack)(struct slice bytes, struct pool *pool, void *answer);
     size_t answer_size;
+    bool has_secret; /* the request is wiped when it has been sent */
 };
 
 /* Sends the packed request; on KEYSTORE_OK client->answer holds the answer's message. `wait_ms`
@@ -247,6 +248,8 @@ static enum keystore_code client_call(struct keystore_client *client, const stru
     };
     enum keystore_code code =
         retry_call(&client->retry, client->channel, &call, &client->answer, &client->error);
+    if (method->has_secret)
+        explicit_bzero(client->request.data, client->request.len);
     buffer_clear(&client->request, KEPT_BYTES);
     if (code != KEYSTORE_OK)
         buffer_clear(&client->answer, KEPT_BYTES);
@@ -294,6 +297,10 @@ static enum keystore_code client_call_method(struct keystore_client *client,
 /* Defines a public call by its function, its path, its effect if it is repeated, and the structs of
  * its request and answer. */
 #define CALL(function, path_, effect_, takes, gives)                                               \
+    CALL_OF(function, path_, effect_, takes, gives, false)
+#define SECRET_CALL(function, path_, effect_, takes, gives)                                        \
+    CALL_OF(function, path_, effect_, takes, gives, true)
+#define CALL_OF(function, path_, effect_, takes, gives, has_secret_)                               \
     static void *pack_##function(struct request_builder *builder, const void *request)             \
     {                                                                                              \
         return requests_##takes(builder, request);                                                 \
@@ -303,7 +310,8 @@ static enum keystore_code client_call_method(struct keystore_client *client,
         return replies_##gives(bytes, pool, answer);                                               \
     }                                                                                              \
     static const struct method method_##function = {                                               \
-        path_, effect_, pack_##function, unpack_##function, sizeof(struct keystore_##gives)};      \
+        path_,      effect_, pack_##function, unpack_##function, sizeof(struct keystore_##gives),  \
+        has_secret_};                                                                              \
     enum keystore_code keystore_##function(struct keystore_client *client,                         \
                                            const struct keystore_##takes *request,                 \
                                            struct keystore_##gives *answer)                        \
@@ -338,6 +346,9 @@ CALL(kill_clients, SERVICE_ADMIN "KillClients", RETRY_EACH_TIME, kill_clients_re
 CALL(slow_log, SERVICE_ADMIN "SlowLog", RETRY_EACH_TIME, slow_log_request, slow_log_reply)
 CALL(latency, SERVICE_ADMIN "Latency", RETRY_NONE, latency_request, latency_reply)
 CALL(publish, CLIENT_SERVICE "Publish", RETRY_EACH_TIME, message, status)
+SECRET_CALL(authenticate, CLIENT_AUTH_SERVICE "Authenticate", RETRY_NONE, authenticate_request,
+            authenticate_reply)
+CALL(who_am_i, CLIENT_AUTH_SERVICE "WhoAmI", RETRY_NONE, who_am_i_request, identity)
 CALL(health, "/grpc.health.v1.Health/Check", RETRY_NONE, health_request, health_reply)
 
 /* ---- by kind ---- */

@@ -9,6 +9,7 @@
 
 #define CLIENT_SERVICE       "/keystore.v1.KeyStore/"
 #define CLIENT_ADMIN_SERVICE "/keystore.v1.KeyStoreAdmin/"
+#define CLIENT_AUTH_SERVICE  "/keystore.v1.KeyStoreAuth/"
 
 /* A larger request is refused here: servers accept 64 MiB, and lengths must fit 32 bits. */
 #define CLIENT_REQUEST_LIMIT ((size_t)1 << 30)

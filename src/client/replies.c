@@ -386,6 +386,26 @@ replies_clients_page_from_wire(struct pool *pool, const Keystore__V1__ClientsPag
     return (struct keystore_clients_page){.clients = clients, .count = wire->n_clients};
 }
 
+static struct keystore_authenticate_reply
+replies_authenticate_reply_from_wire(struct pool *pool, const Keystore__V1__AuthenticateReply *wire)
+{
+    (void)pool;
+    return (struct keystore_authenticate_reply){
+        .token = wire->token, .expires_at_ms = wire->expires_at_ms, .user = wire->user};
+}
+
+static struct keystore_identity replies_identity_from_wire(struct pool *pool,
+                                                           const Keystore__V1__Identity *wire)
+{
+    (void)pool;
+    return (struct keystore_identity){.user = wire->user,
+                                      .means = (enum keystore_means)wire->means,
+                                      .id = wire->id,
+                                      .expires_at_ms = wire->expires_at_ms,
+                                      .rules = (const char *const *)wire->rules,
+                                      .count = wire->n_rules};
+}
+
 static struct keystore_backup_page
 replies_backup_page_from_wire(struct pool *pool, const Keystore__V1__BackupPage *wire)
 {
@@ -562,6 +582,8 @@ REPLY(lcs_reply)
 REPLY(info_reply)
 REPLY(txn_reply)
 REPLY(reply)
+REPLY(authenticate_reply)
+REPLY(identity)
 REPLY(scan_page)
 REPLY(backup_page)
 REPLY(clients_page)

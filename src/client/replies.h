@@ -27,6 +27,9 @@ bool replies_bit_fields(struct slice bytes, struct pool *pool, struct keystore_b
 bool replies_lcs_reply(struct slice bytes, struct pool *pool, struct keystore_lcs_reply *answer);
 bool replies_txn_reply(struct slice bytes, struct pool *pool, struct keystore_txn_reply *answer);
 bool replies_info_reply(struct slice bytes, struct pool *pool, struct keystore_info_reply *answer);
+bool replies_authenticate_reply(struct slice bytes, struct pool *pool,
+                                struct keystore_authenticate_reply *answer);
+bool replies_identity(struct slice bytes, struct pool *pool, struct keystore_identity *answer);
 bool replies_health_reply(struct slice bytes, struct pool *pool,
                           struct keystore_health_reply *answer);
 

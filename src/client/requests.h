@@ -102,6 +102,12 @@ Keystore__V1__SaveRequest *requests_save_request(struct request_builder *builder
 Grpc__Health__V1__HealthCheckRequest *
 requests_health_request(struct request_builder *builder,
                         const struct keystore_health_request *request);
+Keystore__V1__AuthenticateRequest *
+requests_authenticate_request(struct request_builder *builder,
+                              const struct keystore_authenticate_request *request);
+Keystore__V1__WhoAmIRequest *
+requests_who_am_i_request(struct request_builder *builder,
+                          const struct keystore_who_am_i_request *request);
 Keystore__V1__ClientsRequest *
 requests_clients_request(struct request_builder *builder,
                          const struct keystore_clients_request *request);

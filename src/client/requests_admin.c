@@ -48,6 +48,30 @@ requests_health_request(struct request_builder *builder,
     return wire;
 }
 
+Keystore__V1__AuthenticateRequest *
+requests_authenticate_request(struct request_builder *builder,
+                              const struct keystore_authenticate_request *request)
+{
+    Keystore__V1__AuthenticateRequest *wire =
+        requests_new_message(builder, &keystore__v1__authenticate_request__descriptor);
+    if (wire == NULL)
+        return NULL;
+    if (request->user != NULL)
+        wire->user = (char *)request->user;
+    if (request->password != NULL)
+        wire->password = (char *)request->password;
+    wire->lifetime_ms = request->lifetime_ms;
+    return wire;
+}
+
+Keystore__V1__WhoAmIRequest *
+requests_who_am_i_request(struct request_builder *builder,
+                          const struct keystore_who_am_i_request *request)
+{
+    (void)request; /* it has no fields */
+    return requests_new_message(builder, &keystore__v1__who_am_irequest__descriptor);
+}
+
 Keystore__V1__ClientsRequest *
 requests_clients_request(struct request_builder *builder,
                          const struct keystore_clients_request *request)

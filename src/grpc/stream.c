@@ -76,12 +76,16 @@ static void stream_fail(struct grpc_call *call, enum err err, const char *why)
     struct grpc_connection *connection = call->connection;
     struct grpc_status status = connection->server->service->status_of(err, why);
     uint64_t taken;
+    const struct grpc_stream_method *method = call->streaming->method;
+    bool is_parked = call->streaming->begun && http2_stream_parked(call_stream(call), &taken) > 0;
+    if (call->state == CALL_STREAMING && method->on_failure != NULL && !is_parked)
+        method->on_failure(stream_service(call), call, &status);
     if (call->state == CALL_STREAMING)
-        call->streaming->method->on_cancel(stream_service(call), call);
+        method->on_cancel(stream_service(call), call);
     call->state = CALL_ANSWERED;
     call->streaming->code = status.code;
     stream_report(call, &status);
-    if (call->streaming->begun && http2_stream_parked(call_stream(call), &taken) > 0)
+    if (is_parked)
         stream_break_off(call, &status);
     else
         stream_end_badly(call, &status);

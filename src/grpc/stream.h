@@ -44,6 +44,10 @@ struct grpc_stream_method {
     /* What the principal may do has changed, or it is another: false if it may not make this call
      * any longer. NULL: then the call does nothing that depends on it, or asks each time. */
     bool (*may_go_on)(void *user, struct grpc_call *call);
+    /* The call is about to end with that error, which is not the method's, and its caller gets all
+     * that was written: may set the further trailer, whose value is valid until the next call of
+     * this. NULL: it has nothing to add. */
+    void (*on_failure)(void *user, struct grpc_call *call, struct grpc_status *status);
 };
 
 /* Sends the headers of the reply, if they are not sent: so the caller knows that the call is in

@@ -14,6 +14,7 @@
 #include "server/options.h"
 #include "server/report.h"
 #include "server/worker.h"
+#include "service/authenticator.h"
 #include "service/offload.h"
 #include "service/route.h"
 #include "service/slowlog.h"
@@ -137,6 +138,21 @@ static void exposition_write_calls(const struct report *report, struct metrics_t
                        counts.not_grpc);
     exposition_counter(text, "keystore_slow_calls", "Calls that were slow (--slow-log-us).",
                        report->slowlog != NULL ? slowlog_total(report->slowlog) : 0);
+}
+
+static void exposition_write_authentication(const struct report *report, struct metrics_text *text)
+{
+    struct authenticator_counts counts = authenticator_counts(report->authenticator);
+    metrics_text_family(text, "keystore_auth", METRICS_COUNTER,
+                        "Attempts to authenticate with a password, by how they ended.");
+    metrics_text_count(text, METRICS_LABELS({"result", "accepted"}), counts.accepted);
+    metrics_text_count(text, METRICS_LABELS({"result", "denied"}), counts.denied);
+    metrics_text_count(text, METRICS_LABELS({"result", "throttled"}), counts.throttled);
+    metrics_text_count(text, METRICS_LABELS({"result", "crowded"}), counts.crowded);
+    metrics_text_count(text, METRICS_LABELS({"result", "dropped"}), counts.dropped);
+    exposition_gauge(text, "keystore_auth_sessions",
+                     "Tokens of users who have authenticated, some of which may have expired.",
+                     authenticator_sessions(report->authenticator));
 }
 
 static void exposition_write_request_ids(const struct report *report, struct metrics_text *text)
@@ -420,6 +436,7 @@ void exposition_write(struct exposition *exposition, struct metrics_text *text)
     exposition_write_errors(text);
     exposition_write_calls(report, text);
     exposition_write_request_ids(report, text);
+    exposition_write_authentication(report, text);
     exposition_write_channels(report, text);
     exposition_write_watchers(report, text);
     exposition_write_connections(report, text);

@@ -1,4 +1,5 @@
 /* keystore-server: reads the settings, starts the workers, waits for a signal, shuts down. */
+#include "access/sessions.h"
 #include "access/source.h"
 #include "base/account.h"
 #include "base/activity.h"
@@ -25,6 +26,7 @@
 #include "server/systemd.h"
 #include "server/watch.h"
 #include "server/worker.h"
+#include "service/authenticator.h"
 #include "service/health.h"
 #include "service/offload.h"
 #include "service/protoset.h"
@@ -61,6 +63,8 @@ struct server {
     struct protoset *protoset; /* NULL: reflection is off */
     struct health health;
     struct access_source *access; /* NULL: everybody may do everything */
+    struct sessions *sessions;    /* NULL with it, as: */
+    struct authenticator *authenticator;
     struct slowlog *slowlog;
     const struct meter **meters; /* of the workers, for: */
     struct service_meters all_meters;
@@ -192,6 +196,21 @@ static bool server_print_refusal(const char *what)
     return false;
 }
 
+/* Passwords are verified by a thread of its own. */
+static bool server_make_authenticator(struct server *server)
+{
+    if (server->access == NULL)
+        return true;
+    server->sessions = sessions_new();
+    server->authenticator = authenticator_new(
+        &(struct authenticator_options){.access = server->access,
+                                        .sessions = server->sessions,
+                                        .offload = server->offload,
+                                        .lifetime_ms = server->config.session_lifetime_ms});
+    server->report.authenticator = server->authenticator;
+    return server->authenticator != NULL;
+}
+
 static bool server_make_workers(struct server *server)
 {
     struct config *config = &server->config;
@@ -216,6 +235,8 @@ static bool server_make_workers(struct server *server)
     server->report.slowlog = server->slowlog;
     server->report.channels = server->channels;
     server->report.data = &server->data;
+    if (!server_make_authenticator(server))
+        return server_print_refusal("a thread");
     struct worker_options options = {.config = config,
                                      .engine = server->engine,
                                      .activity = &server->activity,
@@ -228,6 +249,8 @@ static bool server_make_workers(struct server *server)
                                      .protoset = server->protoset,
                                      .health = &server->health,
                                      .access = server->access,
+                                     .sessions = server->sessions,
+                                     .authenticator = server->authenticator,
                                      .opening = &server->opening,
                                      .meters = &server->all_meters,
                                      .slowlog = server->slowlog,
@@ -477,6 +500,7 @@ static bool server_stop(struct server *server)
     for (unsigned i = 0; i < server->config.threads; i++)
         worker_join(server->workers[i]);
     clients_stop(server->clients);
+    authenticator_stop(server->authenticator);
     offload_stop(server->offload);
     if (atomic_load(&server->data.serving)) {
         struct watch_numbers numbers = server_read_counters(server);
@@ -504,6 +528,8 @@ static bool server_stop(struct server *server)
     monitor_stop(&server->monitor);
     certificates_close(&server->certificates);
     receipts_free(server->receipts);
+    authenticator_free(server->authenticator);
+    sessions_free(server->sessions);
     access_source_free(server->access);
     return kept;
 }

@@ -134,6 +134,9 @@ static const struct setting settings[] = {
       "who may do what: users, their tokens and rules; read again on SIGHUP; without it everybody "
       "may do everything"},
      PATH(users_file, 0, "the path of a file, or empty")},
+    {{0, "session-lifetime", "SECONDS",
+      "the longest validity of a token that a password is exchanged for (900)"},
+     NUMBER(TYPE_SECONDS, session_lifetime_ms, 1, 86400, "a number of seconds")},
     {{0, "durability", "WHEN",
       "what survives a crash: always, all acknowledged writes; everysec, all but the last two "
       "seconds; none, the last snapshot (always)"},
@@ -286,6 +289,7 @@ void options_fill_defaults(struct config *config)
                               .max_value = (size_t)64 * 1024 * 1024,
                               .watch_history = (size_t)64 * 1024 * 1024,
                               .request_ids = RECEIPTS_DEFAULT_COUNT,
+                              .session_lifetime_ms = 900000,
                               .request_id_age_ms = RECEIPTS_DEFAULT_AGE_MS,
                               .request_id_memory = RECEIPTS_DEFAULT_BYTES,
                               .store = {.databases = 16, .policy = STORE_NOEVICTION},

@@ -13,6 +13,7 @@
 #include "server/data.h"
 #include "server/options.h"
 #include "server/worker.h"
+#include "service/authenticator.h"
 #include "service/offload.h"
 #include "service/slowlog.h"
 #include "service/status.h"
@@ -179,6 +180,17 @@ static void report_put_compressed(const struct report *report, struct info_write
     info_put(writer, "uncompressed_reply_bytes", "%" PRIu64, counts.compressed.plain_bytes);
 }
 
+static void report_put_authentication(const struct report *report, struct info_writer *writer)
+{
+    struct authenticator_counts counts = authenticator_counts(report->authenticator);
+    info_put(writer, "auth_accepted", "%" PRIu64, counts.accepted);
+    info_put(writer, "auth_denied", "%" PRIu64, counts.denied);
+    info_put(writer, "auth_throttled", "%" PRIu64, counts.throttled);
+    info_put(writer, "auth_crowded", "%" PRIu64, counts.crowded);
+    info_put(writer, "auth_dropped", "%" PRIu64, counts.dropped);
+    info_put(writer, "auth_sessions", "%zu", authenticator_sessions(report->authenticator));
+}
+
 static void report_write_stats(void *user, struct info_writer *writer)
 {
     const struct report *report = user;
@@ -206,6 +218,7 @@ static void report_write_stats(void *user, struct info_writer *writer)
     info_put(writer, "pubsub_channels", "%zu", channels.channels);
     info_put(writer, "pubsub_patterns", "%zu", channels.patterns);
     report_put_compressed(report, writer);
+    report_put_authentication(report, writer);
 }
 
 /* As in Redis, except that errors with a count of 0 are listed, too. */

@@ -10,6 +10,7 @@
 #include "service/streams/stream_counts.h"
 #include "store/receipts.h"
 
+struct authenticator;
 struct data;
 struct net_admission;
 struct offload;
@@ -25,11 +26,12 @@ struct report {
     struct net_admission *admission;
     struct net_tls *tls; /* NULL: no address speaks TLS */
     struct data *data;
-    const struct offload *offload; /* NULL: there is none yet */
-    struct channels *channels;     /* the same */
-    struct slowlog *slowlog;       /* the same */
-    struct worker **workers;       /* config->threads; NULL: there are none yet */
-    int64_t started_ms;            /* monotonic */
+    const struct offload *offload;             /* NULL: there is none yet */
+    struct channels *channels;                 /* the same */
+    struct slowlog *slowlog;                   /* the same */
+    const struct authenticator *authenticator; /* NULL: there are no users */
+    struct worker **workers;                   /* config->threads; NULL: there are none yet */
+    int64_t started_ms;                        /* monotonic */
 };
 
 /* Initializes the report and starts its uptime. The caller sets the sources before the first

@@ -275,6 +275,20 @@ static bool worker_find_uid(const void *connection, unsigned *uid)
     return net_connection_peer_uid(connection, uid);
 }
 
+/* Of a unix socket, an address that no peer has, a multicast one, with the number of the user. */
+static void worker_find_address(const void *connection, uint8_t address[16])
+{
+    const struct net_peer *peer = net_connection_peer(connection);
+    unsigned uid = 0;
+    memcpy(address, peer->address, 16);
+    if (peer->is_counted)
+        return;
+    (void)net_connection_peer_uid(connection, &uid);
+    memset(address, 0, 16);
+    address[0] = 0xff;
+    memcpy(address + 1, &uid, sizeof uid);
+}
+
 struct worker_search {
     const struct access *access;
     const struct access_user *found;
@@ -332,6 +346,9 @@ struct worker *worker_new(const struct worker_options *options, unsigned index)
                                                             .slowlog = options->slowlog,
                                                             .print_peer = worker_print_peer,
                                                             .access = options->access,
+                                                            .sessions = options->sessions,
+                                                            .authenticator = options->authenticator,
+                                                            .find_address = worker_find_address,
                                                             .find_uid = worker_find_uid,
                                                             .find_certified = worker_find_certified,
                                                             .max_value = config->max_value,

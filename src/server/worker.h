@@ -6,6 +6,7 @@
 #include "server/config.h"
 
 struct access_source;
+struct authenticator;
 struct activity;
 struct channels;
 struct clients;
@@ -18,6 +19,7 @@ struct meter;
 struct net_admission;
 struct net_tls;
 struct service_meters;
+struct sessions;
 struct slowlog;
 struct stream_counts;
 struct worker;
@@ -39,6 +41,8 @@ struct worker_options {
     const struct protoset *protoset;     /* of the API, for reflection; NULL: it is off */
     const struct health *health;         /* NULL: health checks are not served */
     struct access_source *access;        /* NULL: everybody may do everything */
+    struct sessions *sessions;           /* NULL with the former, as: */
+    struct authenticator *authenticator;
     struct opening
         *opening; /* accepts nothing before it is open, or OPENING_HOLD_MS; may be NULL */
 };

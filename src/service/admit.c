@@ -21,7 +21,8 @@ static const char no_credentials[] =
 static const char bad_scheme[] =
     "the metadata `authorization` is malformed; it is `Bearer`, a space and a token";
 static const char unknown_token[] =
-    "the token is unknown: it is wrong, or was revoked; ask an administrator for another one";
+    "the token is unknown: it is wrong, was revoked, or is one of Authenticate that has ended; "
+    "authenticate again, or ask an administrator for another one";
 static const char expired_token[] = "the token has expired; ask an administrator for another one";
 static const char unknown_peer[] = "the user of this call was removed from the users file";
 static const char not_admin[] = "the user may not administrate this server; the users file gives "
@@ -70,16 +71,29 @@ static void admit_refresh(struct service *service)
     service->access = access_source_take(source, &service->access_generation);
 }
 
-/* Fills in the user of a token; else why there is none. The time this takes does not depend on
- * which tokens there are. */
-static enum err admit_find_token(const uint8_t hash[TOKEN_HASH_BYTES], int64_t now_ms,
-                                 struct identity *found, const char **why)
+/* The same for one of a session. */
+static enum err admit_find_session(struct sessions *sessions, int64_t now_ms,
+                                   struct identity *found, const char **why)
 {
-    found->token = access_find_token(found->access, hash);
-    if (found->token == NULL) {
-        *why = unknown_token;
+    *why = unknown_token;
+    if (sessions == NULL)
         return ERR_UNAUTHENTICATED;
-    }
+    found->sessions_generation = sessions_generation(sessions);
+    found->user = sessions_find(sessions, found->access, found->hash, now_ms, &found->session);
+    found->means = IDENTITY_SESSION;
+    found->expires_ms = found->session.expires_ms;
+    return found->user != NULL ? ERR_NONE : ERR_UNAUTHENTICATED;
+}
+
+/* Fills in the user of the token whose hash is there; else why there is none. The time this takes
+ * does not depend on which tokens there are. */
+static enum err admit_find_token(const struct service *service, struct identity *found,
+                                 const char **why)
+{
+    int64_t now_ms = service->host.now_ms;
+    found->token = access_find_token(found->access, found->hash);
+    if (found->token == NULL)
+        return admit_find_session(service->options.sessions, now_ms, found, why);
     found->means = IDENTITY_TOKEN;
     found->user = &found->access->users[found->token->user];
     found->expires_ms = found->token->expires_ms;
@@ -111,7 +125,6 @@ static enum err admit_find_peer(const struct service *service, const struct grpc
 static enum err admit_find(const struct service *service, const struct grpc_call *call,
                            struct slice authorization, struct identity *found, const char **why)
 {
-    uint8_t hash[TOKEN_HASH_BYTES];
     if (authorization.len == 0)
         return admit_find_peer(service, call, found, why);
     struct slice token = admit_read_token(authorization);
@@ -119,8 +132,8 @@ static enum err admit_find(const struct service *service, const struct grpc_call
         *why = bad_scheme;
         return ERR_UNAUTHENTICATED;
     }
-    token_hash(token, hash);
-    return admit_find_token(hash, service->host.now_ms, found, why);
+    token_hash(token, found->hash);
+    return admit_find_token(service, found, why);
 }
 
 /* ---- methods ---- */
@@ -146,13 +159,21 @@ static enum err admit_judge_method(const struct access_rules *rules, const struc
     return ERR_FORBIDDEN;
 }
 
+/* Whether it is the same that was found before. */
+static bool admit_is_same(const struct identity *newest, const struct identity *found)
+{
+    bool has_token = found->means == IDENTITY_TOKEN || found->means == IDENTITY_SESSION;
+    return has_token && newest->means == found->means && newest->generation == found->generation &&
+           newest->sessions_generation == found->sessions_generation &&
+           memcmp(newest->hash, found->hash, TOKEN_HASH_BYTES) == 0;
+}
+
 /* An identity for what was found: the newest one if it is the same, as for a client whose calls
  * differ in their deadlines. */
 static struct grpc_principal *admit_share(struct service *service, const struct identity *found)
 {
     struct identity *newest = (struct identity *)service->newest;
-    if (newest == NULL || newest->generation != found->generation || found->token == NULL ||
-        newest->token != found->token) {
+    if (newest == NULL || !admit_is_same(newest, found)) {
         grpc_principal_release(service->newest);
         newest = admit_new(found);
         service->newest = &newest->principal;
@@ -182,6 +203,9 @@ bool admit_is_current(void *user, const struct grpc_principal *principal)
 {
     const struct service *service = user;
     const struct identity *identity = (const struct identity *)principal;
+    if (identity->means == IDENTITY_SESSION &&
+        identity->sessions_generation != sessions_generation(service->options.sessions))
+        return false;
     return identity->generation == access_source_generation(service->options.access) &&
            service->host.now_ms < identity->expires_ms;
 }
@@ -193,8 +217,10 @@ static enum err admit_find_again(const struct service *service, const struct grp
                                  const struct identity *former, struct identity *found,
                                  const char **why)
 {
-    if (former->token != NULL)
-        return admit_find_token(former->token->hash, service->host.now_ms, found, why);
+    if (former->means == IDENTITY_TOKEN || former->means == IDENTITY_SESSION) {
+        memcpy(found->hash, former->hash, TOKEN_HASH_BYTES);
+        return admit_find_token(service, found, why);
+    }
     enum err err = admit_find_peer(service, call, found, why);
     *why = unknown_peer;
     return err;

@@ -20,6 +20,7 @@ static const struct health_service services[] = {
     {SLICE_LITERAL(""), NEEDS_DATA, false},
     {SLICE_LITERAL("keystore.v1.KeyStore"), NEEDS_DATA, false},
     {SLICE_LITERAL("keystore.v1.KeyStoreAdmin"), NEEDS_DATA, false},
+    {SLICE_LITERAL("keystore.v1.KeyStoreAuth"), NEEDS_DATA, false},
     {SLICE_LITERAL("grpc.health.v1.Health"), NEEDS_DATA, false},
     {SLICE_LITERAL("grpc.reflection.v1.ServerReflection"), NEEDS_DATA, true},
     {SLICE_LITERAL("grpc.reflection.v1alpha.ServerReflection"), NEEDS_DATA, true},

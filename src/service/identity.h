@@ -6,14 +6,14 @@
 #ifndef KEYSTORE_SERVICE_IDENTITY_H
 #define KEYSTORE_SERVICE_IDENTITY_H
 
-#include "access/access.h"
+#include "access/sessions.h"
 #include "base/err.h"
 #include "grpc/principal.h"
 
 struct arena;
 
 /* By what a caller is known. */
-enum identity_means { IDENTITY_TOKEN, IDENTITY_CERTIFICATE, IDENTITY_UNIX };
+enum identity_means { IDENTITY_TOKEN, IDENTITY_SESSION, IDENTITY_CERTIFICATE, IDENTITY_UNIX };
 
 struct identity {
     struct grpc_principal principal; /* first: it is found by it */
@@ -21,9 +21,12 @@ struct identity {
     const struct access_user *user;
     const struct access_token *token; /* NULL: another means */
     enum identity_means means;
-    unsigned generation; /* of the access */
-    unsigned uid;        /* with IDENTITY_UNIX */
-    int64_t expires_ms;  /* Unix time; INT64_MAX: never */
+    unsigned generation;            /* of the access */
+    unsigned uid;                   /* with IDENTITY_UNIX */
+    int64_t expires_ms;             /* Unix time; INT64_MAX: never */
+    uint8_t hash[TOKEN_HASH_BYTES]; /* of the token, in the users file or of a session */
+    struct session_info session;    /* with IDENTITY_SESSION */
+    unsigned sessions_generation;   /* the same */
 };
 
 /* What the principal may do; NULL: anything. */

@@ -2,6 +2,7 @@
 #include "service/route.h"
 
 #include "base/check.h"
+#include "service/streams/authenticate.h"
 #include "service/streams/backup.h"
 #include "service/streams/clients.h"
 #include "service/streams/consume.h"
@@ -13,6 +14,7 @@
 #include "service/streams/stream_list.h"
 #include "service/streams/subscribe.h"
 #include "service/streams/watch.h"
+#include "service/streams/who_am_i.h"
 
 #include <mini_redis.pb-c.h>
 
@@ -61,6 +63,12 @@ static const struct method others[] = {
     STREAM("KillClients", kill_clients_method, NULL, ADMIN),
     STREAM("Config", config_method, NULL, ADMIN),
     STREAM("SetConfig", set_config_method, NULL, ADMIN),
+};
+
+/* Who callers are. */
+static const struct method auth[] = {
+    STREAM("Authenticate", authenticate_method, NULL, NOTHING),
+    STREAM("WhoAmI", who_am_i_method, NULL, USER),
 };
 
 /* Streams, and what belongs to them. */
@@ -120,6 +128,8 @@ const struct method *route_find(struct slice path)
         {SLICE_LITERAL("/KeyStore/"), DATA_OPS, streams, COUNT(streams)},
         {SLICE_LITERAL("/keystore.v1.KeyStoreAdmin/"), ADMIN_OPS, others, COUNT(others)},
         {SLICE_LITERAL("/KeyStoreAdmin/"), ADMIN_OPS, others, COUNT(others)},
+        {SLICE_LITERAL("/keystore.v1.KeyStoreAuth/"), NO_OPS, auth, COUNT(auth)},
+        {SLICE_LITERAL("/KeyStoreAuth/"), NO_OPS, auth, COUNT(auth)},
         {SLICE_LITERAL("/grpc.reflection.v1.ServerReflection/"), NO_OPS, reflection,
          COUNT(reflection)},
         {SLICE_LITERAL("/grpc.reflection.v1alpha.ServerReflection/"), NO_OPS, reflection,
@@ -153,13 +163,14 @@ static const struct {
 } tables[] = {
     {methods, OP_COUNT, NULL},
     {others, COUNT(others), "keystore.v1.KeyStoreAdmin"},
+    {auth, COUNT(auth), "keystore.v1.KeyStoreAuth"},
     {streams, COUNT(streams), "keystore.v1.KeyStore"},
     {reflection, COUNT(reflection), "grpc.reflection.v1.ServerReflection"},
     {health, COUNT(health), "grpc.health.v1.Health"},
 };
 
 #define UNKNOWN_METHOD                                                                             \
-    (COUNT(methods) + COUNT(others) + COUNT(streams) + COUNT(reflection) +                         \
+    (COUNT(methods) + COUNT(others) + COUNT(auth) + COUNT(streams) + COUNT(reflection) +           \
      COUNT(health)) /* the last number */
 
 size_t route_method_count(void)

@@ -41,8 +41,8 @@ struct method {
 
 /*
  * The method of the path "/keystore.v1.KeyStore/NAME" or "/KeyStore/NAME", with KeyStoreAdmin if it
- * is for administrators, or of a standard service of gRPC, compared byte for byte; NULL if there is
- * none. Static memory.
+ * is for administrators, with KeyStoreAuth if it is about callers, or of a standard service of
+ * gRPC, compared byte for byte; NULL if there is none. Static memory.
  */
 const struct method *route_find(struct slice path);
 

@@ -623,6 +623,8 @@ struct service *service_new(const struct service_options *options)
                  .channels = options->channels,
                  .clients = options->clients,
                  .settings = options->settings,
+                 .authenticator = options->authenticator,
+                 .find_address = options->find_address,
                  .worker = options->worker,
                  .activity = options->activity,
                  .waker = options->waker,

@@ -7,11 +7,13 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct access;
 struct access_source;
 struct access_user;
 struct activity_worker;
+struct authenticator;
 struct channels;
 struct clients;
 struct engine;
@@ -20,6 +22,7 @@ struct info_source;
 struct meter;
 struct offload;
 struct protoset;
+struct sessions;
 struct settings_source;
 struct slowlog;
 
@@ -52,6 +55,11 @@ struct service_options {
      * that is known. */
     void (*print_peer)(const void *connection, char text[SERVICE_PEER_TEXT]);
     struct access_source *access; /* NULL: there are no users, and everybody may do everything */
+    struct sessions *sessions;    /* that callers are known by, too; NULL: there are none */
+    struct authenticator *authenticator; /* NULL: Authenticate is not served */
+    /* The address of the peer of a connection, IPv6 or IPv4-mapped; of a unix socket, something
+     * that stands for its user. NULL: it is not known. */
+    void (*find_address)(const void *connection, uint8_t address[16]);
     /* Sets *uid to the system's user number of the peer of a connection; false: it is not known.
      * NULL: none is. */
     bool (*find_uid)(const void *connection, unsigned *uid);

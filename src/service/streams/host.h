@@ -16,6 +16,7 @@
 
 #include <stdatomic.h>
 
+struct authenticator;
 struct channels;
 struct clients;
 struct health;
@@ -41,6 +42,8 @@ struct stream_host {
     struct channels *channels;              /* NULL: Publish and Subscribe are not served */
     struct clients *clients;                /* NULL: Clients and KillClients are not served */
     const struct settings_source *settings; /* NULL: Config and SetConfig are not served */
+    struct authenticator *authenticator;    /* NULL: the server has no users */
+    void (*find_address)(const void *connection, uint8_t address[16]); /* as of the service */
     unsigned worker;                  /* the worker's number, to the engine and to `offload` */
     struct activity_worker *activity; /* marked busy before a write; may be NULL */
     struct waker waker;               /* has service_resume() called */

@@ -612,7 +612,7 @@ void watch_feed_await(struct watch_member *member)
         watch_feed_put(&member->feed->waiting, member);
 }
 
-static uint64_t watch_feed_reached(const struct watch_member *member)
+uint64_t watch_feed_reached(const struct watch_member *member)
 {
     if (!member->is_live)
         return member->reached;

@@ -47,6 +47,9 @@ struct watch_member {
 bool watch_feed_join(struct stream_host *host, const struct watch_select *select,
                      struct watch_member *member, enum err *err, const char **why);
 
+/* The version up to which the member has had everything. It has joined. */
+uint64_t watch_feed_reached(const struct watch_member *member);
+
 /* Leaves, if it has joined. */
 void watch_feed_leave(struct watch_member *member);
 

@@ -20,7 +20,7 @@ ADDRESS, PROTO = sys.argv[1:]
 KEY_STORE, HEALTH = "keystore.v1.KeyStore", "grpc.health.v1.Health"
 SERVICES = ["grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
             "grpc.reflection.v1alpha.ServerReflection", "keystore.v1.KeyStore",
-            "keystore.v1.KeyStoreAdmin"]
+            "keystore.v1.KeyStoreAdmin", "keystore.v1.KeyStoreAuth"]
 WRONG_TYPE = "the key holds a string; this operation needs a list (or no such key)"
 
 
@@ -87,7 +87,7 @@ def put(key, value):
 
 def grpcurl_lists():
     same(grpcurl(ADDRESS, "list").succeeded().split(), SERVICES)
-    for service in ("KeyStore", "KeyStoreAdmin"):
+    for service in ("KeyStore", "KeyStoreAdmin", "KeyStoreAuth"):
         same(grpcurl(ADDRESS, "list", f"keystore.v1.{service}").succeeded().split(),
              sorted(f"keystore.v1.{service}.{name}" for name in declared_methods(service)))
 
@@ -100,7 +100,7 @@ def grpcurl_describes():
          ["message Key {", "bytes key = 1;", ".keystore.v1.Condition condition = 2;",
           "bool want_as_of = 3;", "uint32 db = 15;", "}"])
     everything = grpcurl(ADDRESS, "describe").succeeded()
-    for service in ("KeyStore", "KeyStoreAdmin"):
+    for service in ("KeyStore", "KeyStoreAdmin", "KeyStoreAuth"):
         for name in declared_methods(service):
             assert f"rpc {name} (" in everything, f"{name} is missing"
     template = grpcurl("-msg-template", ADDRESS, "describe", ".keystore.v1.Increment").succeeded()

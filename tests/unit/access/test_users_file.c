@@ -14,6 +14,8 @@
 
 #define HASH_A "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 #define HASH_B "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+#define SALT   "AAAAAAAAAAAAAAAAAAAAAA"
+#define ARGON  "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 #define TIME   "created=2026-11-30T04:00:00Z"
 
 static void test_a_file(void **state)
@@ -117,7 +119,13 @@ static void test_refused(void **state)
          "line 4: there is another token x"},
         {"[user a]\ntoken = x " HASH_A " " TIME "\ntoken = y " HASH_A " " TIME,
          "line 3: the tokens x and y are the same"},
-        {"[user a]\npassword = secret", "line 2: `password` is unknown; a user has lines allow"},
+        {"[user a]\npassword = secret", "line 2: the hash of the password does not begin with"},
+        {"[user a]\npassword = $argon2id$v=19$m=999999,t=1,p=1$" SALT "$" ARGON,
+         "line 2: the hash of the password would cost too much"},
+        {"[user a]\npassword = $argon2id$v=19$m=8,t=1,p=1$" SALT "$" ARGON
+         "\npassword = $argon2id$v=19$m=8,t=1,p=1$" SALT "$" ARGON,
+         "line 3: the user a has a password already, in line 2"},
+        {"[user a]\nsecret = x", "line 2: `secret` is unknown; a user has lines allow"},
         {"[user a]\ncertificate = a.example", "line 2: certificate is dns:"},
         {"[user a]\ncertificate = dns:", "line 2: certificate is dns:"},
         {"[user a]\ncertificate = dns:x\n[user b]\ncertificate = dns:x",
@@ -133,6 +141,23 @@ static void test_refused(void **state)
         if (strncmp(why, rows[i].why, strlen(rows[i].why)) != 0)
             fail_msg("%s: %s", rows[i].text, why);
     }
+}
+
+static void test_passwords(void **state)
+{
+    (void)state;
+    char why[USERS_FILE_WHY];
+    static const char text[] =
+        "[user a]\n[user b]\npassword = $argon2id$v=19$m=8,t=1,p=1$" SALT "$" ARGON
+        "\n[user c]\npassword = $argon2id$v=19$m=8,t=2,p=1$" SALT "$" ARGON "\n";
+    struct access *access = users_file_parse(slice_from_string(text), why);
+    assert_non_null(access);
+    assert_null(access->users[0].password);
+    assert_string_equal(access->users[1].password, "$argon2id$v=19$m=8,t=1,p=1$" SALT "$" ARGON);
+    assert_int_equal(access->users[1].password_line, 3);
+    assert_memory_not_equal(access->users[1].password_hash, access->users[2].password_hash,
+                            TOKEN_HASH_BYTES);
+    access_release(access);
 }
 
 static void test_zero_bytes_are_refused(void **state)
@@ -190,9 +215,8 @@ static void test_modes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_file),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_zero_bytes_are_refused),
+        cmocka_unit_test(test_a_file),    cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_passwords), cmocka_unit_test(test_zero_bytes_are_refused),
         cmocka_unit_test(test_modes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

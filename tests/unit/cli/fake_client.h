@@ -170,6 +170,37 @@ enum keystore_code keystore_latency(struct keystore_client *client,
     return fake_call("latency");
 }
 
+static struct keystore_authenticate_reply fake_authenticated;
+static struct keystore_identity fake_identity;
+static char fake_sent_password[64], fake_token[64]; /* of keystore_set_token() */
+
+enum keystore_code keystore_authenticate(struct keystore_client *client,
+                                         const struct keystore_authenticate_request *request,
+                                         struct keystore_authenticate_reply *answer)
+{
+    (void)client;
+    strncpy(fake_sent_password, request->password, sizeof fake_sent_password - 1);
+    *answer = fake_authenticated;
+    return fake_call("authenticate");
+}
+
+enum keystore_code keystore_who_am_i(struct keystore_client *client,
+                                     const struct keystore_who_am_i_request *request,
+                                     struct keystore_identity *answer)
+{
+    (void)client;
+    (void)request;
+    *answer = fake_identity;
+    return fake_call("who_am_i");
+}
+
+bool keystore_set_token(struct keystore_client *client, const char *token)
+{
+    (void)client;
+    strncpy(fake_token, token, sizeof fake_token - 1);
+    return true;
+}
+
 enum keystore_code keystore_kill_clients(struct keystore_client *client,
                                          const struct keystore_kill_clients_request *request,
                                          struct keystore_status *answer)

@@ -78,7 +78,7 @@ static void all_that_a_redis_user_looks_for(void **state)
         "LCS",       "SWAPDB",     "FLUSHALL",    "SCAN",       "KEYS",        "DELMATCH",
         "SUBSCRIBE", "PSUBSCRIBE", "PUBLISH",     "CONSUME",    "OBSERVE",     "BLPOP",
         "BRPOP",     "BLMPOP",     "BLMOVE",      "BRPOPLPUSH", "BACKUP",      "CLIENT",
-        "CONFIG",    "SLOWLOG",    "LATENCY",
+        "CONFIG",    "SLOWLOG",    "LATENCY",     "AUTH",       "ACL",         "WHOAMI",
     };
     size_t count = sizeof names / sizeof *names;
     const struct command *command;

@@ -441,6 +441,63 @@ static inline void empty_info_reply(const struct keystore_info_reply *info)
     assert_int_equal(info->count, 0);
 }
 
+/* Of an empty message, or of no answer. */
+static inline void assert_no_text(const char *text)
+{
+    assert_true(text == NULL || text[0] == '\0');
+}
+
+static Keystore__V1__AuthenticateReply wire_authenticate_reply = {
+    WIRE(authenticate_reply),
+    .token = (char *)"kst_1",
+    .expires_at_ms = 1795999869036,
+    .user = (char *)"ann",
+};
+
+static inline void got_authenticate_reply(const struct keystore_authenticate_reply *reply)
+{
+    assert_string_equal(reply->token, "kst_1");
+    assert_int_equal(reply->expires_at_ms, 1795999869036);
+    assert_string_equal(reply->user, "ann");
+}
+
+static inline void empty_authenticate_reply(const struct keystore_authenticate_reply *reply)
+{
+    assert_no_text(reply->token);
+    assert_int_equal(reply->expires_at_ms, 0);
+    assert_no_text(reply->user);
+}
+
+static char *wire_rules[] = {(char *)"read keys=a", (char *)"pubsub"};
+static Keystore__V1__Identity wire_identity = {
+    WIRE(identity),
+    .user = (char *)"ann",
+    .means = KEYSTORE__V1__IDENTITY__MEANS__MEANS_SESSION,
+    .id = (char *)"0123",
+    .expires_at_ms = 1795999869036,
+    .n_rules = 2,
+    .rules = wire_rules,
+};
+
+static inline void got_identity(const struct keystore_identity *identity)
+{
+    assert_string_equal(identity->user, "ann");
+    assert_int_equal(identity->means, KEYSTORE_MEANS_SESSION);
+    assert_string_equal(identity->id, "0123");
+    assert_int_equal(identity->expires_at_ms, 1795999869036);
+    assert_int_equal(identity->count, 2);
+    assert_string_equal(identity->rules[0], "read keys=a");
+    assert_string_equal(identity->rules[1], "pubsub");
+}
+
+static inline void empty_identity(const struct keystore_identity *identity)
+{
+    assert_no_text(identity->user);
+    assert_no_text(identity->id);
+    assert_int_equal(identity->means, KEYSTORE_MEANS_NONE);
+    assert_int_equal(identity->count, 0);
+}
+
 static Grpc__Health__V1__HealthCheckResponse wire_health_reply = {
     .base = PROTOBUF_C_MESSAGE_INIT(&grpc__health__v1__health_check_response__descriptor),
     .status = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__NOT_SERVING,

@@ -457,6 +457,23 @@ static inline void seen_save_request(const Keystore__V1__SaveRequest *wire)
     assert_true(wire->wait);
 }
 
+static const struct keystore_authenticate_request sample_authenticate_request = {
+    .user = "ann", .password = "secret", .lifetime_ms = 60000};
+
+static inline void seen_authenticate_request(const Keystore__V1__AuthenticateRequest *wire)
+{
+    assert_string_equal(wire->user, "ann");
+    assert_string_equal(wire->password, "secret");
+    assert_int_equal(wire->lifetime_ms, 60000);
+}
+
+static const struct keystore_who_am_i_request sample_who_am_i_request = {.unused = false};
+
+static inline void seen_who_am_i_request(const Keystore__V1__WhoAmIRequest *wire)
+{
+    assert_int_equal(wire->base.n_unknown_fields, 0); /* it has no fields */
+}
+
 static const struct keystore_health_request sample_health_request = {.service = "keystore.write"};
 
 static inline void seen_health_request(const Grpc__Health__V1__HealthCheckRequest *wire)

@@ -95,11 +95,14 @@ static void forget(void *message)
     METHOD(slow_log, "SlowLog", slow_log_request, slow_log_reply)                                  \
     METHOD(latency, "Latency", latency_request, latency_reply)                                     \
     METHOD(publish, "Publish", message, status)                                                    \
+    METHOD(authenticate, "Authenticate", authenticate_request, authenticate_reply)                 \
+    METHOD(who_am_i, "WhoAmI", who_am_i_request, identity)                                         \
     METHOD(health, "Check", health_request, health_reply)
 
 static const ProtobufCServiceDescriptor *const services[] = {
     &keystore__v1__key_store__descriptor,
     &keystore__v1__key_store_admin__descriptor,
+    &keystore__v1__key_store_auth__descriptor,
     &grpc__health__v1__health__descriptor,
 };
 

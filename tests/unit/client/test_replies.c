@@ -102,6 +102,8 @@ static inline void empty_clients_page(const struct keystore_clients_page *page)
     REPLY(lcs_reply)                                                                               \
     REPLY(info_reply)                                                                              \
     REPLY(health_reply)                                                                            \
+    REPLY(authenticate_reply)                                                                      \
+    REPLY(identity)                                                                                \
     REPLY(config_reply)                                                                            \
     REPLY(slow_log_reply)                                                                          \
     REPLY(latency_reply)                                                                           \
@@ -286,6 +288,18 @@ static void read_info_reply(const struct keystore_info_reply *info)
 {
     for (size_t i = 0; i < info->count; i++)
         seen_bytes += strlen(info->fields[i].name) + strlen(info->fields[i].value);
+}
+
+static void read_authenticate_reply(const struct keystore_authenticate_reply *reply)
+{
+    seen_bytes += strlen(reply->token) + strlen(reply->user) + (uint64_t)reply->expires_at_ms;
+}
+
+static void read_identity(const struct keystore_identity *identity)
+{
+    seen_bytes += strlen(identity->user) + strlen(identity->id) + (uint64_t)identity->means;
+    for (size_t i = 0; i < identity->count; i++)
+        seen_bytes += strlen(identity->rules[i]);
 }
 
 static void read_health_reply(const struct keystore_health_reply *health)

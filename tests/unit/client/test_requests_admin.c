@@ -5,6 +5,8 @@
     REQUEST(info_request, NULL)                                                                    \
     REQUEST(save_request, NULL)                                                                    \
     REQUEST(health_request, NULL)                                                                  \
+    REQUEST(authenticate_request, NULL)                                                            \
+    REQUEST(who_am_i_request, NULL)                                                                \
     REQUEST(clients_request, NULL)                                                                 \
     REQUEST(config_request, NULL)                                                                  \
     REQUEST(set_config_request, NULL)                                                              \

@@ -89,7 +89,7 @@ static void on_cancel(void *user, struct grpc_call *call)
 }
 
 static const struct grpc_stream_method method = {on_open,   on_message, on_half_close, on_room,
-                                                 on_cancel, on_cancel,  NULL};
+                                                 on_cancel, on_cancel,  NULL,          NULL};
 
 static const void *find_method(void *user, struct slice path)
 {

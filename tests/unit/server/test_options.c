@@ -30,6 +30,7 @@ static const struct number numbers[] = {
     {"log-rewrite-percent", 0, 1000000, 100, 1, FIELD(journal.rewrite_percent), "percent"},
     {"watch-history", 16 << 10, (uint64_t)1 << 46, 64 << 20, 1, FIELD(watch_history), "bytes"},
     {"request-ids", 0, 100000000, 100000, 1, FIELD(request_ids), "request ids"},
+    {"session-lifetime", 1, 86400, 900, 1000, FIELD(session_lifetime_ms), "seconds"},
     {"request-id-age", 1, 2592000, 600, 1000, FIELD(request_id_age_ms), "seconds"},
     {"request-id-memory", 16 << 10, (uint64_t)1 << 46, 64 << 20, 1, FIELD(request_id_memory),
      "bytes"},

@@ -56,6 +56,7 @@ static void assert_all(enum health_status all, enum health_status write)
     assert_health("", all);
     assert_health("keystore.v1.KeyStore", all);
     assert_health("keystore.v1.KeyStoreAdmin", all);
+    assert_health("keystore.v1.KeyStoreAuth", all);
     assert_health("grpc.health.v1.Health", all);
     assert_health("grpc.reflection.v1.ServerReflection", all);
     assert_health("grpc.reflection.v1alpha.ServerReflection", all);
@@ -148,10 +149,10 @@ static struct visits visit_all(void)
 static void test_each(void **state)
 {
     (void)state;
-    assert_int_equal(visit_all().all, 8);
-    assert_int_equal(visit_all().serving, 8);
+    assert_int_equal(visit_all().all, 9);
+    assert_int_equal(visit_all().serving, 9);
     state_now = ENGINE_READ_ONLY;
-    assert_int_equal(visit_all().serving, 7);
+    assert_int_equal(visit_all().serving, 8);
     state_now = ENGINE_LOADS;
     assert_int_equal(visit_all().serving, 1);
 }
@@ -161,7 +162,7 @@ static void test_without_reflection(void **state)
     (void)state;
     health_init(&health, &engine, false);
     assert_null(health_find(&health, SLICE_LITERAL("grpc.reflection.v1.ServerReflection")));
-    assert_int_equal(visit_all().all, 6);
+    assert_int_equal(visit_all().all, 7);
 }
 
 #define TEST(function) cmocka_unit_test_setup(function, setup)

@@ -59,6 +59,7 @@ static void test_symbols_are_found(void **state)
         "KeyStoreAdmin",
         "KeyStore.Set",
         "KeyStoreAdmin.Info",
+        "KeyStoreAuth.WhoAmI",
         "KeyValue",
         "KeyValue.key",
         "Op",
@@ -123,6 +124,7 @@ static void test_services_are_listed(void **state)
     char text[500] = "";
     protoset_each_service(*state, note_service, text);
     assert_string_equal(text, "keystore.v1.KeyStore keystore.v1.KeyStoreAdmin "
+                              "keystore.v1.KeyStoreAuth "
                               "grpc.reflection.v1.ServerReflection "
                               "grpc.reflection.v1alpha.ServerReflection grpc.health.v1.Health ");
 }

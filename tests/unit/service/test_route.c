@@ -96,7 +96,8 @@ static void test_methods_are_numbered(void **state)
         {"Clients", "server_stream"},
     };
     /* Unary to their callers, but answered as streams are. */
-    static const char *const answered_later[] = {"KillClients", "Config", "SetConfig"};
+    static const char *const answered_later[] = {"KillClients", "Config", "SetConfig",
+                                                 "Authenticate", "WhoAmI"};
     size_t unknown = route_method_number(NULL), found = 0;
     assert_int_equal(route_method_count(), unknown + 1);
     assert_string_equal(route_method_name(unknown), "unknown");
@@ -123,6 +124,28 @@ static void test_methods_are_numbered(void **state)
         found += method != NULL && route_method_number(method) < unknown;
     }
     assert_int_equal(found, 2 * COUNT);
+}
+
+/* The service beside those of the data. */
+static void test_who_callers_are(void **state)
+{
+    (void)state;
+    const ProtobufCServiceDescriptor *service = &keystore__v1__key_store_auth__descriptor;
+    for (unsigned m = 0; m < service->n_methods; m++) {
+        struct path path;
+        snprintf(path.text, sizeof path.text, "/%s/%s", service->name, service->methods[m].name);
+        const struct method *method = route_find(slice_from_string(path.text));
+        assert_non_null(method);
+        snprintf(path.text, sizeof path.text, "/KeyStoreAuth/%s", service->methods[m].name);
+        assert_ptr_equal(route_find(slice_from_string(path.text)), method);
+        snprintf(path.text, sizeof path.text, "/KeyStore/%s", service->methods[m].name);
+        assert_false(is_served(path.text));
+    }
+    assert_int_equal(route_find(SLICE_LITERAL("/KeyStoreAuth/Authenticate"))->needs,
+                     METHOD_NEEDS_NOTHING);
+    assert_int_equal(route_find(SLICE_LITERAL("/KeyStoreAuth/WhoAmI"))->needs, METHOD_NEEDS_USER);
+    assert_false(is_served("/KeyStoreAuth/Get"));
+    assert_false(is_served("/KeyStoreAuth/"));
 }
 
 /* The proto's methods, and their messages. */
@@ -264,6 +287,7 @@ int main(void)
         cmocka_unit_test(test_health_checks),
         cmocka_unit_test(test_every_path_finds_its_method),
         cmocka_unit_test(test_methods_are_numbered),
+        cmocka_unit_test(test_who_callers_are),
         cmocka_unit_test(test_the_methods_are_the_protos),
         cmocka_unit_test(test_near_misses_find_nothing),
         cmocka_unit_test(test_every_change_of_one_byte_finds_nothing),
