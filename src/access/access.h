@@ -14,10 +14,11 @@
 #define ACCESS_MOST_NAME ((size_t)64)
 
 struct access_user {
-    struct access_rules rules; /* rules.user is the name */
-    struct access_rule *own;   /* those of `rules` */
-    size_t number;             /* of the user in the file */
-    int line;                  /* of its section */
+    struct access_rules rules;         /* rules.user is the name */
+    struct access_rule *own;           /* those of `rules` */
+    struct access_shortcut *shortcuts; /* the same */
+    size_t number;                     /* of the user in the file */
+    int line;                          /* of its section */
 };
 
 struct access_token {
