@@ -134,6 +134,10 @@ static const struct setting settings[] = {
       "who may do what: users, their tokens and rules; read again on SIGHUP; without it everybody "
       "may do everything"},
      PATH(users_file, 0, "the path of a file, or empty")},
+    {{0, "audit-log", "FILE",
+      "where calls that were denied, and those that administrate the server, are recorded: a file, "
+      "opened again on SIGUSR1, stderr, or journal, which is stderr with a priority for systemd"},
+     PATH(audit_log, 0, "the path of a file, stderr, journal, or empty")},
     {{0, "durability", "WHEN",
       "what survives a crash: always, all acknowledged writes; everysec, all but the last two "
       "seconds; none, the last snapshot (always)"},

@@ -10,6 +10,7 @@
 #include "service/streams/stream_counts.h"
 #include "store/receipts.h"
 
+struct audit;
 struct data;
 struct net_admission;
 struct offload;
@@ -28,6 +29,7 @@ struct report {
     const struct offload *offload; /* NULL: there is none yet */
     struct channels *channels;     /* the same */
     struct slowlog *slowlog;       /* the same */
+    struct audit *audit;           /* NULL: there is no audit log */
     struct worker **workers;       /* config->threads; NULL: there are none yet */
     int64_t started_ms;            /* monotonic */
 };

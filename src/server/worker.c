@@ -331,6 +331,7 @@ struct worker *worker_new(const struct worker_options *options, unsigned index)
                                                             .meters = options->meters,
                                                             .slowlog = options->slowlog,
                                                             .print_peer = worker_print_peer,
+                                                            .audit = options->audit,
                                                             .access = options->access,
                                                             .find_uid = worker_find_uid,
                                                             .find_certified = worker_find_certified,

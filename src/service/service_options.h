@@ -11,6 +11,7 @@
 struct access;
 struct access_source;
 struct access_user;
+struct audit_sink;
 struct activity_worker;
 struct channels;
 struct clients;
@@ -51,7 +52,8 @@ struct service_options {
     /* Prints the peer of a connection: the `user` of its grpc_connection_new(). NULL: it has none
      * that is known. */
     void (*print_peer)(const void *connection, char text[SERVICE_PEER_TEXT]);
-    struct access_source *access; /* NULL: there are no users, and everybody may do everything */
+    const struct audit_sink *audit; /* see audited.h; NULL: nobody wants to know */
+    struct access_source *access;   /* NULL: there are no users, and everybody may do everything */
     /* Sets *uid to the system's user number of the peer of a connection; false: it is not known.
      * NULL: none is. */
     bool (*find_uid)(const void *connection, unsigned *uid);

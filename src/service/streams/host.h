@@ -57,6 +57,11 @@ struct stream_host {
     struct timer due;                    /* when they are resumed even if nothing happens */
     struct watch_feed *watch_feed;       /* NULL: there are no watchers */
     struct health_watch *health_watches; /* of the server's health; NULL: there are none */
+    /* An operation of a call that goes on was refused (ERR_FORBIDDEN); on the
+     * worker. NULL: nobody wants to know. */
+    void (*on_denied)(void *user, struct grpc_call *call, enum op_kind kind,
+                      const struct op_result *result);
+    void *denied_user; /* its first argument */
 };
 
 /* An empty list. */
