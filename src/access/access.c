@@ -17,6 +17,7 @@ static void access_free(struct access *access)
         for (size_t r = 0; r < access->users[i].rules.count; r++)
             free(access->users[i].own[r].globs);
         free(access->users[i].own);
+        free(access->users[i].shortcuts);
     }
     free(access->users);
     free(access->tokens);

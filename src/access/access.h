@@ -14,11 +14,12 @@
 #define ACCESS_MOST_NAME ((size_t)64)
 
 struct access_user {
-    struct access_rules rules; /* rules.user is the name */
-    struct access_rule *own;   /* those of `rules` */
-    size_t number;             /* of the user in the file */
-    int line;                  /* of its section */
-    const char *password;      /* passwords.h's hash of it; NULL: the user has none */
+    struct access_rules rules;         /* rules.user is the name */
+    struct access_rule *own;           /* those of `rules` */
+    struct access_shortcut *shortcuts; /* the same */
+    size_t number;                     /* of the user in the file */
+    int line;                          /* of its section */
+    const char *password;              /* passwords.h's hash of it; NULL: the user has none */
     int password_line;
     uint8_t password_hash[TOKEN_HASH_BYTES]; /* of the text above, to tell whether it has changed */
 };

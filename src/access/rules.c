@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/glob.h"
+#include "base/mem.h"
 
 #include <string.h>
 
@@ -173,6 +174,96 @@ bool access_rules_equal(const struct access_rules *one, const struct access_rule
     return a == one->count && b == other->count;
 }
 
+/* ---- shortcuts ---- */
+
+/* Most globs are a key or a prefix, and most of these differ in their first eight bytes, so that a
+ * key is compared with them by one comparison of two integers. */
+#define HEAD sizeof(uint64_t)
+
+/* The first bytes; those that are missing are zero. */
+static inline uint64_t access_head(struct slice text)
+{
+    uint64_t head = 0;
+    if (text.len >= HEAD)
+        memcpy(&head, text.data, HEAD);
+    else
+        for (size_t i = 0; i < text.len; i++)
+            ((uint8_t *)&head)[i] = text.data[i];
+    return head;
+}
+
+static uint64_t access_mask(size_t length)
+{
+    uint64_t mask = 0;
+    memset(&mask, 0xff, length < HEAD ? length : HEAD);
+    return mask;
+}
+
+/* `glob` NULL: any key. */
+static struct access_shortcut access_shortcut_make(const struct access_rule *rule,
+                                                   const struct access_glob *glob)
+{
+    struct access_shortcut made = {.rule = rule,
+                                   .glob = glob,
+                                   .grants = rule->grants,
+                                   .longest = SIZE_MAX,
+                                   .is_decided = !rule->has_databases};
+    if (glob == NULL)
+        return made;
+    made.head = access_head(glob->literal) & access_mask(glob->literal.len);
+    made.mask = access_mask(glob->literal.len);
+    made.shortest = glob->literal.len;
+    if (!glob->is_prefix && !glob->is_complex)
+        made.longest = glob->literal.len;
+    if (glob->is_complex || glob->literal.len > HEAD)
+        made.is_decided = false;
+    return made;
+}
+
+struct access_shortcut *access_shortcuts_make(const struct access_rule *rules, size_t rule_count,
+                                              size_t *count)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < rule_count; i++)
+        most += rules[i].has_keys ? rules[i].glob_count : 1;
+    struct access_shortcut *shortcuts = mem_alloc((most + 1) * sizeof *shortcuts);
+    *count = 0;
+    for (size_t i = 0; i < rule_count; i++) {
+        if (!rules[i].has_keys)
+            shortcuts[(*count)++] = access_shortcut_make(&rules[i], NULL);
+        for (size_t g = 0; rules[i].has_keys && g < rules[i].glob_count; g++)
+            shortcuts[(*count)++] = access_shortcut_make(&rules[i], &rules[i].globs[g]);
+    }
+    return shortcuts;
+}
+
+/* What the shortcut itself does not say. */
+static bool __attribute__((noinline))
+access_shortcut_covers(const struct access_shortcut *one, uint32_t db, struct slice key)
+{
+    return access_covers_db(one->rule, db) &&
+           (one->glob == NULL || access_glob_matches(one->glob, key));
+}
+
+/* True if one of them meets the kinds of a need that is of the key in the database. */
+static bool access_shortcuts_meet(const struct access_shortcut *shortcuts, size_t count,
+                                  unsigned kinds, unsigned types, uint32_t db, struct slice key)
+{
+    const uint64_t head = access_head(key);
+    const unsigned any = ACCESS_ALL | types;
+    for (const struct access_shortcut *one = shortcuts, *end = one + count; one < end; one++) {
+        if (((head ^ one->head) & one->mask) != 0)
+            continue;
+        if ((one->grants & any) == 0 && (kinds & ~one->grants) != 0)
+            continue;
+        if (key.len < one->shortest || key.len > one->longest)
+            continue;
+        if (one->is_decided || access_shortcut_covers(one, db, key))
+            return true;
+    }
+    return false;
+}
+
 /* ---- operations ---- */
 
 unsigned access_type_of(enum op_kind kind)
@@ -324,29 +415,23 @@ static bool access_allows_one(const struct access_verdict *verdict, const struct
     return false;
 }
 
-/* The same as access_allows_own_key() for those who want no reason; most operations are judged by
- * this. */
-static bool access_allows_key(const struct access_rules *rules, const struct op *op,
-                              const struct op_info *info)
+/* Most operations are judged by this. False: perhaps the rules allow it all the same. */
+static bool access_allows_shortly(const struct access_rules *rules, const struct op *op,
+                                  const struct op_info *info)
 {
-    unsigned kinds = access_kinds_of(info).key | access_kinds_by_fields(op);
-    unsigned any = ACCESS_ALL | access_type_of(op->kind);
-    unsigned met = 0;
-    for (size_t i = 0; i < rules->count && (kinds & ~met) != 0; i++) {
-        const struct access_rule *rule = &rules->rules[i];
-        unsigned meets = (rule->grants & any) != 0 ? kinds : rule->grants & kinds & ~met;
-        if (meets != 0 && access_covers_db(rule, op->db) && access_covers_key(rule, op->key))
-            met |= meets;
-    }
-    return (kinds & ~met) == 0;
+    unsigned kinds = access_kinds_of(info).key;
+    if ((kinds & ACCESS_READ) == 0)
+        kinds |= access_kinds_by_fields(op);
+    return access_shortcuts_meet(rules->shortcuts, rules->shortcut_count, kinds,
+                                 access_type_of(op->kind), op->db, op->key);
 }
 
 bool access_allows(const struct access_rules *rules, const struct op *op,
                    struct access_reason *reason)
 {
     const struct op_info *info = op_info(op->kind);
-    if (reason == NULL && info->keys == OP_KEYS_KEY)
-        return access_allows_key(rules, op, info);
+    if (reason == NULL && info->keys == OP_KEYS_KEY && access_allows_shortly(rules, op, info))
+        return true;
     struct access_verdict verdict = {.rules = rules, .reason = reason};
     if (reason != NULL)
         *reason = (struct access_reason){0};

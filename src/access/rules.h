@@ -76,11 +76,27 @@ struct access_rule {
     int line;                                  /* of the users file */
 };
 
+/*
+ * One glob of one rule, or a rule without globs, in a form in which the usual verdict, that an
+ * operation may use its one key, takes a few instructions. Derived from the rules when the users
+ * file is read. A shortcut only allows: what none of them allows is judged by the rules.
+ */
+struct access_shortcut {
+    uint64_t head, mask;      /* the key's first bytes, as far as the mask says, must be these */
+    size_t shortest, longest; /* bytes that the key may have */
+    unsigned grants;
+    bool is_decided; /* by this alone; else these have to be asked, too: */
+    const struct access_rule *rule;
+    const struct access_glob *glob;
+};
+
 /* The rules of a user, who is named in error messages. */
 struct access_rules {
     const char *user;
     const struct access_rule *rules;
     size_t count;
+    const struct access_shortcut *shortcuts; /* of them; NULL: there are none */
+    size_t shortcut_count;
 };
 
 /* Something that an operation needs. */
@@ -114,6 +130,11 @@ bool access_is_admin(const struct access_rules *rules, struct access_reason *rea
 
 /* True if there may be a key for which the need, of one kind, is met; its `key` is ignored. */
 bool access_may_meet(const struct access_rules *rules, const struct access_need *need);
+
+/* Those of the rules, which are borrowed, in their order; *count is their number. Free with free().
+ */
+struct access_shortcut *access_shortcuts_make(const struct access_rule *rules, size_t rule_count,
+                                              size_t *count);
 
 /* True if both say the same in those of their rules that grant something of `grants`. */
 bool access_rules_equal(const struct access_rules *one, const struct access_rules *other,

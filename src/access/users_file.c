@@ -391,8 +391,13 @@ static int users_file_compare(const void *one, const void *other)
 /* Pointers into arrays that have grown. */
 static void users_file_finish(struct access *access)
 {
-    for (size_t i = 0; i < access->user_count; i++)
-        access->users[i].rules.rules = access->users[i].own;
+    for (size_t i = 0; i < access->user_count; i++) {
+        struct access_user *user = &access->users[i];
+        struct access_rules *rules = &user->rules;
+        rules->rules = user->own;
+        user->shortcuts = access_shortcuts_make(user->own, rules->count, &rules->shortcut_count);
+        rules->shortcuts = user->shortcuts;
+    }
     if (access->token_count > 0)
         qsort(access->tokens, access->token_count, sizeof *access->tokens, users_file_compare);
 }

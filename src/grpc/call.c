@@ -67,6 +67,6 @@ void call_report(struct grpc_call *call, int64_t duration_ns, enum grpc_code cod
         outcome.reason = status->reason;
         outcome.message = status->message;
     }
-    if (outcome.is_slow || status != NULL)
+    if (outcome.is_slow || status != NULL || call_is_told(call))
         service->on_outcome(service->user, call, &outcome);
 }

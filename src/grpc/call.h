@@ -238,6 +238,13 @@ static inline int64_t call_count_end(struct grpc_call *call, enum grpc_code code
 void call_report(struct grpc_call *call, int64_t duration_ns, enum grpc_code code,
                  const struct grpc_status *status);
 
+/* True if the service is told how each call of its method ends. */
+static inline bool call_is_told(const struct grpc_call *call)
+{
+    const struct grpc_service *service = call->connection->server->service;
+    return service->tells_all != NULL && call->method != NULL && service->tells_all(call->method);
+}
+
 /* How a call is counted whose caller has left; most do when their deadline passes. */
 static inline enum grpc_code call_left_code(const struct grpc_call *call)
 {

@@ -94,7 +94,8 @@ struct grpc_service {
      * Who makes the call of the method with that field `authorization`, which is empty if there is
      * none: sets *principal, with a holder for the caller; NULL: the method may be called by
      * anybody. Else the error of the call, with its message in *why, valid until the next call of
-     * this. NULL: nobody is asked.
+     * this; *principal may be set then, too, so that on_outcome knows whose call it was. NULL:
+     * nobody is asked.
      */
     enum err (*admit)(void *user, const struct grpc_call *call, const void *method,
                       struct slice authorization, struct grpc_principal **principal,
@@ -108,6 +109,9 @@ struct grpc_service {
     const struct grpc_stream_method *(*stream_of)(const void *method);
     /* The status of a call that violated the protocol; `why` is the error message. */
     struct grpc_status (*status_of)(enum err err, const char *why);
+    /* True: on_outcome is called for every call of the method that ends, however it does. Needs
+     * number_of. NULL: of no method. */
+    bool (*tells_all)(const void *method);
     /* A call ends that is slow, has failed, or whose caller has left after a long time; its user
      * pointer and metadata are still what they were, unless it was failed before on_request. NULL:
      * nobody wants to know. */

@@ -76,6 +76,13 @@ static void meter_begin_run(struct meter *meter, struct meter_row *row, int64_t 
     meter->listed = row;
 }
 
+int64_t meter_count_alone(struct meter *meter, struct meter_row *row, int64_t start_ns)
+{
+    meter_add(&row->received, 1);
+    meter_add(&row->sent, 1);
+    return meter_count_end(meter, row, start_ns, GRPC_OK);
+}
+
 int64_t meter_count_answer(struct meter *meter, struct meter_row *row, int64_t start_ns)
 {
     bool has_run = meter->turn_ns != 0 && !meter->takes_each;
@@ -89,9 +96,7 @@ int64_t meter_count_answer(struct meter *meter, struct meter_row *row, int64_t s
             return -1;
         }
     }
-    meter_add(&row->received, 1);
-    meter_add(&row->sent, 1);
-    return meter_count_end(meter, row, start_ns, GRPC_OK);
+    return meter_count_alone(meter, row, start_ns);
 }
 
 int64_t meter_begin_turn(struct meter *meter)

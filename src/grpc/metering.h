@@ -51,6 +51,9 @@ int64_t meter_count_end(struct meter *meter, struct meter_row *row, int64_t star
 /* The same of a unary call that has been answered successfully; -1 if it begins a run. */
 int64_t meter_count_answer(struct meter *meter, struct meter_row *row, int64_t start_ns);
 
+/* The same, but it never begins a run. */
+int64_t meter_count_alone(struct meter *meter, struct meter_row *row, int64_t start_ns);
+
 /* Only one thread writes it, so this need not be one atomic step. */
 static inline void meter_add(atomic_uint_fast64_t *count, uint64_t more)
 {

@@ -110,12 +110,13 @@ static inline void server_send_reply(struct grpc_call *call)
     call_tell_output(connection);
 }
 
-/* The slow path of grpc_call_reply_end(): a call that is not of its method's current run. Out of
- * line, so that the other one keeps fewer registers. */
+/* The slow path of grpc_call_reply_end(): a call that is not of its method's current run, as those
+ * are that the service is told of. Out of line, so that the other one keeps fewer registers. */
 static void __attribute__((noinline)) server_count_and_send(struct grpc_call *call)
 {
     struct meter *meter = call->connection->server->meter;
-    int64_t duration_ns = meter_count_answer(meter, call->row, call->start_ns);
+    int64_t duration_ns = call_is_told(call) ? meter_count_alone(meter, call->row, call->start_ns)
+                                             : meter_count_answer(meter, call->row, call->start_ns);
     if (duration_ns >= 0)
         call_report(call, duration_ns, GRPC_OK, NULL);
     server_send_reply(call);

@@ -15,6 +15,7 @@ struct stream_state {
     bool begun;          /* the reply's headers are sent */
     bool draining;       /* on_drain was called */
     bool holding;        /* grpc_stream_hold() */
+    bool is_reported;    /* the service was told how it ends */
     bool *gone;          /* set when the call is closed; NULL: nobody asks */
     enum grpc_code code; /* when it has ended */
     struct chain *body;  /* of the reply, within on_room */
@@ -48,7 +49,9 @@ void call_stream_close(struct grpc_call *call)
         call->streaming->code = call_left_code(call);
         call->streaming->method->on_cancel(stream_service(call), call);
     }
-    call_count_end(call, call->streaming->code);
+    int64_t duration_ns = call_count_end(call, call->streaming->code);
+    if (!call->streaming->is_reported && call_is_told(call))
+        call_report(call, duration_ns, call->streaming->code, NULL);
     if (call->streaming->has_error)
         grpc_fields_deinit(&call->streaming->error);
     if (call->streaming->gone != NULL)
@@ -62,6 +65,7 @@ void call_stream_close(struct grpc_call *call)
 static void stream_report(struct grpc_call *call, const struct grpc_status *status)
 {
     int64_t duration_ns = meter_duration(call->connection->server->meter, call->start_ns);
+    call->streaming->is_reported = true;
     call_report(call, duration_ns, status->code, status);
 }
 

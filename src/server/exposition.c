@@ -9,6 +9,7 @@
 #include "metrics/text.h"
 #include "net/admission.h"
 #include "net/closings.h"
+#include "server/audit.h"
 #include "server/data.h"
 #include "server/exposition_calls.h"
 #include "server/options.h"
@@ -138,6 +139,13 @@ static void exposition_write_calls(const struct report *report, struct metrics_t
                        counts.not_grpc);
     exposition_counter(text, "keystore_slow_calls", "Calls that were slow (--slow-log-us).",
                        report->slowlog != NULL ? slowlog_total(report->slowlog) : 0);
+    struct audit_counts audited = audit_counts(report->audit);
+    exposition_counter(text, "keystore_audit_records",
+                       "Records written to the audit log (--audit-log).", audited.records);
+    exposition_counter(text, "keystore_audit_dropped",
+                       "Records of the audit log that were lost: there were too many at once, or "
+                       "they could not be written.",
+                       audited.dropped);
 }
 
 static void exposition_write_authentication(const struct report *report, struct metrics_text *text)

@@ -14,6 +14,7 @@
 #include "net/admission.h"
 #include "net/listener.h"
 #include "net/loop.h"
+#include "server/audit.h"
 #include "server/certificates.h"
 #include "server/config.h"
 #include "server/data.h"
@@ -65,6 +66,7 @@ struct server {
     struct access_source *access; /* NULL: everybody may do everything */
     struct sessions *sessions;    /* NULL with it, as: */
     struct authenticator *authenticator;
+    struct audit *audit;          /* NULL: there is no audit log */
     struct slowlog *slowlog;
     const struct meter **meters; /* of the workers, for: */
     struct service_meters all_meters;
@@ -106,6 +108,8 @@ static void server_block_signals(const struct server *server, sigset_t *signals)
      * the end of a terminal, and without files to read again it ends the server. */
     if (server->certificates.tls != NULL || server->access != NULL || systemd_is_manager())
         sigaddset(signals, SIGHUP);
+    if (server->audit != NULL) /* the same */
+        sigaddset(signals, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, signals, NULL);
     signal(SIGXFSZ, SIG_IGN); /* a file at its size limit is a disk error, EFBIG */
 }
@@ -233,6 +237,7 @@ static bool server_make_workers(struct server *server)
     server->report.tls = server->certificates.tls;
     server->report.offload = server->offload;
     server->report.slowlog = server->slowlog;
+    server->report.audit = server->audit;
     server->report.channels = server->channels;
     server->report.data = &server->data;
     if (!server_make_authenticator(server))
@@ -254,6 +259,7 @@ static bool server_make_workers(struct server *server)
                                      .opening = &server->opening,
                                      .meters = &server->all_meters,
                                      .slowlog = server->slowlog,
+                                     .audit = audit_sink(server->audit),
                                      .info = &server->report.info};
     for (unsigned i = 0; i < config->threads; i++) {
         server->workers[i] = worker_new(&options, i);
@@ -422,7 +428,9 @@ static void server_reload_users(struct server *server)
 {
     const char *path = server->config.users_file;
     char why[USERS_FILE_WHY];
-    if (access_source_reload(server->access, why))
+    bool is_good = access_source_reload(server->access, why);
+    audit_note_users(server->audit, is_good, is_good ? "" : why);
+    if (is_good)
         log_info("the users file %s was read again", path);
     else
         log_error("the users file %s is refused, and the former users stay: %s", path, why);
@@ -439,7 +447,17 @@ static void server_reload(struct server *server)
     systemd_ready();
 }
 
-/* Waits for a signal of the set, other than SIGHUP, which it returns, until that monotonic time;
+/* Carries out what a signal asks of a server that goes on; false for one that ends it. */
+static bool server_obey(struct server *server, int signal)
+{
+    if (signal == SIGHUP)
+        server_reload(server);
+    else if (signal == SIGUSR1)
+        audit_reopen(server->audit);
+    return signal == SIGHUP || signal == SIGUSR1;
+}
+
+/* Waits for a signal of the set that ends the server, which it returns, until that monotonic time;
  * then negative. Once a second, or more often if the service manager wants to hear from the server,
  * it logs what is new, loads files that have changed and returns freed memory to the system, so
  * that this happens on an idle server, too. */
@@ -447,13 +465,10 @@ static int server_watch_until(struct server *server, const sigset_t *signals, in
 {
     int64_t watchdog_ms = systemd_watchdog_ms(), left_ms;
     int64_t period_ms = watchdog_ms > 0 && watchdog_ms < 3000 ? watchdog_ms / 3 + 1 : 1000;
-    int received = -1;
-    while (
-        (left_ms = until_ms - clock_monotonic_ms()) > 0 &&
-        ((received = server_take_signal(signals, left_ms < period_ms ? left_ms : period_ms)) < 0 ||
-         received == SIGHUP)) {
-        if (received == SIGHUP)
-            server_reload(server);
+    while ((left_ms = until_ms - clock_monotonic_ms()) > 0) {
+        int received = server_take_signal(signals, left_ms < period_ms ? left_ms : period_ms);
+        if (received >= 0 && !server_obey(server, received))
+            return received;
         struct watch_numbers numbers = server_read_counters(server);
         watch_look(&server->watch, &numbers, clock_monotonic_ms());
         certificates_look(&server->certificates, clock_unix_ms());
@@ -462,7 +477,7 @@ static int server_watch_until(struct server *server, const sigset_t *signals, in
         mem_trim();
         runs_trim();
     }
-    return received == SIGHUP ? -1 : received;
+    return -1;
 }
 
 /* Serves for the drain delay, unless another signal comes, so that those who check the server's
@@ -487,7 +502,8 @@ static void server_wait_and_drain(struct server *server, const sigset_t *signals
     server_delay_drain(server, signals, received);
     log_info("%s received: finishing the calls in flight", received);
     sigset_t stopping = *signals;
-    sigdelset(&stopping, SIGHUP); /* a reload that comes too late */
+    sigdelset(&stopping, SIGHUP);  /* a reload that comes too late, */
+    sigdelset(&stopping, SIGUSR1); /* and a log that was rotated */
     pthread_sigmask(SIG_UNBLOCK, &stopping, NULL);
     server_drain(server);
 }
@@ -531,6 +547,7 @@ static bool server_stop(struct server *server)
     authenticator_free(server->authenticator);
     sessions_free(server->sessions);
     access_source_free(server->access);
+    audit_close(server->audit);
     return kept;
 }
 
@@ -578,6 +595,11 @@ int main(int argc, char **argv)
         return 1;
     if (!server_read_users(&server))
         return 1;
+    if (server.config.audit_log[0] != '\0') {
+        server.audit = audit_open(server.config.audit_log, server.config.users_file);
+        if (server.audit == NULL)
+            return 1;
+    }
     hints_give(&server.config, server_on_hint, NULL);
     descriptors_raise_limit();
     account_set_limit(server.config.max_client_memory);

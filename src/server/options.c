@@ -137,6 +137,10 @@ static const struct setting settings[] = {
     {{0, "session-lifetime", "SECONDS",
       "the longest validity of a token that a password is exchanged for (900)"},
      NUMBER(TYPE_SECONDS, session_lifetime_ms, 1, 86400, "a number of seconds")},
+    {{0, "audit-log", "FILE",
+      "where calls that were denied, and those that administrate the server, are recorded: a file, "
+      "opened again on SIGUSR1, stderr, or journal, which is stderr with a priority for systemd"},
+     PATH(audit_log, 0, "the path of a file, stderr, journal, or empty")},
     {{0, "durability", "WHEN",
       "what survives a crash: always, all acknowledged writes; everysec, all but the last two "
       "seconds; none, the last snapshot (always)"},

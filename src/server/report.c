@@ -10,6 +10,7 @@
 #include "engine/embedded.h"
 #include "net/admission.h"
 #include "net/closings.h"
+#include "server/audit.h"
 #include "server/data.h"
 #include "server/options.h"
 #include "server/worker.h"
@@ -208,6 +209,9 @@ static void report_write_stats(void *user, struct info_writer *writer)
     info_put(writer, "total_commands_processed", "%" PRIu64, report_count_commands(report));
     info_put(writer, "slow_calls", "%" PRIu64,
              report->slowlog != NULL ? slowlog_total(report->slowlog) : 0);
+    struct audit_counts audited = audit_counts(report->audit);
+    info_put(writer, "audit_records", "%" PRIu64, audited.records);
+    info_put(writer, "audit_dropped", "%" PRIu64, audited.dropped);
     info_put(writer, "expired_keys", "%" PRIu64, stats.expired_keys);
     info_put(writer, "evicted_keys", "%" PRIu64, stats.evicted_keys);
     struct channels_counts channels = report_count_channels(report);

@@ -10,6 +10,7 @@
 #include "service/streams/stream_counts.h"
 #include "store/receipts.h"
 
+struct audit;
 struct authenticator;
 struct data;
 struct net_admission;
@@ -30,6 +31,7 @@ struct report {
     struct channels *channels;                 /* the same */
     struct slowlog *slowlog;                   /* the same */
     const struct authenticator *authenticator; /* NULL: there are no users */
+    struct audit *audit;                       /* NULL: there is no audit log */
     struct worker **workers;                   /* config->threads; NULL: there are none yet */
     int64_t started_ms;                        /* monotonic */
 };

@@ -51,6 +51,7 @@ struct config {
     char dir[CONFIG_MAX_PATH];        /* the data directory */
     char users_file[CONFIG_MAX_PATH]; /* empty: everybody may do everything */
     int64_t session_lifetime_ms;      /* the longest of tokens that passwords are exchanged for */
+    char audit_log[CONFIG_MAX_PATH];  /* "stderr", "journal" or a file; empty: there is none */
     struct journal_options journal;
     bool has_rules; /* journal.rules were set, perhaps to none */
     uint64_t given; /* a bit for each row of options.h that was set, even to its default */

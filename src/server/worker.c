@@ -345,6 +345,7 @@ struct worker *worker_new(const struct worker_options *options, unsigned index)
                                                             .meters = options->meters,
                                                             .slowlog = options->slowlog,
                                                             .print_peer = worker_print_peer,
+                                                            .audit = options->audit,
                                                             .access = options->access,
                                                             .sessions = options->sessions,
                                                             .authenticator = options->authenticator,

@@ -38,6 +38,7 @@ struct worker_options {
     const struct info_source *info;
     const struct service_meters *meters; /* of all workers, see service_options.h */
     struct slowlog *slowlog;             /* the same */
+    const struct audit_sink *audit;      /* NULL: nobody keeps an audit log */
     const struct protoset *protoset;     /* of the API, for reflection; NULL: it is off */
     const struct health *health;         /* NULL: health checks are not served */
     struct access_source *access;        /* NULL: everybody may do everything */

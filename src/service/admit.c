@@ -192,10 +192,10 @@ enum err admit_call(void *user, const struct grpc_call *call, const void *found_
     admit_refresh(service);
     struct identity found = {.access = service->access, .generation = service->access_generation};
     enum err err = admit_find(service, call, authorization, &found, why);
-    if (err == ERR_NONE)
+    if (err == ERR_NONE) {
         err = admit_judge_method(&found.user->rules, method, why);
-    if (err == ERR_NONE)
-        *principal = admit_share(service, &found);
+        *principal = admit_share(service, &found); /* of a call that is denied, too */
+    }
     return err;
 }
 

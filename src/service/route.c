@@ -224,6 +224,14 @@ const char *route_method_service(size_t number)
     return is_admin ? "keystore.v1.KeyStoreAdmin" : "keystore.v1.KeyStore";
 }
 
+bool route_is_admin(const struct method *method)
+{
+    if (method == NULL)
+        return false;
+    return method->kind < OP_COUNT ? op_info(method->kind)->category == OP_CATEGORY_ADMIN
+                                   : method->needs == METHOD_NEEDS_ADMIN;
+}
+
 const char *route_method_type(size_t number)
 {
     const char *service;

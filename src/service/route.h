@@ -63,4 +63,8 @@ const char *route_method_service(size_t number); /* in full, such as "keystore.v
 const char *route_method_type(size_t number);    /* "unary", "client_stream", "server_stream" or
                                                  "bidi_stream" */
 
+/* True if its calls administrate the server, or are of all keys of a database: those of
+ * KeyStoreAdmin. NULL is allowed. */
+bool route_is_admin(const struct method *method);
+
 #endif

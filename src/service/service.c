@@ -19,6 +19,7 @@
 #include "grpc/metadata.h"
 #include "grpc/principal.h"
 #include "service/admit.h"
+#include "service/audited.h"
 #include "service/blocked.h"
 #include "service/check.h"
 #include "service/health_calls.h"
@@ -555,6 +556,35 @@ static void service_run_elsewhere(void *user, struct grpc_job *job)
 
 /* ---- the service ---- */
 
+static void service_on_outcome(void *user, struct grpc_call *call,
+                               const struct grpc_outcome *outcome)
+{
+    const struct service *service = user;
+    audited_on_outcome(&service->options, call, outcome);
+    notable_on_outcome(user, call, outcome);
+}
+
+static void service_on_denied(void *user, struct grpc_call *call, enum op_kind kind,
+                              const struct op_result *result)
+{
+    const struct service *service = user;
+    const struct method *method = route_find(SLICE_LITERAL("/keystore.v1.KeyStore/Pipeline"));
+    audited_note_operation(&service->options, call, method, kind, result);
+}
+
+static void service_on_login(void *user, struct grpc_call *call, const char *name)
+{
+    const struct service *service = user;
+    const struct method *method =
+        route_find(SLICE_LITERAL("/keystore.v1.KeyStoreAuth/Authenticate"));
+    audited_note_login(&service->options, call, method, name);
+}
+
+static bool service_tells_all(const void *method)
+{
+    return route_is_admin(method);
+}
+
 static const void *service_find_method(void *user, struct slice path)
 {
     (void)user;
@@ -617,7 +647,8 @@ struct service *service_new(const struct service_options *options)
                  .on_cancel = service_on_cancel,
                  .run_elsewhere = options->offload != NULL ? service_run_elsewhere : NULL,
                  .status_of = status_of,
-                 .on_outcome = notable_on_outcome},
+                 .tells_all = options->audit != NULL ? service_tells_all : NULL,
+                 .on_outcome = service_on_outcome},
         .host = {.engine = options->engine,
                  .offload = options->offload,
                  .channels = options->channels,
@@ -638,6 +669,11 @@ struct service *service_new(const struct service_options *options)
         service->grpc.admit = admit_call;
         service->grpc.is_current = admit_is_current;
         service->grpc.review = admit_review;
+    }
+    if (options->audit != NULL) {
+        service->host.on_denied = service_on_denied;
+        service->host.on_login = service_on_login;
+        service->host.audit_user = service;
     }
     service->grpc_health = service->grpc;
     service->grpc_health.find_method = service_find_health_method;

@@ -12,6 +12,7 @@
 struct access;
 struct access_source;
 struct access_user;
+struct audit_sink;
 struct activity_worker;
 struct authenticator;
 struct channels;
@@ -54,6 +55,7 @@ struct service_options {
     /* Prints the peer of a connection: the `user` of its grpc_connection_new(). NULL: it has none
      * that is known. */
     void (*print_peer)(const void *connection, char text[SERVICE_PEER_TEXT]);
+    const struct audit_sink *audit; /* see audited.h; NULL: nobody wants to know */
     struct access_source *access; /* NULL: there are no users, and everybody may do everything */
     struct sessions *sessions;    /* that callers are known by, too; NULL: there are none */
     struct authenticator *authenticator; /* NULL: Authenticate is not served */

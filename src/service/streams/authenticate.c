@@ -226,6 +226,8 @@ static void authenticate_on_room(void *user, struct grpc_call *call, size_t room
     size_t size = keystore__v1__authenticate_reply__get_packed_size(&reply);
     struct chain *to = grpc_stream_write(call, size);
     keystore__v1__authenticate_reply__pack(&reply, chain_append(to, size));
+    if (authentication->host->on_login != NULL)
+        authentication->host->on_login(authentication->host->audit_user, call, attempt->user);
     authenticate_end(authentication, ERR_NONE, NULL);
 }
 

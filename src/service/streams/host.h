@@ -60,6 +60,13 @@ struct stream_host {
     struct timer due;                    /* when they are resumed even if nothing happens */
     struct watch_feed *watch_feed;       /* NULL: there are no watchers */
     struct health_watch *health_watches; /* of the server's health; NULL: there are none */
+    /* An operation of a call that goes on was refused (ERR_FORBIDDEN); on the
+     * worker. NULL: nobody wants to know. */
+    void (*on_denied)(void *user, struct grpc_call *call, enum op_kind kind,
+                      const struct op_result *result);
+    /* A user has got a token for a password; the same. */
+    void (*on_login)(void *user, struct grpc_call *call, const char *name);
+    void *audit_user; /* their first argument */
 };
 
 /* An empty list. */

@@ -265,6 +265,9 @@ static bool pipeline_step(struct pipeline *pipeline, struct pipeline_batch *batc
 {
     struct pipeline_item *item = &batch->items[batch->started];
     if (item->task.result.err != ERR_NONE) { /* refused when it was decoded */
+        if (item->task.result.err == ERR_FORBIDDEN && pipeline->host->on_denied != NULL)
+            pipeline->host->on_denied(pipeline->host->audit_user, pipeline->call,
+                                      item->task.op.kind, &item->task.result);
         batch->started++;
         pipeline_note_done(item);
         return true;

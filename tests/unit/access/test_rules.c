@@ -70,7 +70,7 @@ static const struct {
 /* A rule of the model, as the file has it. */
 struct model_rule {
     char grants[80]; /* " read list " */
-    char globs[3][16];
+    char globs[3][24];
     size_t glob_count; /* 0: no keys= */
     int from, to;      /* -1: no db= */
 };
@@ -161,7 +161,9 @@ static uint32_t draw(uint32_t bound)
     return seeded_below(&random_state, bound);
 }
 
-static const char *const keys[] = {"app:1", "app:", "app", "apq:1", "tmp:1", "a", "*", "app:1,2"};
+static const char *const keys[] = {
+    "app:1", "app:",    "app",           "apq:1",       "tmp:1",         "a",
+    "*",     "app:1,2", "application:1", "application", "applicationX1", "applicat"};
 #define KEYS (uint32_t)(sizeof keys / sizeof keys[0])
 
 static struct op_key made_keys[64];
@@ -231,8 +233,19 @@ static void random_rule(struct model_rule *rule, char *line, size_t size)
 {
     static const char *const grants[] = {"read", "write",  "string", "list",   "key",
                                          "txn",  "stream", "watch",  "pubsub", "all"};
-    static const char *const globs[] = {"app:*", "app:1", "a*",  "*:1",      "app:[0-9]",
-                                        "*",     "app?",  "\\*", "app:1\\,2"};
+    static const char *const globs[] = {"app:*",
+                                        "app:1",
+                                        "a*",
+                                        "*:1",
+                                        "app:[0-9]",
+                                        "*",
+                                        "app?",
+                                        "\\*",
+                                        "app:1\\,2",
+                                        "application:*",
+                                        "applicat*",
+                                        "application:1",
+                                        "application:[0-9]"};
     *rule = (struct model_rule){.from = -1};
     bool is_admin = draw(8) == 0;
     size_t count = is_admin ? 1 : 1 + draw(3);
@@ -247,7 +260,7 @@ static void random_rule(struct model_rule *rule, char *line, size_t size)
     if (!is_admin && draw(3) > 0) {
         rule->glob_count = 1 + draw(3);
         for (size_t i = 0; i < rule->glob_count; i++) {
-            strcpy(rule->globs[i], globs[draw(9)]);
+            strcpy(rule->globs[i], globs[draw(13)]);
             len += snprintf(line + len, size - (size_t)len, "%s%s",
                             i > 0 ? "," : " keys=", rule->globs[i]);
         }
@@ -314,6 +327,37 @@ static struct access *parse(const char *text)
     if (access == NULL)
         fail_msg("%s", why);
     return access;
+}
+
+/* Shortcuts compare integers, in which what a short key lacks is zero. */
+static void test_zeros_in_keys(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *rule;
+        struct slice key;
+        bool allows;
+    } rows[] = {{"read keys=app", SLICE_LITERAL("app"), true},
+                {"read keys=app", SLICE_LITERAL("app\0"), false},
+                {"read keys=app", SLICE_LITERAL("ap"), false},
+                {"read keys=app*", SLICE_LITERAL("app\0"), true},
+                {"read keys=app*", SLICE_LITERAL("ap\0"), false},
+                {"read keys=app:1234", SLICE_LITERAL("app:1234"), true},
+                {"read keys=app:1234", SLICE_LITERAL("app:1234\0"), false},
+                {"read keys=app:1234*", SLICE_LITERAL("app:123"), false},
+                {"read keys=app:12345*", SLICE_LITERAL("app:1234"), false},
+                {"read keys=app:12345*", SLICE_LITERAL("app:1234\0"), false},
+                {"read keys=app:12345*", SLICE_LITERAL("app:12345"), true}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[80];
+        snprintf(text, sizeof text, "[user u]\nallow = %s", rows[i].rule);
+        struct access *access = parse(text);
+        struct access_reason reason;
+        const struct op op = {.kind = OP_GET, .key = rows[i].key};
+        assert_int_equal(access_allows(&access->users[0].rules, &op, NULL), rows[i].allows);
+        assert_int_equal(access_allows(&access->users[0].rules, &op, &reason), rows[i].allows);
+        access_release(access);
+    }
 }
 
 static void test_admin(void **state)
@@ -395,6 +439,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_agrees_with_the_model),
         cmocka_unit_test(test_needs_of_all_operations),
+        cmocka_unit_test(test_zeros_in_keys),
         cmocka_unit_test(test_admin),
         cmocka_unit_test(test_names_the_rule),
         cmocka_unit_test(test_may_meet),

@@ -366,6 +366,20 @@ static void test_the_directory(void **state)
     assert_string_equal(config.dir, "/somewhere");
 }
 
+static void test_the_audit_log(void **state)
+{
+    (void)state;
+    struct config config;
+    const char *why = NULL;
+    size_t row = row_of("audit-log");
+    options_fill_defaults(&config);
+    assert_string_equal(config.audit_log, "");
+    assert_true(options_set(row, &config, "journal", &why));
+    assert_string_equal(config.audit_log, "journal");
+    assert_true(options_set(row, &config, "", &why));
+    assert_string_equal(config.audit_log, "");
+}
+
 static void test_the_users_file(void **state)
 {
     (void)state;
@@ -474,7 +488,7 @@ static void test_the_address_of_health_checks(void **state)
 static void test_every_row_is_known_here(void **state)
 {
     (void)state;
-    assert_int_equal(options_table().count, OPTION_FIRST_SETTING + 19 + COUNT(numbers));
+    assert_int_equal(options_table().count, OPTION_FIRST_SETTING + 20 + COUNT(numbers));
     assert_string_equal(options_row(OPTION_CONFIG)->name, "config");
     assert_string_equal(options_row(OPTION_HELP)->name, "help");
     assert_string_equal(options_row(OPTION_VERSION)->name, "version");
@@ -556,6 +570,7 @@ int main(void)
         cmocka_unit_test(test_the_memory_policy),
         cmocka_unit_test(test_the_durability),
         cmocka_unit_test(test_the_directory),
+        cmocka_unit_test(test_the_audit_log),
         cmocka_unit_test(test_the_users_file),
         cmocka_unit_test(test_the_rules_of_saving),
         cmocka_unit_test(test_the_switch),
