@@ -51,8 +51,8 @@ const struct access_user *access_find_user(const struct access *access, struct s
 {
     if (access->user_count == 0)
         return NULL;
-    const struct access_user *const *found = bsearch(
-        &name, access->by_name, access->user_count, sizeof *access->by_name, access_compare_name);
+    const struct access_user *const *found = bsearch(&name, access->by_name, access->user_count,
+                                                     sizeof *access->by_name, access_compare_name);
     return found != NULL ? *found : NULL;
 }
 
@@ -95,9 +95,8 @@ static const struct access_user *access_find_mapping(const struct access *access
     const struct access_mapping wanted = {.sign = sign, .name = name, .uid = uid};
     if (access->mapping_count == 0)
         return NULL;
-    const struct access_mapping *found =
-        bsearch(&wanted, access->mappings, access->mapping_count, sizeof wanted,
-                access_compare_mapping);
+    const struct access_mapping *found = bsearch(&wanted, access->mappings, access->mapping_count,
+                                                 sizeof wanted, access_compare_mapping);
     return found != NULL ? &access->users[found->user] : NULL;
 }
 

@@ -256,11 +256,7 @@ static void users_file_add_mapping(struct parser *parser, enum access_sign sign,
     access->mappings =
         users_file_grow(access->mappings, access->mapping_count, sizeof *access->mappings);
     access->mappings[access->mapping_count++] = (struct access_mapping){
-        .sign = sign,
-        .name = name,
-        .uid = uid,
-        .user = parser->user->number,
-        .line = parser->line};
+        .sign = sign, .name = name, .uid = uid, .user = parser->user->number, .line = parser->line};
 }
 
 static bool users_file_certificate(struct parser *parser, char *value)
