@@ -1,9 +1,9 @@
 /*
- * A library to preload: lets the Nth call of functions that may fail do so, as they do when memory or
- * something else of the system runs out. It counts the calls that the program makes; what OpenSSL and
- * libuv call in themselves is theirs. The test shares a file with it, FAIL_NTH_FILE, whose layout is
- * struct fail_nth; FAIL_NTH_KIND says which functions: malloc, openssl or libuv. With FAIL_NTH_TRACE it
- * writes to standard error where that call came from.
+ * A library to preload: lets the Nth call of functions that may fail do so, as they do when memory
+ * or something else of the system runs out. It counts the calls of the program and those between
+ * the libraries. The test shares a file with it, FAIL_NTH_FILE, whose layout is struct fail_nth;
+ * FAIL_NTH_KIND says which functions: malloc, openssl or libuv. With FAIL_NTH_TRACE it writes to
+ * standard error where the call that fails came from.
  */
 #include <dlfcn.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
 /*
- * The users file. The input is its text up to a zero byte, which no such file has, and then questions:
- * a user, what an operation needs, and a key behind its size. What is accepted is found again by its
- * name, hash or sign; and what its rules answer is compared with a second reading of the text, which
- * looks for the lines of the user and judges each by itself.
+ * The users file. The input is its text up to a zero byte, which no such file has, and then
+ * questions: a user, what an operation needs, and a key behind its size. What is accepted is found
+ * again by its name, hash or sign; and what its rules answer is compared with a second reading of
+ * the text, which looks for the lines of the user and judges each by itself.
  */
 #include "common/target.h"
 

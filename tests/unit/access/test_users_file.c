@@ -79,9 +79,9 @@ static void test_a_file(void **state)
 static void test_many_lines(void **state)
 {
     (void)state;
-    static const char *const lines[] = {
-        "[user u%d]\n", "token = t%d %064x created=2026-01-01T00:00:00Z\n", "unix = %d\n",
-        "certificate = dns:%d\n"};
+    static const char *const lines[] = {"[user u%d]\n",
+                                        "token = t%d %064x created=2026-01-01T00:00:00Z\n",
+                                        "unix = %d\n", "certificate = dns:%d\n"};
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         char why[USERS_FILE_WHY] = "", line[160];
         char *text = malloc(USERS_FILE_MOST);
@@ -213,10 +213,8 @@ static void test_modes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_file),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_many_lines),
-        cmocka_unit_test(test_zero_bytes_are_refused),
+        cmocka_unit_test(test_a_file),     cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_many_lines), cmocka_unit_test(test_zero_bytes_are_refused),
         cmocka_unit_test(test_modes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
