@@ -20,6 +20,7 @@ static void access_free(struct access *access)
         free(access->users[i].shortcuts);
     }
     free(access->users);
+    free(access->by_name);
     free(access->tokens);
     free(access->mappings);
     free(access->text);
@@ -34,12 +35,26 @@ void access_release(struct access *access)
         access_free(access);
 }
 
+static int access_compare_slices(struct slice one, struct slice other)
+{
+    size_t len = one.len < other.len ? one.len : other.len;
+    int order = len > 0 ? memcmp(one.data, other.data, len) : 0;
+    return order != 0 ? order : (one.len > other.len) - (one.len < other.len);
+}
+
+static int access_compare_name(const void *name, const void *user)
+{
+    const struct access_user *one = *(const struct access_user *const *)user;
+    return access_compare_slices(*(const struct slice *)name, slice_from_string(one->rules.user));
+}
+
 const struct access_user *access_find_user(const struct access *access, struct slice name)
 {
-    for (size_t i = 0; i < access->user_count; i++)
-        if (slice_equal(slice_from_string(access->users[i].rules.user), name))
-            return &access->users[i];
-    return NULL;
+    if (access->user_count == 0)
+        return NULL;
+    const struct access_user *const *found = bsearch(&name, access->by_name, access->user_count,
+                                                     sizeof *access->by_name, access_compare_name);
+    return found != NULL ? *found : NULL;
 }
 
 /* The comparison that finds the place tells at most how the hashes are ordered, which helps nobody
@@ -60,16 +75,30 @@ const struct access_token *access_find_token(const struct access *access,
     return &access->tokens[low];
 }
 
+int access_compare_mappings(const struct access_mapping *one, const struct access_mapping *other)
+{
+    if (one->sign != other->sign)
+        return one->sign < other->sign ? -1 : 1;
+    if (one->uid != other->uid)
+        return one->uid < other->uid ? -1 : 1;
+    return access_compare_slices(one->name, other->name);
+}
+
+static int access_compare_mapping(const void *one, const void *other)
+{
+    return access_compare_mappings(one, other);
+}
+
 static const struct access_user *access_find_mapping(const struct access *access,
                                                      enum access_sign sign, struct slice name,
                                                      unsigned uid)
 {
-    for (size_t i = 0; i < access->mapping_count; i++) {
-        const struct access_mapping *mapping = &access->mappings[i];
-        if (mapping->sign == sign && mapping->uid == uid && slice_equal(mapping->name, name))
-            return &access->users[mapping->user];
-    }
-    return NULL;
+    const struct access_mapping wanted = {.sign = sign, .name = name, .uid = uid};
+    if (access->mapping_count == 0)
+        return NULL;
+    const struct access_mapping *found = bsearch(&wanted, access->mappings, access->mapping_count,
+                                                 sizeof wanted, access_compare_mapping);
+    return found != NULL ? &access->users[found->user] : NULL;
 }
 
 const struct access_user *access_user_by_certificate(const struct access *access,

@@ -39,6 +39,7 @@ struct access_mapping {
     struct slice name; /* of a certificate */
     unsigned uid;      /* ACCESS_UNIX: of the system's user */
     size_t user;
+    int line; /* of the file */
 };
 
 struct access {
@@ -46,9 +47,10 @@ struct access {
     char *text; /* in which names and globs lie */
     struct access_user *users;
     size_t user_count;
-    struct access_token *tokens; /* by hash */
+    const struct access_user **by_name; /* the users, sorted */
+    struct access_token *tokens;        /* by hash */
     size_t token_count;
-    struct access_mapping *mappings;
+    struct access_mapping *mappings; /* as access_compare_mappings() orders them */
     size_t mapping_count;
 };
 
@@ -58,6 +60,9 @@ void access_release(struct access *access);
 
 /* The user of that name; NULL: there is none. */
 const struct access_user *access_find_user(const struct access *access, struct slice name);
+
+/* Orders what identifies users, without regard to who they are. */
+int access_compare_mappings(const struct access_mapping *one, const struct access_mapping *other);
 
 /* The token with that hash; NULL: there is none. */
 const struct access_token *access_find_token(const struct access *access,

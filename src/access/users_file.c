@@ -242,12 +242,6 @@ static bool users_file_token(struct parser *parser, char *rest)
                                        "-_.@; the line is token = ID SHA256 created=TIME");
     if (hash == NULL || !token_read_hash(slice_from_string(hash), token.hash))
         return users_file_fail(parser, "the token %s has no SHA-256 of 64 hexadecimal digits", id);
-    for (size_t i = 0; i < access->token_count; i++)
-        if (strcmp(access->tokens[i].id, id) == 0)
-            return users_file_fail(parser, "there is another token %s; choose another id", id);
-        else if (token_hash_equal(access->tokens[i].hash, token.hash))
-            return users_file_fail(parser, "the tokens %s and %s are the same one",
-                                   access->tokens[i].id, id);
     token.id = id;
     if (!users_file_token_times(parser, rest, &token))
         return false;
@@ -274,20 +268,14 @@ static bool users_file_password(struct parser *parser, char *value)
     return true;
 }
 
-static bool users_file_add_mapping(struct parser *parser, enum access_sign sign, struct slice name,
+static void users_file_add_mapping(struct parser *parser, enum access_sign sign, struct slice name,
                                    unsigned uid)
 {
     struct access *access = parser->access;
-    for (size_t i = 0; i < access->mapping_count; i++)
-        if (access->mappings[i].sign == sign && access->mappings[i].uid == uid &&
-            slice_equal(access->mappings[i].name, name))
-            return users_file_fail(parser, "that is %s already",
-                                   access->users[access->mappings[i].user].rules.user);
     access->mappings =
         users_file_grow(access->mappings, access->mapping_count, sizeof *access->mappings);
     access->mappings[access->mapping_count++] = (struct access_mapping){
-        .sign = sign, .name = name, .uid = uid, .user = parser->user->number};
-    return true;
+        .sign = sign, .name = name, .uid = uid, .user = parser->user->number, .line = parser->line};
 }
 
 static bool users_file_certificate(struct parser *parser, char *value)
@@ -298,8 +286,10 @@ static bool users_file_certificate(struct parser *parser, char *value)
     } kinds[] = {{"dns:", ACCESS_DNS}, {"uri:", ACCESS_URI}, {"subject:", ACCESS_SUBJECT}};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         const char *name = users_file_value(value, kinds[i].prefix);
-        if (name != NULL && *name != '\0')
-            return users_file_add_mapping(parser, kinds[i].sign, slice_from_string(name), 0);
+        if (name != NULL && *name != '\0') {
+            users_file_add_mapping(parser, kinds[i].sign, slice_from_string(name), 0);
+            return true;
+        }
     }
     return users_file_fail(parser, "certificate is dns:NAME, uri:URI or subject:NAME");
 }
@@ -318,7 +308,8 @@ static bool users_file_unix(struct parser *parser, char *value)
                                    value);
         uid = entry->pw_uid;
     }
-    return users_file_add_mapping(parser, ACCESS_UNIX, (struct slice){0}, (unsigned)uid);
+    users_file_add_mapping(parser, ACCESS_UNIX, (struct slice){0}, (unsigned)uid);
+    return true;
 }
 
 /* ---- lines ---- */
@@ -337,8 +328,6 @@ static bool users_file_section(struct parser *parser, char *line)
                                "`%.80s` is no name of a user; that is 1 to 64 letters, "
                                "digits or any of -_.@",
                                name);
-    if (access_find_user(access, slice_from_string(name)) != NULL)
-        return users_file_fail(parser, "there is another section [user %s]", name);
     access->users = users_file_grow(access->users, access->user_count, sizeof *access->users);
     parser->user = &access->users[access->user_count];
     *parser->user = (struct access_user){
@@ -382,15 +371,105 @@ static bool users_file_line(struct parser *parser, char *line)
     return line[0] == '[' ? users_file_section(parser, line) : users_file_setting(parser, line);
 }
 
-static int users_file_compare(const void *one, const void *other)
+/* ---- what may be there only once ----
+ *
+ * It is sorted when all lines are there, so that a large file takes no longer than its lines: two
+ * that are equal are then neighbours, the earlier line first. */
+
+static int users_file_by_line(int order, int line, int other)
 {
-    const struct access_token *a = one, *b = other;
-    return memcmp(a->hash, b->hash, TOKEN_HASH_BYTES);
+    return order != 0 ? order : line - other;
 }
 
-/* Pointers into arrays that have grown. */
-static void users_file_finish(struct access *access)
+static int users_file_by_name(const void *one, const void *other)
 {
+    const struct access_user *a = *(const struct access_user *const *)one;
+    const struct access_user *b = *(const struct access_user *const *)other;
+    return users_file_by_line(strcmp(a->rules.user, b->rules.user), a->line, b->line);
+}
+
+static int users_file_by_id(const void *one, const void *other)
+{
+    const struct access_token *a = one, *b = other;
+    return users_file_by_line(strcmp(a->id, b->id), a->line, b->line);
+}
+
+static int users_file_by_hash(const void *one, const void *other)
+{
+    const struct access_token *a = one, *b = other;
+    return users_file_by_line(memcmp(a->hash, b->hash, TOKEN_HASH_BYTES), a->line, b->line);
+}
+
+static int users_file_by_mapping(const void *one, const void *other)
+{
+    const struct access_mapping *a = one, *b = other;
+    return users_file_by_line(access_compare_mappings(a, b), a->line, b->line);
+}
+
+/* A line that repeats something; the first one of the file counts. */
+static bool users_file_repeats(struct parser *parser, int line, bool *is_good)
+{
+    if (!*is_good && parser->line <= line)
+        return false;
+    parser->line = line;
+    *is_good = false;
+    return true;
+}
+
+static void users_file_check_users(struct parser *parser, bool *is_good)
+{
+    struct access *access = parser->access;
+    access->by_name = mem_alloc((access->user_count + 1) * sizeof(const struct access_user *));
+    for (size_t i = 0; i < access->user_count; i++)
+        access->by_name[i] = &access->users[i];
+    qsort(access->by_name, access->user_count, sizeof(const struct access_user *),
+          users_file_by_name);
+    for (size_t i = 1; i < access->user_count; i++) {
+        const struct access_user *user = access->by_name[i];
+        if (strcmp(user->rules.user, access->by_name[i - 1]->rules.user) == 0 &&
+            users_file_repeats(parser, user->line, is_good))
+            users_file_fail(parser, "there is another section [user %s]", user->rules.user);
+    }
+}
+
+static void users_file_check_tokens(struct parser *parser, bool *is_good)
+{
+    struct access_token *tokens = parser->access->tokens;
+    size_t count = parser->access->token_count;
+    if (count == 0)
+        return;
+    qsort(tokens, count, sizeof *tokens, users_file_by_id);
+    for (size_t i = 1; i < count; i++)
+        if (strcmp(tokens[i].id, tokens[i - 1].id) == 0 &&
+            users_file_repeats(parser, tokens[i].line, is_good))
+            users_file_fail(parser, "there is another token %s; choose another id", tokens[i].id);
+    qsort(tokens, count, sizeof *tokens, users_file_by_hash);
+    for (size_t i = 1; i < count; i++)
+        if (token_hash_equal(tokens[i].hash, tokens[i - 1].hash) &&
+            users_file_repeats(parser, tokens[i].line, is_good))
+            users_file_fail(parser, "the tokens %s and %s are the same one", tokens[i - 1].id,
+                            tokens[i].id);
+}
+
+static void users_file_check_mappings(struct parser *parser, bool *is_good)
+{
+    const struct access *access = parser->access;
+    struct access_mapping *mappings = access->mappings;
+    if (access->mapping_count == 0)
+        return;
+    qsort(mappings, access->mapping_count, sizeof *mappings, users_file_by_mapping);
+    for (size_t i = 1; i < access->mapping_count; i++)
+        if (access_compare_mappings(&mappings[i], &mappings[i - 1]) == 0 &&
+            users_file_repeats(parser, mappings[i].line, is_good))
+            users_file_fail(parser, "that is %s already",
+                            access->users[mappings[i - 1].user].rules.user);
+}
+
+/* Sorts what is looked up, and sets pointers into arrays that have grown. False: it is malformed,
+ * as it was, or because something is there twice, in a line before. */
+static bool users_file_finish(struct parser *parser, bool is_good)
+{
+    struct access *access = parser->access;
     for (size_t i = 0; i < access->user_count; i++) {
         struct access_user *user = &access->users[i];
         struct access_rules *rules = &user->rules;
@@ -398,8 +477,10 @@ static void users_file_finish(struct access *access)
         user->shortcuts = access_shortcuts_make(user->own, rules->count, &rules->shortcut_count);
         rules->shortcuts = user->shortcuts;
     }
-    if (access->token_count > 0)
-        qsort(access->tokens, access->token_count, sizeof *access->tokens, users_file_compare);
+    users_file_check_users(parser, &is_good);
+    users_file_check_tokens(parser, &is_good);
+    users_file_check_mappings(parser, &is_good);
+    return is_good;
 }
 
 struct access *users_file_parse(struct slice text, char why[USERS_FILE_WHY])
@@ -421,8 +502,7 @@ struct access *users_file_parse(struct slice text, char why[USERS_FILE_WHY])
                       : users_file_fail(&parser, "the line has a zero byte");
         at = next;
     }
-    users_file_finish(access);
-    if (is_good)
+    if (users_file_finish(&parser, is_good))
         return access;
     access_release(access);
     return NULL;

@@ -37,7 +37,13 @@ static void certificate_subject(X509 *certificate, net_name_function *each, void
 
 void certificate_names(X509 *certificate, net_name_function *each, void *user)
 {
-    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+    int found = -1; /* -1: it has none */
+    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, &found, NULL);
+    if (names == NULL && found != -1) {
+        /* Unreadable, or there is no memory: its other names might be those of another user. */
+        ERR_clear_error();
+        return;
+    }
     if (names != NULL) {
         certificate_names_of_kind(names, GEN_DNS, NET_NAME_DNS, each, user);
         certificate_names_of_kind(names, GEN_URI, NET_NAME_URI, each, user);

@@ -147,6 +147,18 @@ static bool tls_context_use_key(SSL_CTX *context, const struct net_tls_files *fi
     return false;
 }
 
+/* OpenSSL takes a CA whose key it has failed to decode, if only for lack of memory, and then finds
+ * no client's certificate valid. */
+static bool tls_context_has_keys(SSL_CTX *context)
+{
+    STACK_OF(X509) *all = X509_STORE_get1_all_certs(SSL_CTX_get_cert_store(context));
+    bool has_keys = all != NULL;
+    for (int i = 0; has_keys && i < sk_X509_num(all); i++)
+        has_keys = X509_get0_pubkey(sk_X509_value(all, i)) != NULL;
+    sk_X509_pop_free(all, X509_free);
+    return has_keys;
+}
+
 static bool tls_context_use_ca(SSL_CTX *context, const struct net_tls_files *files, char *why)
 {
     STACK_OF(X509_NAME) *names = NULL;
@@ -167,6 +179,12 @@ static bool tls_context_use_ca(SSL_CTX *context, const struct net_tls_files *fil
         return false;
     }
     SSL_CTX_set_client_CA_list(context, names);
+    if (!tls_context_has_keys(context)) {
+        snprintf(why, NET_TLS_WHY_SIZE,
+                 "%s (--tls-client-ca) has a certificate whose public key cannot be used: %s",
+                 files->client_ca, tls_context_reason());
+        return false;
+    }
     SSL_CTX_set_verify(context,
                        files->client_certs == NET_TLS_CLIENT_CERTS_REQUIRED
                            ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT

@@ -12,7 +12,7 @@
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -68,27 +68,37 @@ static long tls_session_on_control(BIO *bio, int command, long number, void *poi
     return command == BIO_CTRL_FLUSH;
 }
 
-/* How OpenSSL reads and writes; for the life of the process. NULL without memory. */
-static BIO_METHOD *method;
-
-static void tls_session_make_method(void)
+static BIO_METHOD *tls_session_make_method(void)
 {
     int index = BIO_get_new_index();
     BIO_METHOD *fresh = index < 0 ? NULL : BIO_meth_new(index | BIO_TYPE_SOURCE_SINK, "connection");
     if (fresh == NULL)
-        return;
+        return NULL;
     if (BIO_meth_set_read(fresh, tls_session_on_read) == 1 &&
         BIO_meth_set_write(fresh, tls_session_on_write) == 1 &&
         BIO_meth_set_ctrl(fresh, tls_session_on_control) == 1)
-        method = fresh;
-    else
-        BIO_meth_free(fresh);
+        return fresh;
+    BIO_meth_free(fresh);
+    return NULL;
+}
+
+/* How OpenSSL reads and writes; for the life of the process. NULL without memory: the next
+ * connection tries again. */
+static const BIO_METHOD *tls_session_method(void)
+{
+    static _Atomic(BIO_METHOD *) shared;
+    BIO_METHOD *method = atomic_load(&shared), *fresh;
+    if (method != NULL || (fresh = tls_session_make_method()) == NULL)
+        return method;
+    if (atomic_compare_exchange_strong(&shared, &method, fresh))
+        return fresh;
+    BIO_meth_free(fresh); /* another thread was first */
+    return method;
 }
 
 static BIO *tls_session_new_bio(struct tls_session *session)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, tls_session_make_method);
+    const BIO_METHOD *method = tls_session_method();
     BIO *bio = method != NULL ? BIO_new(method) : NULL;
     if (bio == NULL)
         return NULL;

@@ -7,6 +7,7 @@ SETTINGS and PING. H2Conn makes calls with it; the Peer of rawframes.py sends by
 
 import base64
 import socket
+import ssl
 import time
 from contextlib import contextmanager, suppress
 from urllib.parse import unquote
@@ -19,6 +20,8 @@ DEFAULT_WINDOW = 65535
 LARGEST_WINDOW = 2**31 - 1
 DEFAULT_FRAME_SIZE = 16384
 TIMEOUT_S = 60
+# What sending or receiving raises when the server is gone.
+GONE = (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 
 
 def prefixed(message, compressed=0, length=None):
@@ -82,11 +85,12 @@ class Answer:
 
 class Connection:
     """A socket, and what has come back on it. `source` = the IP address that it comes from,
-    `receive_buffer` = bytes that the kernel may keep for it."""
+    `receive_buffer` = bytes that the kernel may keep for it, `tls` = the ssl.SSLContext to speak TLS
+    with."""
 
     timeout_s = TIMEOUT_S
 
-    def __init__(self, address, *, source="", receive_buffer=None):
+    def __init__(self, address, *, source="", receive_buffer=None, tls=None):
         self.address = address
         self.socket = socket.socket()
         if receive_buffer:
@@ -96,6 +100,8 @@ class Connection:
         host, port = address.rsplit(":", 1)
         self.socket.connect((host, int(port)))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")
         self.encoder = hpack.Encoder()
         self.decoder = hpack.Decoder(max_header_list_size=1 << 20)
         self.answers = {}
@@ -122,7 +128,7 @@ class Connection:
     def _write(self, data):
         try:
             self.socket.sendall(data)
-        except (BrokenPipeError, ConnectionResetError) as error:
+        except GONE as error:
             raise Closed("the server closed the connection while it was written to") from error
 
     def _reply(self, frame):
@@ -135,7 +141,7 @@ class Connection:
         self.socket.settimeout(max(deadline - time.monotonic(), 0.001))
         try:
             received = self.socket.recv(1 << 18)
-        except ConnectionResetError as error:
+        except GONE as error:
             raise Closed("the server reset the connection") from error
         finally:
             self.socket.settimeout(self.timeout_s)

@@ -268,9 +268,13 @@ class Peer(Connection):
         while not condition():
             self.next(deadline, wanted)
 
+    def _has_pending(self):
+        """Bytes that TLS has decrypted, of which the socket knows nothing."""
+        return getattr(self.socket, "pending", int)() > 0
+
     def receive_what_is_there(self):
         """Without waiting; Closed if the connection is, or is about to be."""
-        while select.select([self.socket], [], [], 0)[0]:
+        while self._has_pending() or select.select([self.socket], [], [], 0)[0]:
             self._read(time.monotonic() + TIMEOUT_S)
             while frame := self._cut_frame():
                 self._on_frame(frame)

@@ -5,12 +5,13 @@ what a reasonable client does must not be punished.
 """
 
 import select
+import ssl
 import struct
 import time
 
 import pytest
 
-from h2conn import DEFAULT_WINDOW, LARGEST_WINDOW, Closed
+from h2conn import DEFAULT_WINDOW, GONE, LARGEST_WINDOW, Closed
 from keystore_env import SANITIZE
 from rawframes import (ENHANCE_YOUR_CALM, FIRST_DYNAMIC, INCREMENTAL, INDEXED, INITIAL_WINDOW_SIZE,
                        KEY, MAX_HEADER_LIST_SIZE, PROTOCOL_ERROR, VALUE, Peer, check_serves,
@@ -81,13 +82,17 @@ def own_server(fresh_server):
 
 # Resets by the client (CVE-2023-44487).
 
+def resets(peer, sent, count=5000):
+    """Calls that are reset after so many bytes of their message."""
+    for _ in range(count):
+        stream_id = peer.new_stream()
+        yield (headers(stream_id, peer.block(request()))
+               + (data(stream_id, get_body()[:sent]) if sent else b"") + rst_stream(stream_id))
+
+
 @pytest.mark.parametrize("sent", [0, 8], ids=["HEADERS", "half a message"])
 def test_rapid_reset(peer, sent):
-    def reset_call(stream_id):
-        return (headers(stream_id, peer.block(request()))
-                + (data(stream_id, get_body()[:sent]) if sent else b"") + rst_stream(stream_id))
-
-    check_stopped(peer, (reset_call(peer.new_stream()) for _ in range(5000)))
+    check_stopped(peer, resets(peer, sent))
 
 
 def test_moderate_cancelling(peer):
@@ -150,12 +155,17 @@ def test_one_continuation_too_many(peer):
     peer.expect_goaway(ENHANCE_YOUR_CALM)
 
 
+def continuations(peer, size, count=5000):
+    """A header block without an end (CVE-2024-27316), some of it without even a byte of progress."""
+    piece = literal(INCREMENTAL, b"x", b"x" * (size - 4)) if size > 4 else b"\x82" * size
+    yield headers(1, peer.block(request()), end_headers=False)
+    for _ in range(count):
+        yield continuation(1, piece, end_headers=False)
+
+
 @pytest.mark.parametrize("size", [0, 1, 1000])
 def test_continuation_flood(peer, size):
-    """Without an end (CVE-2024-27316), some of it without even a byte of progress."""
-    piece = literal(INCREMENTAL, b"x", b"x" * (size - 4)) if size > 4 else b"\x82" * size
-    peer.send(headers(1, peer.block(request()), end_headers=False))
-    check_stopped(peer, (continuation(1, piece, end_headers=False) for _ in range(5000)), at_once=1)
+    check_stopped(peer, continuations(peer, size), at_once=1)
 
 
 def test_an_empty_continuation(peer):
@@ -248,9 +258,9 @@ def send_unread(peer, chunk, limit):
         rest = rest or memoryview(chunk)
         try:
             count = peer.socket.send(rest)
-        except BlockingIOError:
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             continue
-        except (BrokenPipeError, ConnectionResetError):
+        except GONE:
             return
         sent += count
         rest = rest[count:]

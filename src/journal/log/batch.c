@@ -2,6 +2,7 @@
 #include "journal/log/batch.h"
 
 #include "base/check.h"
+#include "base/reserve.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,7 +14,10 @@ static uint64_t batch_payload_hash(const struct iovec *payload, size_t count)
 {
     if (count == 1)
         return XXH3_64bits(payload->iov_base, payload->iov_len);
+    unsigned seen = 0;
     XXH3_state_t *state = XXH3_createState();
+    while (state == NULL && reserve_break(&seen))
+        state = XXH3_createState();
     if (state == NULL)
         check_out_of_memory(0);
     XXH3_64bits_reset(state);

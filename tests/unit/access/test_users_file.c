@@ -76,6 +76,34 @@ static void test_a_file(void **state)
     access_release(access);
 }
 
+/* As large as a file may be, each line with something of its own; comparing each with all others
+ * would take minutes. */
+static void test_many_lines(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {"[user u%d]\n",
+                                        "token = t%d %064x created=2026-01-01T00:00:00Z\n",
+                                        "unix = %d\n", "certificate = dns:%d\n"};
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        char why[USERS_FILE_WHY] = "", line[160];
+        char *text = malloc(USERS_FILE_MOST);
+        assert_non_null(text);
+        size_t len = (size_t)sprintf(text, "[user first]\n");
+        for (int number = 0;; number++) {
+            size_t more = (size_t)snprintf(line, sizeof line, lines[i], number, number);
+            if (len + more > USERS_FILE_MOST)
+                break;
+            memcpy(text + len, line, more);
+            len += more;
+        }
+        struct access *access = users_file_parse(slice_make((const uint8_t *)text, len), why);
+        assert_string_equal(why, "");
+        assert_true(access->user_count + access->token_count + access->mapping_count > 10000);
+        access_release(access);
+        free(text);
+    }
+}
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -131,6 +159,10 @@ static void test_refused(void **state)
         {"[user a]\ncertificate = dns:x\n[user b]\ncertificate = dns:x",
          "line 4: that is a already"},
         {"[user a]\nunix = 7\nunix = 7", "line 3: that is a already"},
+        {"[user a]\n[user b]\n[user b]\n[user a]", "line 3: there is another section [user b]"},
+        {"[user a]\n[user a]\nunix = 7\nunix = 7\nwrong", "line 2: there is another section"},
+        {"[user a]\nunix = 7\nunix = 7\n[user a]\n", "line 3: that is a already"},
+        {"[user a]\nunix = 7\nwrong\nunix = 7", "line 3: a line is"},
         {"[user a]\nunix = no such user", "line 2: the system has no user `no such user`"},
         {"[user a]\nunix = 4294967296", "line 2: the system has no user"},
     };
@@ -215,8 +247,9 @@ static void test_modes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_file),    cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_passwords), cmocka_unit_test(test_zero_bytes_are_refused),
+        cmocka_unit_test(test_a_file),     cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_passwords),  cmocka_unit_test(test_many_lines),
+        cmocka_unit_test(test_zero_bytes_are_refused),
         cmocka_unit_test(test_modes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
