@@ -2,6 +2,7 @@
 #include "access/access.h"
 
 #include "base/check.h"
+#include "base/mem.h"
 
 #include <stdlib.h>
 
@@ -17,6 +18,7 @@ static void access_free(struct access *access)
         for (size_t r = 0; r < access->users[i].rules.count; r++)
             free(access->users[i].own[r].globs);
         free(access->users[i].own);
+        access_usage_release(access->users[i].usage);
     }
     free(access->users);
     free(access->tokens);
@@ -31,6 +33,38 @@ void access_release(struct access *access)
         return;
     if (atomic_fetch_sub_explicit(&access->holders, 1, memory_order_acq_rel) == 1)
         access_free(access);
+}
+
+static int access_compare_names(const void *one, const void *other)
+{
+    const struct access_user *const *a = one, *const *b = other;
+    return strcmp((*a)->rules.user, (*b)->rules.user);
+}
+
+/* Pointers to the users, by name; to be freed. */
+static const struct access_user **access_sort(const struct access *access)
+{
+    const struct access_user **sorted = mem_alloc((access->user_count + 1) * sizeof *sorted);
+    for (size_t i = 0; i < access->user_count; i++)
+        sorted[i] = &access->users[i];
+    qsort(sorted, access->user_count, sizeof *sorted, access_compare_names);
+    return sorted;
+}
+
+void access_inherit(struct access *access, const struct access *former)
+{
+    const struct access_user **sorted = access_sort(former);
+    for (size_t i = 0; i < access->user_count; i++) {
+        struct access_user *user = &access->users[i];
+        const struct access_user *key = user;
+        const struct access_user *const *found =
+            bsearch(&key, sorted, former->user_count, sizeof *sorted, access_compare_names);
+        if (found == NULL)
+            continue;
+        access_usage_release(user->usage);
+        user->usage = access_usage_retain((*found)->usage);
+    }
+    free(sorted);
 }
 
 const struct access_user *access_find_user(const struct access *access, struct slice name)

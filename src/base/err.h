@@ -24,6 +24,7 @@ enum err {
     ERR_UNAUTHENTICATED, /* no credentials, or wrong ones */
     ERR_FORBIDDEN,       /* the credentials do not allow it */
     ERR_NOT_FOUND,       /* the server has nothing of the name in the request; not for keys */
+    ERR_TOO_MANY_CALLS,  /* more calls in flight, or per second, than all or the user may have */
     ERR_COUNT,           /* of the above: those that clients distinguish by their reasons */
 
     /* Two of them, but they pass by themselves, so that a client is advised to try again: */

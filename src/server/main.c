@@ -17,6 +17,7 @@
 #include "server/config.h"
 #include "server/data.h"
 #include "server/descriptors.h"
+#include "server/exposure.h"
 #include "server/hints.h"
 #include "server/monitor.h"
 #include "server/opening.h"
@@ -28,6 +29,7 @@
 #include "service/health.h"
 #include "service/offload.h"
 #include "service/protoset.h"
+#include "service/quota.h"
 #include "service/service_options.h"
 #include "service/slowlog.h"
 #include "service/status.h"
@@ -61,6 +63,7 @@ struct server {
     struct protoset *protoset; /* NULL: reflection is off */
     struct health health;
     struct access_source *access; /* NULL: everybody may do everything */
+    struct quota *quota;
     struct slowlog *slowlog;
     const struct meter **meters; /* of the workers, for: */
     struct service_meters all_meters;
@@ -134,6 +137,11 @@ static bool server_listen(struct server *server, struct net_address *address, in
     *bound = passed >= 0 ? listener_share(passed, descriptors, threads)
                          : listener_bind(address, descriptors, threads);
     int result = *bound ? 0 : -errno;
+    if (*bound && purpose == NET_CALLS &&
+        !exposure_accept(&server->config, descriptors[0], address)) {
+        free(descriptors);
+        return false;
+    }
     for (unsigned i = 0; i < threads && result == 0; i++)
         result = worker_listen(server->workers[i], descriptors[i], address, purpose);
     free(descriptors);
@@ -203,6 +211,7 @@ static bool server_make_workers(struct server *server)
     if (config->reflection != REFLECTION_OFF)
         server->protoset = protoset_new(config->reflection == REFLECTION_TEXT);
     health_init(&server->health, server->engine, config->reflection != REFLECTION_OFF);
+    server->quota = quota_new();
     server->slowlog = slowlog_new(config->slow_log_max_len);
     server->meters = mem_alloc(config->threads * sizeof *server->meters);
     report_init(&server->report);
@@ -212,6 +221,7 @@ static bool server_make_workers(struct server *server)
     server->report.tls = server->certificates.tls;
     server->report.offload = server->offload;
     server->report.slowlog = server->slowlog;
+    server->report.quota = server->quota;
     server->report.channels = server->channels;
     server->report.data = &server->data;
     struct worker_options options = {.config = config,
@@ -229,6 +239,7 @@ static bool server_make_workers(struct server *server)
                                      .opening = &server->opening,
                                      .meters = &server->all_meters,
                                      .slowlog = server->slowlog,
+                                     .quota = server->quota,
                                      .info = &server->report.info};
     for (unsigned i = 0; i < config->threads; i++) {
         server->workers[i] = worker_new(&options, i);
@@ -487,6 +498,7 @@ static bool server_stop(struct server *server)
     free(server->workers);
     free(server->meters);
     slowlog_free(server->slowlog);
+    quota_free(server->quota);
     offload_free(server->offload);
     channels_free(server->channels);
     clients_free(server->clients);

@@ -183,6 +183,7 @@ static void worker_renew_limits(struct worker *worker)
     grpc_server_set_limits(worker->grpc, &limits);
     grpc_server_set_limits(worker->probes, &probe_limits);
     net_loop_set_limits(worker->loop, &config.net);
+    service_set_quota(worker->service, &config.quota);
 }
 
 /* Maintenance has times of its own, however often timers are due. */
@@ -316,26 +317,28 @@ struct worker *worker_new(const struct worker_options *options, unsigned index)
     worker->runtime = options->runtime;
     activity_worker_init(&worker->activity, options->activity);
     worker->protocol = worker_protocol(worker);
-    worker->service = service_new(&(struct service_options){.engine = options->engine,
-                                                            .worker = index,
-                                                            .activity = &worker->activity,
-                                                            .waker = waker,
-                                                            .alarm = {worker_set_alarm, worker},
-                                                            .info = options->info,
-                                                            .offload = options->offload,
-                                                            .channels = options->channels,
-                                                            .clients = options->clients,
-                                                            .settings = settings,
-                                                            .protoset = options->protoset,
-                                                            .health = options->health,
-                                                            .meters = options->meters,
-                                                            .slowlog = options->slowlog,
-                                                            .print_peer = worker_print_peer,
-                                                            .access = options->access,
-                                                            .find_uid = worker_find_uid,
-                                                            .find_certified = worker_find_certified,
-                                                            .max_value = config->max_value,
-                                                            .max_answer = limits.max_message});
+    worker->service =
+        service_new(&(struct service_options){.engine = options->engine,
+                                              .worker = index,
+                                              .activity = &worker->activity,
+                                              .waker = waker,
+                                              .alarm = {worker_set_alarm, worker},
+                                              .info = options->info,
+                                              .offload = options->offload,
+                                              .channels = options->channels,
+                                              .clients = options->clients,
+                                              .settings = settings,
+                                              .protoset = options->protoset,
+                                              .health = options->health,
+                                              .meters = options->meters,
+                                              .slowlog = options->slowlog,
+                                              .print_peer = worker_print_peer,
+                                              .access = options->access,
+                                              .find_uid = worker_find_uid,
+                                              .find_certified = worker_find_certified,
+                                              .quota = {options->quota, config->quota},
+                                              .max_value = config->max_value,
+                                              .max_answer = limits.max_message});
     worker->grpc = grpc_server_new(&limits, service_grpc(worker->service));
     worker->probes = grpc_server_new(&probe_limits, service_grpc_health(worker->service));
     worker->loop = net_loop_new(&worker->protocol, options->admission, &config->net);

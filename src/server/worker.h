@@ -18,6 +18,7 @@ struct meter;
 struct net_admission;
 struct net_tls;
 struct service_meters;
+struct quota;
 struct slowlog;
 struct stream_counts;
 struct worker;
@@ -36,6 +37,7 @@ struct worker_options {
     const struct info_source *info;
     const struct service_meters *meters; /* of all workers, see service_options.h */
     struct slowlog *slowlog;             /* the same */
+    struct quota *quota;                 /* the same */
     const struct protoset *protoset;     /* of the API, for reflection; NULL: it is off */
     const struct health *health;         /* NULL: health checks are not served */
     struct access_source *access;        /* NULL: everybody may do everything */

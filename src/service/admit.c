@@ -68,6 +68,7 @@ static void admit_refresh(struct service *service)
         return;
     access_release(service->access);
     service->access = access_source_take(source, &service->access_generation);
+    service_settle_quota(service);
 }
 
 /* Fills in the user of a token; else why there is none. The time this takes does not depend on

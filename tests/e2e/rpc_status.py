@@ -108,6 +108,7 @@ DETAILS = {
     "REQUEST_ID_REUSED": set(),
     "ALREADY_DONE": set(),
     "NOT_FOUND": set(),
+    "TOO_MANY_CALLS": {RETRY, "QuotaFailure"},
 }
 # It depends on the error whether it passes or, of NOT_DURABLE, on the call.
 SOMETIMES = {"TOO_LARGE": {RETRY}, "OUT_OF_MEMORY": {RETRY}, "NOT_DURABLE": {NEVER}}

@@ -160,6 +160,7 @@ static struct activity_worker *link_activity;
 static struct protoset *link_protoset;
 static const struct health *link_health;
 static struct access_source *link_access;
+static struct quota_share link_quota;
 
 static inline void link_connect(struct link *link, const struct ng_options *options)
 {
@@ -190,6 +191,7 @@ static inline void *link_new(struct engine *engine, const struct info_source *in
                                                           .protoset = link_protoset,
                                                           .health = link_health,
                                                           .access = link_access,
+                                                          .quota = link_quota,
                                                           .max_value = MAX_VALUE,
                                                           .max_answer = MAX_ANSWER});
     link->grpc = grpc_server_new(&limits, service_grpc(link->service));

@@ -33,6 +33,7 @@ static void test_every_error_has_its_status(void **state)
         {ERR_UNAUTHENTICATED, GRPC_UNAUTHENTICATED, "ERROR_REASON_UNAUTHENTICATED"},
         {ERR_FORBIDDEN, GRPC_PERMISSION_DENIED, "ERROR_REASON_FORBIDDEN"},
         {ERR_NOT_FOUND, GRPC_NOT_FOUND, "ERROR_REASON_NOT_FOUND"},
+        {ERR_TOO_MANY_CALLS, GRPC_RESOURCE_EXHAUSTED, "ERROR_REASON_TOO_MANY_CALLS"},
         {ERR_ID_REUSED, GRPC_ALREADY_EXISTS, "ERROR_REASON_REQUEST_ID_REUSED"},
         {ERR_ALREADY_DONE, GRPC_ALREADY_EXISTS, "ERROR_REASON_ALREADY_DONE"},
     };
@@ -77,6 +78,7 @@ static void test_every_error_has_its_details(void **state)
         [ERR_UNAUTHENTICATED] = {true, 0, NULL},
         [ERR_FORBIDDEN] = {true, 0, NULL},
         [ERR_NOT_FOUND] = {true, 0, NULL},
+        [ERR_TOO_MANY_CALLS] = {true, 200, "calls"},
         [ERR_NO_CLIENT_MEMORY] = {true, 200, "memory"},
         [ERR_TOO_MANY_AT_ONCE] = {true, 200, "connection"},
     };
