@@ -2,6 +2,7 @@
 #include "access/access.h"
 
 #include "base/check.h"
+#include "base/mem.h"
 
 #include <stdlib.h>
 
@@ -18,6 +19,7 @@ static void access_free(struct access *access)
             free(access->users[i].own[r].globs);
         free(access->users[i].own);
         free(access->users[i].shortcuts);
+        access_usage_release(access->users[i].usage);
     }
     free(access->users);
     free(access->by_name);
@@ -46,6 +48,19 @@ static int access_compare_name(const void *name, const void *user)
 {
     const struct access_user *one = *(const struct access_user *const *)user;
     return access_compare_slices(*(const struct slice *)name, slice_from_string(one->rules.user));
+}
+
+void access_inherit(struct access *access, const struct access *former)
+{
+    for (size_t i = 0; i < access->user_count; i++) {
+        struct access_user *user = &access->users[i];
+        const struct access_user *found =
+            access_find_user(former, slice_from_string(user->rules.user));
+        if (found == NULL)
+            continue;
+        access_usage_release(user->usage);
+        user->usage = access_usage_retain(found->usage);
+    }
 }
 
 const struct access_user *access_find_user(const struct access *access, struct slice name)

@@ -7,6 +7,7 @@
 
 #include "access/rules.h"
 #include "access/tokens.h"
+#include "access/usage.h"
 
 #include <stdatomic.h>
 
@@ -17,6 +18,8 @@ struct access_user {
     struct access_rules rules;         /* rules.user is the name */
     struct access_rule *own;           /* those of `rules` */
     struct access_shortcut *shortcuts; /* the same */
+    struct access_limits limits;
+    struct access_usage *usage;        /* with a holder */
     size_t number;                     /* of the user in the file */
     int line;                          /* of its section */
     const char *password;              /* passwords.h's hash of it; NULL: the user has none */
@@ -48,6 +51,7 @@ struct access {
     struct access_user *users;
     size_t user_count;
     const struct access_user **by_name; /* the users, sorted */
+    bool has_limits;                    /* a user has some of its own */
     struct access_token *tokens;        /* by hash */
     size_t token_count;
     struct access_mapping *mappings; /* as access_compare_mappings() orders them */
@@ -57,6 +61,10 @@ struct access {
 struct access *access_retain(struct access *access);
 /* The last one frees it. NULL is allowed. */
 void access_release(struct access *access);
+
+/* The users of the former version who are still there go on with their usage. Before others get to
+ * see `access`. */
+void access_inherit(struct access *access, const struct access *former);
 
 /* The user of that name; NULL: there is none. */
 const struct access_user *access_find_user(const struct access *access, struct slice name);

@@ -42,6 +42,7 @@ bool access_source_reload(struct access_source *source, char why[USERS_FILE_WHY]
         return false;
     pthread_mutex_lock(&source->lock);
     struct access *former = source->access;
+    access_inherit(access, former);
     source->access = access;
     atomic_fetch_add(&source->generation, 1);
     pthread_mutex_unlock(&source->lock);

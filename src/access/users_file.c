@@ -312,6 +312,69 @@ static bool users_file_unix(struct parser *parser, char *value)
     return true;
 }
 
+/* ---- limit ---- */
+
+/* NUMBER with that unit after it, or none, which is 0. */
+static bool users_file_amount(const char *text, const char *unit, unsigned long most,
+                              uint32_t *amount)
+{
+    char *end;
+    *amount = 0;
+    if (strcmp(text, "none") == 0)
+        return true;
+    if (text[0] < '0' || text[0] > '9')
+        return false;
+    errno = 0;
+    unsigned long value = strtoul(text, &end, 10);
+    *amount = (uint32_t)value;
+    return strcmp(end, unit) == 0 && errno == 0 && value >= 1 && value <= most;
+}
+
+static bool users_file_limit_word(struct parser *parser, char *word, struct access_limits *limits)
+{
+    char *calls = users_file_value(word, "calls="), *rate = users_file_value(word, "rate=");
+    char *burst = users_file_value(word, "burst=");
+    bool is_good = false, is_again = false;
+    if (calls != NULL) {
+        is_again = limits->has_calls;
+        is_good = users_file_amount(calls, "", ACCESS_MOST_CALLS, &limits->calls);
+        limits->has_calls = true;
+    } else if (rate != NULL) {
+        is_again = limits->has_rate;
+        is_good = users_file_amount(rate, "/s", ACCESS_MOST_RATE, &limits->rate);
+        limits->has_rate = true;
+    } else if (burst != NULL) {
+        is_again = limits->burst != 0;
+        is_good =
+            users_file_amount(burst, "", ACCESS_MOST_RATE, &limits->burst) && limits->burst != 0;
+    }
+    if (is_again)
+        return users_file_fail(parser, "`%.60s` limits again what a word before it does", word);
+    return is_good ||
+           users_file_fail(parser,
+                           "`%.60s` is no limit; those are calls=N, at most %d in flight, and "
+                           "rate=N/s, at most %d, with burst=N; calls=none, rate=none: no limit",
+                           word, ACCESS_MOST_CALLS, ACCESS_MOST_RATE);
+}
+
+static bool users_file_limit(struct parser *parser, char *rest)
+{
+    struct access_limits *limits = &parser->user->limits;
+    if (limits->has_calls || limits->has_rate)
+        return users_file_fail(parser, "the user has another line `limit`; write all limits in "
+                                       "one");
+    for (char *word; (word = users_file_word(&rest)) != NULL;)
+        if (!users_file_limit_word(parser, word, limits))
+            return false;
+    if (!limits->has_calls && !limits->has_rate)
+        return users_file_fail(parser, "limit needs calls= or rate=, as in limit = calls=100 "
+                                       "rate=1000/s burst=2000");
+    if (limits->burst != 0 && limits->rate == 0)
+        return users_file_fail(parser, "burst= is of a rate; the line has no rate=N/s");
+    parser->access->has_limits |= limits->calls != 0 || limits->rate != 0;
+    return true;
+}
+
 /* ---- lines ---- */
 
 static bool users_file_section(struct parser *parser, char *line)
@@ -330,8 +393,10 @@ static bool users_file_section(struct parser *parser, char *line)
                                name);
     access->users = users_file_grow(access->users, access->user_count, sizeof *access->users);
     parser->user = &access->users[access->user_count];
-    *parser->user = (struct access_user){
-        .rules.user = name, .number = access->user_count, .line = parser->line};
+    *parser->user = (struct access_user){.rules.user = name,
+                                         .usage = access_usage_new(),
+                                         .number = access->user_count,
+                                         .line = parser->line};
     access->user_count++;
     return true;
 }
@@ -345,6 +410,7 @@ static bool users_file_setting(struct parser *parser, char *line)
                     {"token", users_file_token},
                     {"password", users_file_password},
                     {"certificate", users_file_certificate},
+                    {"limit", users_file_limit},
                     {"unix", users_file_unix}};
     char *value = strchr(line, '=');
     if (value == NULL)
@@ -359,7 +425,7 @@ static bool users_file_setting(struct parser *parser, char *line)
             return settings[i].read(parser, users_file_trim(value));
     return users_file_fail(parser,
                            "`%.60s` is unknown; a user has lines allow, token, password, "
-                           "certificate and unix",
+                           "certificate, unix and limit",
                            name);
 }
 

@@ -13,6 +13,8 @@
  *     password = HASH                                of passwords.h; at most once
  *     certificate = dns:NAME, uri:URI or subject:NAME
  *     unix = NAME or NUMBER                          a user of the system, at a unix socket
+ *     limit = [calls=N] [rate=N/s [burst=N]]         once: of calls in flight, and per second
+ *             calls=none and rate=none: none, whatever the server's settings are
  */
 #ifndef KEYSTORE_ACCESS_USERS_FILE_H
 #define KEYSTORE_ACCESS_USERS_FILE_H

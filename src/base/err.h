@@ -26,6 +26,7 @@ enum err {
     ERR_NOT_FOUND,       /* the server has nothing of the name in the request; not for keys */
     ERR_THROTTLED,       /* too many attempts; it passes, and the error says when */
     ERR_NO_USERS,        /* the server has no users, whom the call is about */
+    ERR_TOO_MANY_CALLS,  /* more calls in flight, or per second, than all or the user may have */
     ERR_COUNT,           /* of the above: those that clients distinguish by their reasons */
 
     /* Two of them, but they pass by themselves, so that a client is advised to try again: */

@@ -21,7 +21,7 @@ enum err call_gather(struct grpc_call *call, struct slice part, const char **why
     connection->unfinished += grpc_message_gathered(message) - before;
     if (err != ERR_NONE)
         return err;
-    if (grpc_message_is_compressed(message) && !call->sends_gzip) {
+    if (grpc_message_is_compressed(message) && (call->gzip & CALL_SENDS_GZIP) == 0) {
         *why = "the message is marked as compressed, but the call has no grpc-encoding: gzip; send "
                "that header, or the message uncompressed";
         return ERR_BAD_MESSAGE;

@@ -26,6 +26,11 @@ enum call_state {
     CALL_ANSWERED,  /* the rest of the request is ignored */
 };
 
+enum call_gzip {
+    CALL_SENDS_GZIP = 1, /* its messages may be compressed */
+    CALL_WANTS_GZIP = 2, /* its replies are to be compressed */
+};
+
 struct grpc_call {
     struct grpc_connection *connection;
     const void *method;
@@ -50,9 +55,9 @@ struct grpc_call {
     };
     uint32_t max_reply; /* bytes; a message of gRPC has no more than this can say */
     enum call_state state : 8;
-    bool complete;   /* it no longer counts as unfinished; never of one that streams */
-    bool sends_gzip; /* its messages may be compressed */
-    bool wants_gzip; /* its replies are to be compressed */
+    bool complete; /* it no longer counts as unfinished; never of one that streams */
+    uint8_t gzip;  /* bits of enum call_gzip */
+    uint8_t holds; /* what it is counted in, which the service's `leave` ends; 0: nothing */
     struct grpc_message message;
     struct stream_state *streaming; /* NULL: it is unary, or has failed before */
     struct inflation *inflation;    /* of a message on another thread; NULL: none is */
@@ -84,7 +89,7 @@ struct known_request {
     const struct grpc_stream_method *stream;
     int64_t timeout_ms;
     uint32_t max_reply;
-    bool sends_gzip, wants_gzip;
+    uint8_t gzip;
     struct grpc_principal *principal; /* one holder; NULL: the service asks nobody */
 };
 
@@ -117,6 +122,14 @@ struct grpc_connection {
 };
 
 /* call.c */
+
+/* The service counts the call, which is under way, in what it is not counted in yet. */
+static inline void call_count_again(struct grpc_call *call)
+{
+    const struct grpc_service *service = call->connection->server->service;
+    if (service->counts_calls)
+        service->count(service->user, call->method, call->principal, &call->holds);
+}
 
 /* ERR_TOO_LARGE, with its message in *why, if the connection has more unfinished than it may. */
 enum err call_check_unfinished(const struct grpc_connection *connection, const char **why)

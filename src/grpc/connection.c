@@ -200,7 +200,10 @@ static bool connection_review(void *argument, struct http2_stream *stream)
     struct review_search *search = argument;
     struct grpc_call *call = search->found = http2_stream_user(stream);
     const struct grpc_service *service = call->connection->server->service;
-    if (call->state != CALL_WAITING || call->principal == NULL)
+    if (call->state != CALL_WAITING)
+        return true;
+    call_count_again(call);
+    if (call->principal == NULL)
         return true;
     search->err = service->review(service->user, call, call->method, &search->why);
     return search->err == ERR_NONE;
@@ -216,8 +219,9 @@ static void connection_end_wait(struct grpc_call *call, enum err err, const char
 
 static void connection_review_waits(struct grpc_connection *connection)
 {
+    const struct grpc_service *service = connection->server->service;
     struct review_search search;
-    if (connection->server->service->review == NULL)
+    if (service->review == NULL && !service->counts_calls)
         return;
     while (!http2_session_visit(connection->session, connection_review, &search))
         connection_end_wait(search.found, search.err, search.why);

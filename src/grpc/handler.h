@@ -105,6 +105,22 @@ struct grpc_service {
     /* The call has a principal, and streams or waits: it may go on, perhaps with another principal
      * (grpc_call_set_principal()); else the error with which it ends. Asked once a second. */
     enum err (*review)(void *user, struct grpc_call *call, const void *method, const char **why);
+    /* While it is set, calls are counted: `enter`, `count` and `leave` are called. Of the
+     * connections' thread, and so is what changes it. */
+    bool counts_calls;
+    /* A call of the principal's (NULL: nobody is asked) is about to begin, at that monotonic time.
+     * True: it may; *holds, which is 0, is set to what it is counted in, as the service has it.
+     * Else it is not counted, and fails with *status, whose message is valid until the next call of
+     * this. */
+    bool (*enter)(void *user, const void *method, const struct grpc_principal *principal,
+                  int64_t now_ns, uint8_t *holds, struct grpc_status *status);
+    /* Counts a call that streams or waits in what it is not counted in yet. Asked once a second,
+     * and when it gets another principal. */
+    void (*count)(void *user, const void *method, const struct grpc_principal *principal,
+                  uint8_t *holds);
+    /* A call that has *holds is over: its answer has been passed on, or its caller is gone. Once,
+     * also if calls are not counted any longer. */
+    void (*leave)(void *user, const struct grpc_principal *principal, uint8_t holds);
     /* How calls of the method stream; NULL if it is unary. NULL: all are. */
     const struct grpc_stream_method *(*stream_of)(const void *method);
     /* The status of a call that violated the protocol; `why` is the error message. */

@@ -75,13 +75,13 @@ void grpc_reply_compress(struct chain *reply)
 
 void grpc_call_compress(struct grpc_call *call, struct chain *reply)
 {
-    DCHECK(call->wants_gzip);
+    DCHECK((call->gzip & CALL_WANTS_GZIP) != 0);
     server_compress(server_gzip(call->connection->server), reply);
 }
 
 bool grpc_call_wants_gzip(const struct grpc_call *call)
 {
-    return call->wants_gzip;
+    return (call->gzip & CALL_WANTS_GZIP) != 0;
 }
 
 /* The reply's fields; counts a compressed one. */
@@ -231,8 +231,13 @@ struct grpc_principal *grpc_call_principal(const struct grpc_call *call)
 
 void grpc_call_set_principal(struct grpc_call *call, struct grpc_principal *principal)
 {
+    const struct grpc_service *service = call->connection->server->service;
+    if (call->holds != 0)
+        service->leave(service->user, call->principal, call->holds);
+    call->holds = 0;
     grpc_principal_release(call->principal);
     call->principal = principal;
+    call_count_again(call);
 }
 
 struct blob *grpc_call_holder(const struct grpc_call *call)
@@ -262,7 +267,7 @@ static bool server_wants_gzip(const struct grpc_server *server, const struct grp
         return false;
     switch (server->limits.compress) {
     case GRPC_COMPRESS_ASKED:
-        return call->sends_gzip || request->wish == GRPC_WISH_GZIP;
+        return (call->gzip & CALL_SENDS_GZIP) != 0 || request->wish == GRPC_WISH_GZIP;
     case GRPC_COMPRESS_ALWAYS:
         return true;
     case GRPC_COMPRESS_NEVER:
@@ -348,8 +353,9 @@ static bool server_begin_call(struct grpc_call *call, const struct grpc_request 
         server_set_deadline(call, request->timeout_ms);
         call->max_reply =
             request->max_reply < UINT32_MAX ? (uint32_t)request->max_reply : UINT32_MAX;
-        call->sends_gzip = is_gzip;
-        call->wants_gzip = server_wants_gzip(call->connection->server, call, request);
+        call->gzip = is_gzip ? CALL_SENDS_GZIP : 0;
+        if (server_wants_gzip(call->connection->server, call, request))
+            call->gzip |= CALL_WANTS_GZIP;
         return true;
     }
     return false;
@@ -375,8 +381,7 @@ static void server_remember(struct grpc_connection *connection, uint32_t block_i
                                     .stream = server_stream_of(call),
                                     .timeout_ms = request->timeout_ms,
                                     .max_reply = call->max_reply,
-                                    .sends_gzip = call->sends_gzip,
-                                    .wants_gzip = call->wants_gzip,
+                                    .gzip = call->gzip,
                                     .principal = grpc_principal_retain(call->principal)};
 }
 
@@ -388,6 +393,23 @@ static inline bool server_knows(const struct grpc_connection *connection,
     if (block_id == 0 || known->block_id != block_id)
         return false;
     return known->principal == NULL || service->is_current(service->user, known->principal);
+}
+
+/* True if the call may begin; else it has been answered with an error. */
+static bool __attribute__((noinline)) server_enter(struct grpc_call *call)
+{
+    const struct grpc_service *service = call->connection->server->service;
+    struct grpc_status status;
+    if (service->enter(service->user, call->method, call->principal, call->start_ns, &call->holds,
+                       &status))
+        return true;
+    grpc_call_fail(call, &status);
+    return false;
+}
+
+static inline bool server_may_begin(struct grpc_call *call)
+{
+    return !call->connection->server->service->counts_calls || server_enter(call);
 }
 
 static void server_on_request(void *user, struct http2_stream *stream,
@@ -404,9 +426,8 @@ static void server_on_request(void *user, struct http2_stream *stream,
         call_count_start(call, known->row);
         server_set_deadline(call, known->timeout_ms);
         call->max_reply = known->max_reply;
-        call->sends_gzip = known->sends_gzip;
-        call->wants_gzip = known->wants_gzip;
-        if (known->stream != NULL)
+        call->gzip = known->gzip;
+        if (server_may_begin(call) && known->stream != NULL)
             call_stream_open(call, known->stream);
         return;
     }
@@ -420,6 +441,8 @@ static void server_on_request(void *user, struct http2_stream *stream,
         server_fail_http(call, "415");
     else if (server_begin_call(call, &parsed)) {
         server_remember(connection, request->block_id, call, &parsed);
+        if (!server_may_begin(call))
+            return;
         if (parsed.expects_continue)
             http2_answer_continue(stream);
         const struct grpc_stream_method *method = server_stream_of(call);
@@ -595,6 +618,10 @@ static void server_close_rare(struct grpc_call *call)
     inflation_abandon(call);
     call_stream_close(call);
     free(call->metadata);
+    if (call->holds != 0) {
+        const struct grpc_service *service = call->connection->server->service;
+        service->leave(service->user, call->principal, call->holds);
+    }
     grpc_principal_release(call->principal);
 }
 
@@ -608,7 +635,7 @@ static void server_on_close(void *user, struct http2_stream *stream)
         server_lose(call);
     /* One branch for all of them. */
     if (((uintptr_t)call->streaming | (uintptr_t)call->metadata | (uintptr_t)call->inflation |
-         (uintptr_t)call->principal) != 0)
+         (uintptr_t)call->principal | call->holds) != 0)
         server_close_rare(call);
     server_unlink_submitted(call);
     call_drop_message(call);

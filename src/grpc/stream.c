@@ -294,6 +294,7 @@ static enum err stream_judge(struct grpc_call *call, int64_t now_ms, const char 
     if (call->state != CALL_STREAMING)
         return ERR_NONE;
     const struct grpc_service *service = call->connection->server->service;
+    call_count_again(call);
     if (call->principal != NULL) {
         enum err err = service->review(service->user, call, call->method, why);
         if (err != ERR_NONE)
@@ -351,7 +352,8 @@ static void stream_begin_reply(struct grpc_call *call)
 {
     call->streaming->begun = true;
     http2_reply_begin(call_stream(call), grpc_reply_fields,
-                      call->wants_gzip ? GRPC_GZIP_REPLY_FIELDS : GRPC_REPLY_FIELDS);
+                      (call->gzip & CALL_WANTS_GZIP) != 0 ? GRPC_GZIP_REPLY_FIELDS
+                                                          : GRPC_REPLY_FIELDS);
 }
 
 void grpc_stream_ready(struct grpc_call *call)
@@ -415,7 +417,7 @@ void call_stream_on_room(void *user, struct http2_stream *stream, struct chain *
 {
     struct grpc_call *call = http2_stream_user(stream);
     (void)user;
-    if (call->wants_gzip)
+    if ((call->gzip & CALL_WANTS_GZIP) != 0)
         stream_fill_compressed(call, body, room);
     else
         stream_fill(call, body, room);

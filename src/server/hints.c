@@ -100,6 +100,15 @@ static void hints_check_connections(const struct hints *hints)
                   config->max_per_address, config->max_connections);
 }
 
+static void hints_check_users(const struct hints *hints)
+{
+    const struct config *config = hints->config;
+    for (enum quota_limit limit = QUOTA_USER_CALLS; limit < QUOTA_LIMITS; limit++)
+        if (config->quota.most[limit] != 0 && config->users_file[0] == '\0')
+            hints_say(hints, "--%s has no effect without --users-file: there are no users",
+                      quota_name(limit));
+}
+
 static void hints_check_tls(const struct hints *hints)
 {
     const struct config *config = hints->config;
@@ -119,5 +128,6 @@ void hints_give(const struct config *config, hints_function *say, void *user)
     hints_check_memory(&hints);
     hints_check_durability(&hints);
     hints_check_connections(&hints);
+    hints_check_users(&hints);
     hints_check_tls(&hints);
 }

@@ -19,6 +19,7 @@
 #include "server/config.h"
 #include "server/data.h"
 #include "server/descriptors.h"
+#include "server/exposure.h"
 #include "server/hints.h"
 #include "server/monitor.h"
 #include "server/opening.h"
@@ -31,6 +32,7 @@
 #include "service/health.h"
 #include "service/offload.h"
 #include "service/protoset.h"
+#include "service/quota.h"
 #include "service/service_options.h"
 #include "service/slowlog.h"
 #include "service/status.h"
@@ -67,6 +69,7 @@ struct server {
     struct sessions *sessions;    /* NULL with it, as: */
     struct authenticator *authenticator;
     struct audit *audit;          /* NULL: there is no audit log */
+    struct quota *quota;
     struct slowlog *slowlog;
     const struct meter **meters; /* of the workers, for: */
     struct service_meters all_meters;
@@ -144,6 +147,11 @@ static bool server_listen(struct server *server, struct net_address *address, in
     *bound = passed >= 0 ? listener_share(passed, descriptors, threads)
                          : listener_bind(address, descriptors, threads);
     int result = *bound ? 0 : -errno;
+    if (*bound && purpose == NET_CALLS &&
+        !exposure_accept(&server->config, descriptors[0], address)) {
+        free(descriptors);
+        return false;
+    }
     for (unsigned i = 0; i < threads && result == 0; i++)
         result = worker_listen(server->workers[i], descriptors[i], address, purpose);
     free(descriptors);
@@ -228,6 +236,7 @@ static bool server_make_workers(struct server *server)
     if (config->reflection != REFLECTION_OFF)
         server->protoset = protoset_new(config->reflection == REFLECTION_TEXT);
     health_init(&server->health, server->engine, config->reflection != REFLECTION_OFF);
+    server->quota = quota_new();
     server->slowlog = slowlog_new(config->slow_log_max_len);
     server->meters = mem_alloc(config->threads * sizeof *server->meters);
     report_init(&server->report);
@@ -238,6 +247,7 @@ static bool server_make_workers(struct server *server)
     server->report.offload = server->offload;
     server->report.slowlog = server->slowlog;
     server->report.audit = server->audit;
+    server->report.quota = server->quota;
     server->report.channels = server->channels;
     server->report.data = &server->data;
     if (!server_make_authenticator(server))
@@ -260,6 +270,7 @@ static bool server_make_workers(struct server *server)
                                      .meters = &server->all_meters,
                                      .slowlog = server->slowlog,
                                      .audit = audit_sink(server->audit),
+                                     .quota = server->quota,
                                      .info = &server->report.info};
     for (unsigned i = 0; i < config->threads; i++) {
         server->workers[i] = worker_new(&options, i);
@@ -529,6 +540,7 @@ static bool server_stop(struct server *server)
     free(server->workers);
     free(server->meters);
     slowlog_free(server->slowlog);
+    quota_free(server->quota);
     offload_free(server->offload);
     channels_free(server->channels);
     clients_free(server->clients);

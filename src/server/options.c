@@ -1,6 +1,7 @@
 /* Settings as rows: most are a number with bounds, stored at an offset in struct config. */
 #include "server/options.h"
 
+#include "access/usage.h"
 #include "base/check.h"
 #include "grpc/server.h"
 #include "server/values.h"
@@ -94,6 +95,13 @@ static const struct setting settings[] = {
       "whether clients show a certificate of these CAs: off, optional or required (required with "
       "--tls-client-ca, else off)"},
      NAMES(tls_client_certs, client_certs)},
+    {{0, "insecure", NULL,
+      "listen even where other machines can reach the server without TLS or without users"},
+     .type = TYPE_FLAG,
+     .offset = AT(insecure),
+     .low = 0,
+     .high = 1,
+     .what = "a switch"},
     {{0, "metrics-listen", "ADDRESS",
       "serve metrics by HTTP on HOST:PORT, for Prometheus and browsers (off)"},
      .type = TYPE_ADDRESS,
@@ -205,6 +213,20 @@ static const struct setting settings[] = {
      NUMBER(TYPE_COUNT, max_per_address, 0, 10000000, "a number of connections")},
     {{0, "max-streams", "N", "maximum number of concurrent calls per connection (1000)"},
      NUMBER(TYPE_COUNT, http2.max_streams, 1, 1000000, "a number of calls")},
+    {{0, "max-calls", "N",
+      "maximum number of calls in flight of all connections together, streams included; 0: no "
+      "limit (0)"},
+     NUMBER(TYPE_COUNT, quota.most[QUOTA_CALLS], 0, ACCESS_MOST_CALLS, "a number of calls"),
+     .is_changeable = true},
+    {{0, "max-calls-per-user", "N",
+      "the same of each user for whom the users file has no limit; 0: no limit (0)"},
+     NUMBER(TYPE_COUNT, quota.most[QUOTA_USER_CALLS], 0, ACCESS_MOST_CALLS, "a number of calls"),
+     .is_changeable = true},
+    {{0, "calls-per-second-per-user", "N",
+      "sustained rate of calls, and of operations of a Pipeline, of each such user, and how many "
+      "may come at once; 0: no limit (0)"},
+     NUMBER(TYPE_COUNT, quota.most[QUOTA_USER_RATE], 0, ACCESS_MOST_RATE, "a number of calls"),
+     .is_changeable = true},
     {{0, "max-header-size", "BYTES",
       "maximum size of a call's metadata; larger ones are refused (16KiB)"},
      NUMBER(TYPE_BYTES, http2.max_header_bytes, 1024, 64 << 10, "a number of bytes")},

@@ -169,6 +169,20 @@ static void report_put_refused(const struct report *report, struct info_writer *
     info_put(writer, "requests_not_grpc", "%" PRIu64, counts.not_grpc);
 }
 
+uint64_t report_count_limited(const struct report *report, enum quota_limit limit)
+{
+    return report->quota != NULL ? quota_hits(report->quota, limit) : 0;
+}
+
+static void report_put_limited(const struct report *report, struct info_writer *writer)
+{
+    info_put(writer, "limit_hits_max_calls", "%" PRIu64, report_count_limited(report, QUOTA_CALLS));
+    info_put(writer, "limit_hits_max_calls_per_user", "%" PRIu64,
+             report_count_limited(report, QUOTA_USER_CALLS));
+    info_put(writer, "limit_hits_calls_per_second_per_user", "%" PRIu64,
+             report_count_limited(report, QUOTA_USER_RATE));
+}
+
 /* Messages that came, or were sent, compressed; their bytes compressed and uncompressed. */
 static void report_put_compressed(const struct report *report, struct info_writer *writer)
 {
@@ -202,6 +216,7 @@ static void report_write_stats(void *user, struct info_writer *writer)
     report_put_closings(net_admission_closings(report->admission), writer);
     info_put(writer, "rejected_connections_of_address", "%" PRIu64, counts.refused_per_address);
     report_put_refused(report, writer);
+    report_put_limited(report, writer);
     report_put_tls(report, writer);
     info_put(writer, "offloaded_calls", "%" PRIu64,
              report->offload != NULL ? offload_count(report->offload) : 0);

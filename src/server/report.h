@@ -6,6 +6,7 @@
 #include "net/tls.h"
 #include "server/config.h"
 #include "service/info.h"
+#include "service/quota.h"
 #include "service/streams/channels.h"
 #include "service/streams/stream_counts.h"
 #include "store/receipts.h"
@@ -32,6 +33,7 @@ struct report {
     struct slowlog *slowlog;                   /* the same */
     const struct authenticator *authenticator; /* NULL: there are no users */
     struct audit *audit;                       /* NULL: there is no audit log */
+    const struct quota *quota;                 /* the same as `offload` */
     struct worker **workers;                   /* config->threads; NULL: there are none yet */
     int64_t started_ms;                        /* monotonic */
 };
@@ -48,6 +50,7 @@ struct grpc_counts report_count_calls(const struct report *report);
 struct channels_counts report_count_channels(const struct report *report);
 struct stream_counts report_count_streams(const struct report *report);
 struct receipts_stats report_receipts(const struct report *report);
+uint64_t report_count_limited(const struct report *report, enum quota_limit limit);
 
 /* All zero if no address speaks TLS; any thread may ask. */
 struct net_tls_counts report_count_tls(const struct report *report);

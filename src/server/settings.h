@@ -9,6 +9,7 @@
 #include "net/address.h"
 #include "net/loop.h"
 #include "net/tls.h"
+#include "service/quota.h"
 #include "store/store.h"
 
 #include <stdint.h>
@@ -26,6 +27,7 @@ struct config {
     struct net_address listen[CONFIG_MAX_LISTEN];
     size_t listen_count;
     bool listens_by_default;             /* no address was set */
+    bool insecure;                       /* addresses may be open to others (exposure.h) */
     char tls_cert[CONFIG_MAX_PATH];      /* PEM files of the addresses with TLS; */
     char tls_key[CONFIG_MAX_PATH];       /* empty: there is none */
     char tls_client_ca[CONFIG_MAX_PATH]; /* the same */
@@ -35,12 +37,13 @@ struct config {
     struct net_address metrics_listen; /* all zero: metrics are not served */
     uint32_t threads;
     uint32_t max_connections;
-    uint32_t max_per_address;   /* connections; 0 = any number */
-    size_t max_value;           /* bytes */
-    int64_t request_timeout_ms; /* as in struct grpc_limits */
-    int64_t idle_timeout_ms;    /* the same; 0 = never */
-    int64_t max_age_ms;         /* the same, of connections; 0 = never */
-    int64_t max_age_grace_ms;   /* the same; 0 = any time */
+    uint32_t max_per_address;    /* connections; 0 = any number */
+    struct quota_settings quota; /* limits on calls */
+    size_t max_value;            /* bytes */
+    int64_t request_timeout_ms;  /* as in struct grpc_limits */
+    int64_t idle_timeout_ms;     /* the same; 0 = never */
+    int64_t max_age_ms;          /* the same, of connections; 0 = never */
+    int64_t max_age_grace_ms;    /* the same; 0 = any time */
     enum grpc_compress compress_replies;
     size_t max_client_memory;  /* bytes for requests and answers, see base/account.h */
     size_t watch_history;      /* bytes of recent changes that are kept for watchers */

@@ -183,6 +183,7 @@ static void worker_renew_limits(struct worker *worker)
     grpc_server_set_limits(worker->grpc, &limits);
     grpc_server_set_limits(worker->probes, &probe_limits);
     net_loop_set_limits(worker->loop, &config.net);
+    service_set_quota(worker->service, &config.quota);
 }
 
 /* Maintenance has times of its own, however often timers are due. */
@@ -352,6 +353,8 @@ struct worker *worker_new(const struct worker_options *options, unsigned index)
                                                             .find_address = worker_find_address,
                                                             .find_uid = worker_find_uid,
                                                             .find_certified = worker_find_certified,
+                                                            .quota = {options->quota,
+                                                                      config->quota},
                                                             .max_value = config->max_value,
                                                             .max_answer = limits.max_message});
     worker->grpc = grpc_server_new(&limits, service_grpc(worker->service));

@@ -20,6 +20,7 @@ struct net_admission;
 struct net_tls;
 struct service_meters;
 struct sessions;
+struct quota;
 struct slowlog;
 struct stream_counts;
 struct worker;
@@ -39,6 +40,7 @@ struct worker_options {
     const struct service_meters *meters; /* of all workers, see service_options.h */
     struct slowlog *slowlog;             /* the same */
     const struct audit_sink *audit;      /* NULL: nobody keeps an audit log */
+    struct quota *quota;                 /* the same */
     const struct protoset *protoset;     /* of the API, for reflection; NULL: it is off */
     const struct health *health;         /* NULL: health checks are not served */
     struct access_source *access;        /* NULL: everybody may do everything */

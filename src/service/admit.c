@@ -69,6 +69,7 @@ static void admit_refresh(struct service *service)
         return;
     access_release(service->access);
     service->access = access_source_take(source, &service->access_generation);
+    service_settle_quota(service);
 }
 
 /* The same for one of a session. */

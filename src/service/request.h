@@ -141,6 +141,9 @@ struct request *request_of_job(struct offload_job *job);
 
 /* ---- service.c ---- */
 
+/* The limits on calls, or the users, have changed. */
+void service_settle_quota(struct service *service);
+
 /* Passes the request to another thread. */
 void service_offload(struct request *request);
 

@@ -609,6 +609,43 @@ static const char *service_refuses(void *user, const void *method,
     return identified_refuses(service->options.engine, method, metadata);
 }
 
+/* What a call of the method counts in. Whether the server works is asked most urgently when it has
+ * too much to do, so health checks count in nothing; and an administrator may have to see, and end,
+ * what uses up the limit of all. */
+static unsigned service_scope(const struct method *method)
+{
+    if (method->needs == METHOD_NEEDS_NOTHING)
+        return 0;
+    return method->needs == METHOD_NEEDS_ADMIN ? QUOTA_HOLDS_USER
+                                               : QUOTA_HOLDS_ALL | QUOTA_HOLDS_USER;
+}
+
+static bool service_enter(void *user, const void *method, const struct grpc_principal *principal,
+                          int64_t now_ns, uint8_t *holds, struct grpc_status *status)
+{
+    const struct service *service = user;
+    return quota_enter(&service->host.quota, service_scope(method), principal, now_ns, holds,
+                       status);
+}
+
+static void service_count(void *user, const void *method, const struct grpc_principal *principal,
+                          uint8_t *holds)
+{
+    const struct service *service = user;
+    quota_count(&service->host.quota, service_scope(method), principal, holds);
+}
+
+static void service_leave(void *user, const struct grpc_principal *principal, uint8_t holds)
+{
+    const struct service *service = user;
+    quota_leave(&service->host.quota, principal, holds);
+}
+
+void service_settle_quota(struct service *service)
+{
+    service->grpc.counts_calls = quota_has_limits(&service->host.quota, service->access);
+}
+
 static const struct grpc_stream_method *service_stream_of(const void *found)
 {
     const struct method *method = found;
@@ -648,6 +685,9 @@ struct service *service_new(const struct service_options *options)
                  .run_elsewhere = options->offload != NULL ? service_run_elsewhere : NULL,
                  .status_of = status_of,
                  .tells_all = options->audit != NULL ? service_tells_all : NULL,
+                 .enter = service_enter,
+                 .count = service_count,
+                 .leave = service_leave,
                  .on_outcome = service_on_outcome},
         .host = {.engine = options->engine,
                  .offload = options->offload,
@@ -661,6 +701,7 @@ struct service *service_new(const struct service_options *options)
                  .waker = options->waker,
                  .protoset = options->protoset,
                  .health = options->health,
+                 .quota = options->quota,
                  .limits = {.databases = options->engine->databases,
                             .max_value = options->max_value},
                  .max_answer = options->max_answer},
@@ -676,6 +717,7 @@ struct service *service_new(const struct service_options *options)
         service->host.audit_user = service;
     }
     service->grpc_health = service->grpc;
+    service_settle_quota(service);
     service->grpc_health.find_method = service_find_health_method;
     service->grpc_health.unknown_method =
         "this address serves only health checks, the methods of /grpc.health.v1.Health/ "
@@ -714,6 +756,12 @@ int64_t service_run_timers(struct service *service, int64_t now_ms)
 void service_tell_health(struct service *service)
 {
     health_watch_tell(&service->host);
+}
+
+void service_set_quota(struct service *service, const struct quota_settings *settings)
+{
+    service->host.quota.settings = *settings;
+    service_settle_quota(service);
 }
 
 void service_set_time(struct service *service, int64_t now_ms)

@@ -19,6 +19,9 @@ struct service *service_new(const struct service_options *options);
 /* No call may be in flight, and offload must have been stopped. NULL is allowed. */
 void service_free(struct service *service);
 
+/* The limits on calls have changed. */
+void service_set_quota(struct service *service, const struct quota_settings *settings);
+
 /* Sets the wall clock (Unix time) for the requests that follow. */
 void service_set_time(struct service *service, int64_t now_ms);
 

@@ -4,6 +4,7 @@
 
 #include "base/timers.h"
 #include "base/waker.h"
+#include "service/quota.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -69,8 +70,9 @@ struct service_options {
      * is none. NULL: no connection has a certificate. */
     const struct access_user *(*find_certified)(const void *connection,
                                                 const struct access *access);
-    size_t max_value;  /* of one value, in bytes */
-    size_t max_answer; /* that the elements of one answer may take, in bytes */
+    struct quota_share quota; /* the limits on calls */
+    size_t max_value;         /* of one value, in bytes */
+    size_t max_answer;        /* that the elements of one answer may take, in bytes */
 };
 
 #endif

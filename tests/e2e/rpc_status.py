@@ -110,6 +110,7 @@ DETAILS = {
     "NOT_FOUND": set(),
     "THROTTLED": {"QuotaFailure", RETRY},
     "NO_USERS": set(),
+    "TOO_MANY_CALLS": {RETRY, "QuotaFailure"},
 }
 # It depends on the error whether it passes or, of NOT_DURABLE, on the call.
 SOMETIMES = {"TOO_LARGE": {RETRY}, "OUT_OF_MEMORY": {RETRY}, "NOT_DURABLE": {NEVER}}

@@ -11,6 +11,7 @@
 #include "grpc/stream.h"
 #include "service/check.h"
 #include "service/offload.h"
+#include "service/quota.h"
 #include "service/status.h"
 #include "service/streams/stream_counts.h"
 
@@ -50,6 +51,7 @@ struct stream_host {
     const struct protoset *protoset;  /* of the API, for reflection; NULL: it is off */
     const struct health *health;      /* NULL: health checks are not served */
     struct check_limits limits;
+    struct quota_share quota;     /* the limits on calls */
     size_t max_answer;            /* bytes that the elements of one answer may take */
     int64_t now_ms;               /* the wall clock */
     struct timers timers;         /* by the monotonic clock */

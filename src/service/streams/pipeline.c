@@ -57,6 +57,7 @@ struct pipeline_batch {
     struct blob *holder;              /* of the message, or NULL */
     struct offload_job job;           /* decodes it: */
     bool is_decoding;
+    bool is_counted; /* its operations, for the rate of its caller */
     struct slice message;
     int64_t now_ms; /* when it arrived */
     enum err err;
@@ -102,6 +103,7 @@ static void pipeline_clear(struct pipeline_batch *batch)
     grpc_principal_release(batch->principal);
     batch->principal = NULL;
     batch->next = NULL;
+    batch->is_counted = false;
     batch->items = NULL;
     batch->count = batch->started = batch->done = batch->answered = 0;
 }
@@ -302,12 +304,32 @@ static void pipeline_prepare(struct pipeline *pipeline, struct pipeline_batch *b
         engine_prepare(pipeline->host->engine, tasks, count);
 }
 
+/* Counts the operations of a batch as calls of its caller; false if that has too many, and so the
+ * stream has to wait. A batch without any counts as one. */
+static bool pipeline_count(struct pipeline *pipeline, struct pipeline_batch *batch)
+{
+    struct stream_host *host = pipeline->host;
+    if (batch->is_counted)
+        return true;
+    int64_t delay_ms =
+        quota_delay_ms(&host->quota, batch->principal, batch->count > 0 ? batch->count : 1);
+    if (delay_ms > 0) {
+        stream_wait(host, &pipeline->waiter);
+        stream_resume_after(host, delay_ms);
+        return false;
+    }
+    batch->is_counted = true;
+    if (batch->count == 0 && batch == pipeline->first)
+        grpc_stream_ready(pipeline->call);
+    return true;
+}
+
 /* Carries out what has arrived, as far as that can be now. */
 static void pipeline_advance(struct pipeline *pipeline)
 {
     size_t turn = 0;
     for (struct pipeline_batch *batch = pipeline->first; batch != NULL; batch = batch->next) {
-        if (batch->is_decoding)
+        if (batch->is_decoding || !pipeline_count(pipeline, batch))
             return;
         while (batch->started < batch->count) {
             if (pipeline->offloaded != NULL || pipeline->waiter.link != NULL)
@@ -419,14 +441,6 @@ static void pipeline_decode(struct offload_job *job)
     batch->err = pipeline_fill(batch, &batch->why);
 }
 
-/* The batch, which has come to the end of the list, can be carried out. */
-static void pipeline_begin_batch(struct pipeline *pipeline, struct pipeline_batch *batch)
-{
-    if (batch->count == 0 && batch == pipeline->first)
-        grpc_stream_ready(pipeline->call);
-    pipeline_advance(pipeline);
-}
-
 /* Another thread has decoded the batch. */
 static void pipeline_finish_decoding(struct offload_job *job)
 {
@@ -438,7 +452,7 @@ static void pipeline_finish_decoding(struct offload_job *job)
     if (batch->err != ERR_NONE)
         pipeline_end(pipeline, batch->err, batch->why);
     else
-        pipeline_begin_batch(pipeline, batch);
+        pipeline_advance(pipeline);
 }
 
 static void pipeline_on_message(void *user, struct grpc_call *call, struct slice message)
@@ -465,7 +479,7 @@ static void pipeline_on_message(void *user, struct grpc_call *call, struct slice
     if (batch->is_decoding)
         pipeline_start_job(pipeline, &batch->job, pipeline_decode, pipeline_finish_decoding);
     else
-        pipeline_begin_batch(pipeline, batch);
+        pipeline_advance(pipeline);
 }
 
 /* ---- replies ---- */
@@ -508,7 +522,7 @@ static void pipeline_on_room(void *user, struct grpc_call *call, size_t room)
     (void)user;
     for (size_t written = 0; written < room;) {
         struct pipeline_batch *batch = pipeline->first;
-        if (batch == NULL || batch->is_decoding || batch->done < batch->count)
+        if (batch == NULL || !batch->is_counted || batch->done < batch->count)
             break;
         written += GRPC_PREFIX_SIZE + pipeline_write(call, batch);
         if (batch->answered == batch->count)

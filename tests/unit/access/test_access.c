@@ -72,12 +72,39 @@ static void test_release_of_nothing(void **state)
     access_release(NULL);
 }
 
+/* A later version of the file goes on with the usage of those who are still there. */
+static void test_usage_is_inherited(void **state)
+{
+    (void)state;
+    char why[USERS_FILE_WHY];
+    struct access *former = users_file_parse(
+        SLICE_LITERAL("[user b]\n[user a]\nlimit = calls=7 rate=5/s burst=9\n[user gone]\n"), why);
+    struct access *access = users_file_parse(
+        SLICE_LITERAL("[user new]\n[user a]\nlimit = calls=none\n[user b]\n"), why);
+    assert_non_null(former);
+    assert_non_null(access);
+    assert_true(former->has_limits);
+    assert_false(access->has_limits);
+    const struct access_user *a = access_find_user(former, SLICE_LITERAL("a"));
+    assert_true(a->limits.calls == 7 && a->limits.rate == 5 && a->limits.burst == 9);
+    access_inherit(access, former);
+    assert_ptr_equal(access->users[1].usage, a->usage);
+    assert_ptr_equal(access->users[2].usage, former->users[0].usage);
+    assert_ptr_not_equal(access->users[0].usage, former->users[2].usage);
+    assert_true(access->users[1].limits.has_calls && access->users[1].limits.calls == 0);
+    access_release(former);
+    assert_true(access_count_call(&access->users[1].usage->calls, 1));
+    atomic_store(&access->users[1].usage->calls, 0);
+    access_release(access);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_token_is_found),
         cmocka_unit_test(test_certificates),
         cmocka_unit_test(test_release_of_nothing),
+        cmocka_unit_test(test_usage_is_inherited),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -165,6 +165,19 @@ static void test_refused(void **state)
         {"[user a]\nunix = 7\nwrong\nunix = 7", "line 3: a line is"},
         {"[user a]\nunix = no such user", "line 2: the system has no user `no such user`"},
         {"[user a]\nunix = 4294967296", "line 2: the system has no user"},
+        {"[user a]\nlimit =", "line 2: limit needs calls= or rate="},
+        {"[user a]\nlimit = 5", "line 2: `5` is no limit"},
+        {"[user a]\nlimit = calls=0", "line 2: `calls=0` is no limit"},
+        {"[user a]\nlimit = calls=-1", "line 2: `calls=-1` is no limit"},
+        {"[user a]\nlimit = calls=1000000001", "line 2: `calls=1000000001` is no limit"},
+        {"[user a]\nlimit = calls=1 calls=2", "line 2: `calls=2` limits again"},
+        {"[user a]\nlimit = rate=5", "line 2: `rate=5` is no limit"},
+        {"[user a]\nlimit = rate=10000001/s", "line 2: `rate=10000001/s` is no limit"},
+        {"[user a]\nlimit = rate=1/s rate=none", "line 2: `rate=none` limits again"},
+        {"[user a]\nlimit = burst=5", "line 2: limit needs calls= or rate="},
+        {"[user a]\nlimit = rate=none burst=5", "line 2: burst= is of a rate"},
+        {"[user a]\nlimit = rate=5/s burst=none", "line 2: `burst=none` is no limit"},
+        {"[user a]\nlimit = calls=1\nlimit = rate=1/s", "line 3: the user has another line"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char why[USERS_FILE_WHY] = "";

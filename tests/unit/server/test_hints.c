@@ -104,6 +104,15 @@ static void test_tls(void **state)
     HINTS("", "--tls-listen", "127.0.0.1:0", "--tls-cert", "/cert", "--tls-key", "/key");
 }
 
+static void test_users(void **state)
+{
+    (void)state;
+    HINTS("--max-calls-per-user has no effect without --users-file: there are no users\n"
+          "--calls-per-second-per-user has no effect without --users-file: there are no users\n",
+          "--max-calls", "5", "--max-calls-per-user", "5", "--calls-per-second-per-user", "5");
+    HINTS("", "--users-file", "users", "--max-calls-per-user", "5");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -112,6 +121,7 @@ int main(void)
         cmocka_unit_test(test_durability),
         cmocka_unit_test(test_connections),
         cmocka_unit_test(test_tls),
+        cmocka_unit_test(test_users),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

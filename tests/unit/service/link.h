@@ -162,6 +162,7 @@ static const struct health *link_health;
 static struct access_source *link_access;
 static struct sessions *link_sessions;
 static struct authenticator *link_authenticator;
+static struct quota_share link_quota;
 
 static inline void link_connect(struct link *link, const struct ng_options *options)
 {
@@ -194,6 +195,7 @@ static inline void *link_new(struct engine *engine, const struct info_source *in
                                                           .access = link_access,
                                                           .sessions = link_sessions,
                                                           .authenticator = link_authenticator,
+                                                          .quota = link_quota,
                                                           .max_value = MAX_VALUE,
                                                           .max_answer = MAX_ANSWER});
     link->grpc = grpc_server_new(&limits, service_grpc(link->service));

@@ -35,6 +35,7 @@ static void test_every_error_has_its_status(void **state)
         {ERR_NOT_FOUND, GRPC_NOT_FOUND, "ERROR_REASON_NOT_FOUND"},
         {ERR_THROTTLED, GRPC_RESOURCE_EXHAUSTED, "ERROR_REASON_THROTTLED"},
         {ERR_NO_USERS, GRPC_FAILED_PRECONDITION, "ERROR_REASON_NO_USERS"},
+        {ERR_TOO_MANY_CALLS, GRPC_RESOURCE_EXHAUSTED, "ERROR_REASON_TOO_MANY_CALLS"},
         {ERR_ID_REUSED, GRPC_ALREADY_EXISTS, "ERROR_REASON_REQUEST_ID_REUSED"},
         {ERR_ALREADY_DONE, GRPC_ALREADY_EXISTS, "ERROR_REASON_ALREADY_DONE"},
     };
@@ -81,6 +82,7 @@ static void test_every_error_has_its_details(void **state)
         [ERR_NOT_FOUND] = {true, 0, NULL},
         [ERR_THROTTLED] = {true, 200, "attempts"},
         [ERR_NO_USERS] = {true, 0, NULL},
+        [ERR_TOO_MANY_CALLS] = {true, 200, "calls"},
         [ERR_NO_CLIENT_MEMORY] = {true, 200, "memory"},
         [ERR_TOO_MANY_AT_ONCE] = {true, 200, "connection"},
     };
