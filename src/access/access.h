@@ -19,10 +19,10 @@ struct access_user {
     struct access_rule *own;           /* those of `rules` */
     struct access_shortcut *shortcuts; /* the same */
     struct access_limits limits;
-    struct access_usage *usage;        /* with a holder */
-    size_t number;                     /* of the user in the file */
-    int line;                          /* of its section */
-    const char *password;              /* passwords.h's hash of it; NULL: the user has none */
+    struct access_usage *usage; /* with a holder */
+    size_t number;              /* of the user in the file */
+    int line;                   /* of its section */
+    const char *password;       /* passwords.h's hash of it; NULL: the user has none */
     int password_line;
     uint8_t password_hash[TOKEN_HASH_BYTES]; /* of the text above, to tell whether it has changed */
 };

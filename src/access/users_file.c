@@ -406,12 +406,9 @@ static bool users_file_setting(struct parser *parser, char *line)
     static const struct {
         const char *name;
         bool (*read)(struct parser *parser, char *value);
-    } settings[] = {{"allow", users_file_allow},
-                    {"token", users_file_token},
-                    {"password", users_file_password},
-                    {"certificate", users_file_certificate},
-                    {"limit", users_file_limit},
-                    {"unix", users_file_unix}};
+    } settings[] = {{"allow", users_file_allow},       {"token", users_file_token},
+                    {"password", users_file_password}, {"certificate", users_file_certificate},
+                    {"limit", users_file_limit},       {"unix", users_file_unix}};
     char *value = strchr(line, '=');
     if (value == NULL)
         return users_file_fail(parser, "a line is [user NAME], name = value, or # a comment");

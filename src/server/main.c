@@ -68,7 +68,7 @@ struct server {
     struct access_source *access; /* NULL: everybody may do everything */
     struct sessions *sessions;    /* NULL with it, as: */
     struct authenticator *authenticator;
-    struct audit *audit;          /* NULL: there is no audit log */
+    struct audit *audit; /* NULL: there is no audit log */
     struct quota *quota;
     struct slowlog *slowlog;
     const struct meter **meters; /* of the workers, for: */

@@ -99,8 +99,10 @@ void audited_note_login(const struct service_options *options, struct grpc_call 
     const struct audit_sink *sink = options->audit;
     if (sink == NULL)
         return;
-    struct audit_event event = {
-        .event = "call", .credential = "password", .authorized = true, .status = code_name(GRPC_OK)};
+    struct audit_event event = {.event = "call",
+                                .credential = "password",
+                                .authorized = true,
+                                .status = code_name(GRPC_OK)};
     audited_put_call(options, call, method, &event);
     snprintf(event.principal, sizeof event.principal, "%s", name);
     sink->note(sink->user, &event);

@@ -1,6 +1,6 @@
 /*
- * What an audit log is told of: calls that were denied, and those that administrate the server,
- * denied or not, and logins. An event holds no key and no value. What keeps the events is the sink's.
+ * What an audit log is told of: calls that were denied, those that administrate the server, denied
+ * or not, and logins. An event holds no key and no value. What keeps the events is the sink's.
  */
 #ifndef KEYSTORE_SERVICE_AUDITED_H
 #define KEYSTORE_SERVICE_AUDITED_H

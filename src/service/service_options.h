@@ -57,8 +57,8 @@ struct service_options {
      * that is known. */
     void (*print_peer)(const void *connection, char text[SERVICE_PEER_TEXT]);
     const struct audit_sink *audit; /* see audited.h; NULL: nobody wants to know */
-    struct access_source *access; /* NULL: there are no users, and everybody may do everything */
-    struct sessions *sessions;    /* that callers are known by, too; NULL: there are none */
+    struct access_source *access;   /* NULL: there are no users, and everybody may do everything */
+    struct sessions *sessions;      /* that callers are known by, too; NULL: there are none */
     struct authenticator *authenticator; /* NULL: Authenticate is not served */
     /* The address of the peer of a connection, IPv6 or IPv4-mapped; of a unix socket, something
      * that stands for its user. NULL: it is not known. */

@@ -260,8 +260,10 @@ static void test_modes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_file),     cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_passwords),  cmocka_unit_test(test_many_lines),
+        cmocka_unit_test(test_a_file),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_passwords),
+        cmocka_unit_test(test_many_lines),
         cmocka_unit_test(test_zero_bytes_are_refused),
         cmocka_unit_test(test_modes),
     };
