@@ -27,9 +27,12 @@ METHODS = {f"/{service.full_name}/{method.name}": method
 REFLECTION = [f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo"
               for version in ("v1", "v1alpha")]
 # The services have a second name, without the package.
-PATHS = [*METHODS, *(path.replace("keystore.v1.", "") for path in METHODS), *REFLECTION]
+ALL_PATHS = [*METHODS, *(path.replace("keystore.v1.", "") for path in METHODS), *REFLECTION]
+# How one becomes a user.
+LOGINS = [path for path in ALL_PATHS if path.endswith("/Authenticate")]
+PATHS = [path for path in ALL_PATHS if path not in LOGINS]
 # Whoever is a user may call these; what is in the requests is judged by itself.
-WITHOUT_NEEDS = {"Pipeline", "MSet", "Txn", "ServerReflectionInfo"}
+WITHOUT_NEEDS = {"Pipeline", "MSet", "Txn", "ServerReflectionInfo", "WhoAmI"}
 
 
 def answer_of(channel, path, metadata):
@@ -46,6 +49,7 @@ def answer_of(channel, path, metadata):
 def test_the_matrix_has_every_method():
     """etcd's CVE-2026-33413: endpoints that nobody had thought of had no check."""
     known = {row.method for row in ROWS} | {"Publish", *STREAMS, *ADMIN_CALLS, *ADMIN_STREAMS}
+    known |= {"Authenticate", "WhoAmI"}
     assert sorted(known) == sorted(method.name for method in METHODS.values())
 
 
@@ -68,6 +72,14 @@ def test_bad_credentials_at_every_method(tmp_path, fresh_server):
         for path in PATHS:
             assert answer_of(channel, path, metadata_of("root"))[1] not in (
                 FORBIDDEN[1], UNAUTHENTICATED[1]), path
+
+
+@pytest.mark.parametrize("path", LOGINS)
+def test_a_login_needs_no_credentials(matrix_channel, path):
+    """Nor does it look at those that are sent: an expired token must not keep anybody out."""
+    for metadata in ((), metadata_of("ghost"), metadata_of("nobody")):
+        assert answer_of(matrix_channel, path, metadata) == (
+            grpc.StatusCode.INVALID_ARGUMENT, "ERROR_REASON_BAD_ARGUMENT")
 
 
 @pytest.mark.parametrize("path", PATHS)
