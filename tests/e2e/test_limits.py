@@ -75,6 +75,10 @@ def test_every_limit_is_tested():
               "drain-delay", "health-listen",  # test_health.py
               "tls-listen", "tls-cert", "tls-key", "tls-client-ca", "tls-client-certs",  # test_tls.py
               "users-file",  # test_users.py
+              "session-lifetime",  # test_passwords.py
+              "audit-log",  # test_audit.py
+              "insecure",  # test_exposure.py
+              "max-calls", "max-calls-per-user", "calls-per-second-per-user",  # test_quotas.py
               "log-format", "slow-log-us", "slow-log-max-len"}  # test_observe.py
     limits = set(re.findall(r"^ +--([a-z-]+)", run_server("--help").stdout, re.M)) - others
     assert limits
