@@ -81,7 +81,8 @@ def test_calls_without_credentials(audited):
     audited.ends(lambda: stub.Get(pb.Key(key=b"a"), metadata=(
         ("authorization", "Bearer hush-token"),)), UNKNOWN)
     records = audited.wait_for(status="UNAUTHENTICATED", reason="the token is unknown: it is "
-                               "wrong, or was revoked; ask an administrator for another one")
+                               "wrong, was revoked, or is one of Authenticate that has ended; "
+                               "authenticate again, or ask an administrator for another one")
     assert [r["principal"] for r in records] == [""] and "credential" not in records[0]
     assert len(audited.wait_for(status="UNAUTHENTICATED")) == 2
 

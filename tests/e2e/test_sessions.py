@@ -37,7 +37,12 @@ ELSEWHERE = {
         "test_cli_observe.py, and test_observe.py with grpcio in place of grpcurl",
     ("docs/observability.md", "Counts and durations"): "the same",
     ("docs/request-ids.md", "With the C library and keystore-cli"): "test_retries.py",
-    ("docs/users.md", "Five commands"): "test_users_cli.py",
+    ("docs/install.md", "Containers"): "script/package --container does the steps of the file",
+    ("docs/install.md", "Debian packages"): "script/package --test, in a Debian of its own",
+    ("docs/install.md", "Kubernetes"): "test_deploy.py checks the files; it needs a cluster",
+    ("docs/security.md", "TLS and users in five commands"): "test_docs_commands.py",
+    ("docs/users.md", "Five commands"): "test_docs_commands.py",
+    ("docs/users.md", "Passwords"): "test_passwords.py",
 }
 
 

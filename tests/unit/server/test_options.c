@@ -42,6 +42,11 @@ static const struct number numbers[] = {
     {"slow-log-max-len", 0, 100000, 128, 1, FIELD(slow_log_max_len), "calls"},
     {"max-connections", 1, 10000000, 50000, 1, FIELD(max_connections), "connections"},
     {"max-connections-per-address", 0, 10000000, 0, 1, FIELD(max_per_address), "connections"},
+    {"max-calls", 0, ACCESS_MOST_CALLS, 0, 1, FIELD(quota.most[QUOTA_CALLS]), "calls"},
+    {"max-calls-per-user", 0, ACCESS_MOST_CALLS, 0, 1, FIELD(quota.most[QUOTA_USER_CALLS]),
+     "calls"},
+    {"calls-per-second-per-user", 0, ACCESS_MOST_RATE, 0, 1, FIELD(quota.most[QUOTA_USER_RATE]),
+     "calls"},
     {"max-streams", 1, 1000000, 1000, 1, FIELD(http2.max_streams), "calls"},
     {"max-header-size", 1024, 64 << 10, 16384, 1, FIELD(http2.max_header_bytes), "bytes"},
     {"max-continuations", 0, 1024, 8, 1, FIELD(http2.max_continuations), "frames"},
@@ -380,6 +385,21 @@ static void test_the_audit_log(void **state)
     assert_string_equal(config.audit_log, "");
 }
 
+static void test_open_listeners(void **state)
+{
+    (void)state;
+    struct config config;
+    const char *why = NULL;
+    size_t row = row_of("insecure");
+    options_fill_defaults(&config);
+    assert_false(config.insecure);
+    assert_true(options_set(row, &config, "yes", &why));
+    assert_true(config.insecure);
+    assert_true(options_set(row, &config, "no", &why));
+    assert_false(config.insecure);
+    assert_false(options_set(row, &config, "perhaps", &why));
+}
+
 static void test_the_users_file(void **state)
 {
     (void)state;
@@ -488,7 +508,7 @@ static void test_the_address_of_health_checks(void **state)
 static void test_every_row_is_known_here(void **state)
 {
     (void)state;
-    assert_int_equal(options_table().count, OPTION_FIRST_SETTING + 20 + COUNT(numbers));
+    assert_int_equal(options_table().count, OPTION_FIRST_SETTING + 21 + COUNT(numbers));
     assert_string_equal(options_row(OPTION_CONFIG)->name, "config");
     assert_string_equal(options_row(OPTION_HELP)->name, "help");
     assert_string_equal(options_row(OPTION_VERSION)->name, "version");
@@ -572,6 +592,7 @@ int main(void)
         cmocka_unit_test(test_the_directory),
         cmocka_unit_test(test_the_audit_log),
         cmocka_unit_test(test_the_users_file),
+        cmocka_unit_test(test_open_listeners),
         cmocka_unit_test(test_the_rules_of_saving),
         cmocka_unit_test(test_the_switch),
         cmocka_unit_test(test_addresses_add_up),

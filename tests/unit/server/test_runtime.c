@@ -117,7 +117,7 @@ static void each_changeable_setting_takes_its_own_value(void **state)
         assert_int_equal(find(name, 0).origin, SETTING_CHANGED);
         count++;
     }
-    assert_int_equal(count, 15);
+    assert_int_equal(count, 18);
 }
 
 static void changes_are_applied(void **state)

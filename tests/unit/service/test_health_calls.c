@@ -52,7 +52,7 @@ static void test_list(void **state)
     Grpc__Health__V1__HealthListResponse *list =
         grpc__health__v1__health_list_response__unpack(NULL, reply.len, reply.data);
     assert_non_null(list);
-    assert_int_equal(list->n_statuses, 8);
+    assert_int_equal(list->n_statuses, 9);
     for (size_t i = 0; i < list->n_statuses; i++) {
         const char *name = list->statuses[i]->key;
         assert_non_null(health_find(&health, slice_from_string(name)));

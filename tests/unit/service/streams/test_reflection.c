@@ -93,9 +93,9 @@ static void test_services(void **state)
     response_type *response = ask(*state, PATH, &request);
     assert_int_equal(response->message_response_case, HAS(LIST_SERVICES_RESPONSE));
     const Grpc__Reflection__V1__ListServiceResponse *list = response->list_services_response;
-    assert_int_equal(list->n_service, 5);
+    assert_int_equal(list->n_service, 6);
     assert_string_equal(list->service[0]->name, "keystore.v1.KeyStore");
-    assert_string_equal(list->service[4]->name, "grpc.health.v1.Health");
+    assert_string_equal(list->service[5]->name, "grpc.health.v1.Health");
     free_response(response);
 }
 
