@@ -88,11 +88,18 @@ static size_t limit_op_size(const struct op *op)
 
 static size_t limit_max_growth(const struct op *op);
 
+/* Both are at most SIZE_MAX / 2, and so is the sum: transactions add up terms of any size. */
+static size_t limit_add(size_t a, size_t b)
+{
+    DCHECK(a <= SIZE_MAX / 2 && b <= SIZE_MAX / 2);
+    return a < SIZE_MAX / 2 - b ? a + b : SIZE_MAX / 2;
+}
+
 static size_t limit_max_growth_of_all(const struct op *ops, size_t count)
 {
     size_t most = 0;
-    for (size_t i = 0; i < count && most < SIZE_MAX / 2; i++)
-        most += limit_max_growth(&ops[i]);
+    for (size_t i = 0; i < count; i++)
+        most = limit_add(most, limit_max_growth(&ops[i]));
     return most;
 }
 
@@ -108,14 +115,16 @@ static size_t limit_max_growth(const struct op *op)
         break;
     }
     if (op_is(op->kind, OP_GROWS_BY_DATA))
-        return SIZE_MAX / 4;
-    size_t most =
-        MAX_PER_OP + 2 * limit_op_size(op) + limit_max_growth_of_all(op->ops, op->op_count);
+        return SIZE_MAX / 2;
+    size_t size = limit_op_size(op);
+    if (size > SIZE_MAX / 8) /* it starts beyond the end of any string */
+        return SIZE_MAX / 2;
+    size_t most = limit_add(MAX_PER_OP + 2 * size, limit_max_growth_of_all(op->ops, op->op_count));
     if (op_is(op->kind, OP_SPLICES))
-        most += MAX_RESERVE;
+        most = limit_add(most, MAX_RESERVE);
     if (op->txn != NULL)
-        most += limit_max_growth_of_all(op->txn->else_ops, op->txn->else_count);
-    return most < SIZE_MAX / 2 ? most : SIZE_MAX / 2;
+        most = limit_add(most, limit_max_growth_of_all(op->txn->else_ops, op->txn->else_count));
+    return most;
 }
 
 /* Returns what is only kept to be used again (runs_trim()) to the system while resident memory

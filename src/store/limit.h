@@ -17,7 +17,9 @@
  *    the limit by 64 KiB.
  * 2. An operation that does not increase U stands, and nothing is evicted for it.
  * 3. Nothing is evicted for an operation unless enough can be evicted without the keys that it
- *    works on. Those keys are not evicted.
+ *    works on. Those keys are not evicted. (What it evicts on top for a lowered limit is not
+ *    evicted for it: until U is at or below the limit, an operation that is refused does that, too,
+ *    and these may be its keys.)
  * 4. Before an operation is refused, garbage (data/garbage.h) has been freed, the slabs have
  *    reported what they use, and the reserves of strings that grew have been reclaimed; unless
  *    nothing may be evicted and far more is in use than a lowered limit allows.

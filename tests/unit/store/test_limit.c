@@ -117,6 +117,23 @@ static void test_a_copy_counts_in_full(void **state)
     assert_true(limited_used(fixture) <= fixture->limit);
 }
 
+/* Whatever the bounds of a transaction's copies add up to, it is not far from the limit. */
+static void test_copies_in_both_branches(void **state)
+{
+    struct limited_fixture *fixture = *state;
+    limited_open(fixture, 1, 8 * MIB, STORE_NOEVICTION);
+    struct op copies[5];
+    for (size_t i = 0; i < COUNT(copies); i++)
+        copies[i] = (struct op){.kind = OP_COPY, .key = SLICE_LITERAL("list")};
+    for (size_t n = 1; n <= COUNT(copies); n++) {
+        for (size_t m = 0; m <= COUNT(copies); m++) {
+            struct op_txn otherwise = {.else_ops = copies, .else_count = m};
+            struct op op = txn_of(copies, n, &otherwise);
+            assert_false(limit_is_far(fixture->store, &op));
+        }
+    }
+}
+
 static void test_overwriting_a_part_needs_nothing(void **state)
 {
     struct limited_fixture *fixture = *state;
@@ -470,6 +487,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_either_branch_of_a_transaction_counts),
         TEST(test_a_copy_counts_in_full),
+        TEST(test_copies_in_both_branches),
         TEST(test_overwriting_a_part_needs_nothing),
         TEST(test_overwriting_a_part_is_never_refused),
         TEST(test_a_reserve_is_not_taken_beyond_the_limit),

@@ -155,6 +155,26 @@ static void test_lowering_with_eviction(void **state)
     }
 }
 
+/* An operation evicts for a lowered limit also if it is refused; but nothing from when the limit is
+ * reached, whoever freed the memory. */
+static void test_lowering_and_refusals(void **state)
+{
+    struct limited_fixture *fixture = *state;
+    limited_open(fixture, 1, 0, STORE_VOLATILE_LRU);
+    uint64_t count = fill(fixture, 4 * MIB), gone = 0;
+    for (size_t i = 0; i < 100; i++)
+        assert_int_equal(set_key(fixture, count++, 100, LIMITED_NOW_MS + 1000000), ERR_NONE);
+    set_limit(fixture, 2 * MIB, STORE_VOLATILE_LRU);
+    assert_int_equal(set_key(fixture, count, MIB, 0), ERR_OUT_OF_MEMORY);
+    uint64_t evicted = limited_evicted(fixture);
+    assert_in_range(evicted, 1, 8);
+    while (pages_used(&fixture->store->pages) > 2 * MIB)
+        delete_key(fixture, gone++);
+    assert_int_equal(set_key(fixture, count, MIB, 0), ERR_OUT_OF_MEMORY);
+    assert_false(store_shrink(fixture->store));
+    assert_int_equal(limited_evicted(fixture), evicted);
+}
+
 /* Nobody writes. */
 static void test_lowering_in_the_background(void **state)
 {
@@ -339,15 +359,11 @@ static void test_changes_among_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_raising_ends_refusals),
-        TEST(test_lowering_without_eviction),
-        TEST(test_lowering_with_eviction),
-        TEST(test_lowering_in_the_background),
-        TEST(test_policies),
-        TEST(test_use_is_noted_from_then_on),
-        TEST(test_a_long_operation_defers_a_policy),
-        TEST(test_a_change_while_it_is_lifted),
-        TEST(test_changes_among_threads),
+        TEST(test_raising_ends_refusals),       TEST(test_lowering_without_eviction),
+        TEST(test_lowering_with_eviction),      TEST(test_lowering_and_refusals),
+        TEST(test_lowering_in_the_background),  TEST(test_policies),
+        TEST(test_use_is_noted_from_then_on),   TEST(test_a_long_operation_defers_a_policy),
+        TEST(test_a_change_while_it_is_lifted), TEST(test_changes_among_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
