@@ -264,7 +264,7 @@ class AsyncClient(AsyncStrings[S], AsyncKeys[S], AsyncLists[S], AsyncAdmin[S]):
                     raise error from None
             finally:
                 stream.cancel()
-            await rt.sleep(pause)
+            await self._transport.pause(error, pause)
 
     async def stream_list(
         self, key: Key, start: int = 0, stop: int = -1, *, page_bytes: int = 0

@@ -88,7 +88,7 @@ class AsyncPipeline(Operations[S]):
                 for pending in left:
                     pending.fail(failure)
                 break
-            await rt.sleep(pause)
+            await self._transport.pause(failure, pause)
         if raise_errors:
             for pending in pendings:
                 if pending.error is not None:

@@ -20,6 +20,11 @@ def open_channel(
     return grpc.aio.secure_channel(target, credentials, options=options)
 
 
+async def connect_for(channel: Any, seconds: float) -> None:
+    """Sleeps; gRPC connects meanwhile, as aio has a thread that always waits for it."""
+    await sleep(seconds)
+
+
 async def close_channel(channel: Any) -> None:
     await channel.close()
 

@@ -111,7 +111,9 @@ class AsyncStream(Generic[T]):
             raise error from None
         self._failures += 1
         pause = error.retry_after
-        await rt.sleep(jitter(self._config, self._failures) if pause is None else pause)
+        if pause is None:
+            pause = jitter(self._config, self._failures)
+        await self._transport.pause(error, pause)
 
     async def _begin(self) -> None:
         """Returns when the stream is in effect."""

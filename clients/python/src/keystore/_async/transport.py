@@ -86,8 +86,16 @@ class AsyncTransport:
                 pause = attempts.pause_after(error)
                 if pause is None:
                     raise error from None
-            await rt.sleep(pause)
+            await self.pause(error, pause)
         return call.result(reply)
+
+    async def pause(self, error: errors.KeyStoreError, seconds: float) -> None:
+        """Before a call that has failed is repeated."""
+        if isinstance(error, errors.Unavailable) and not error.reason and self._channels:
+            # Its connection may be lost.
+            await rt.connect_for(self._channels[0], seconds)
+        else:
+            await rt.sleep(seconds)
 
     def stream(
         self, method: str, kind: str, request: Any, config: Config, timeout: Optional[float]

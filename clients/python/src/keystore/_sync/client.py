@@ -25,7 +25,6 @@ from .._proto import mini_redis_pb2 as pb
 from ..calls import Attempts, Call
 from ..config import DATABASES, Config, PemSource, Token, make_target, parse_url
 from ..values import Codec, Key, S, Seconds, to_bytes, to_key, to_keys, to_ms
-from . import rt
 from . import txn as txns
 from .admin import Admin
 from .cache import Cache
@@ -262,7 +261,7 @@ class Client(Strings[S], Keys[S], Lists[S], Admin[S]):
                     raise error from None
             finally:
                 stream.cancel()
-            rt.sleep(pause)
+            self._transport.pause(error, pause)
 
     def stream_list(
         self, key: Key, start: int = 0, stop: int = -1, *, page_bytes: int = 0

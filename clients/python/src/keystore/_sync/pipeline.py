@@ -13,7 +13,6 @@ from .._queued.operations import Operations
 from ..calls import Attempts
 from ..config import Config
 from ..values import Codec, S
-from . import rt
 from .transport import Transport
 
 BATCH_OPS = 500
@@ -89,7 +88,7 @@ class Pipeline(Operations[S]):
                 for pending in left:
                     pending.fail(failure)
                 break
-            rt.sleep(pause)
+            self._transport.pause(failure, pause)
         if raise_errors:
             for pending in pendings:
                 if pending.error is not None:

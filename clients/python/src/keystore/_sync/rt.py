@@ -10,6 +10,9 @@ import grpc
 
 STREAM_ERRORS = (grpc.RpcError,)
 
+# Needs no credentials.
+HEALTH = "/grpc.health.v1.Health/Check"
+
 sleep = time.sleep
 
 
@@ -19,6 +22,22 @@ def open_channel(
     if credentials is None:
         return grpc.insecure_channel(target, options=options)
     return grpc.secure_channel(target, credentials, options=options)
+
+
+def connect_for(channel: Any, seconds: float) -> None:
+    """Sleeps, and has gRPC connect meanwhile, however many of its channels.
+
+    Old versions, such as 1.51, look at their sockets only while a thread waits for a call, and
+    otherwise every 5 seconds: too late for a connection that is being made. Calls fail at once as long
+    as there is none, so a client that does nothing but repeat them never had one again. This call
+    waits for a connection.
+    """
+    end = time.monotonic() + seconds
+    try:
+        channel.unary_unary(HEALTH)(b"", timeout=seconds, wait_for_ready=True)
+    except (grpc.RpcError, ValueError):  # ValueError: the channel was closed
+        pass
+    sleep(max(0.0, end - time.monotonic()))
 
 
 def close_channel(channel: Any) -> None:

@@ -112,7 +112,9 @@ class Stream(Generic[T]):
             raise error from None
         self._failures += 1
         pause = error.retry_after
-        rt.sleep(jitter(self._config, self._failures) if pause is None else pause)
+        if pause is None:
+            pause = jitter(self._config, self._failures)
+        self._transport.pause(error, pause)
 
     def _begin(self) -> None:
         """Returns when the stream is in effect."""

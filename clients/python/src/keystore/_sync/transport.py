@@ -87,8 +87,16 @@ class Transport:
                 pause = attempts.pause_after(error)
                 if pause is None:
                     raise error from None
-            rt.sleep(pause)
+            self.pause(error, pause)
         return call.result(reply)
+
+    def pause(self, error: errors.KeyStoreError, seconds: float) -> None:
+        """Before a call that has failed is repeated."""
+        if isinstance(error, errors.Unavailable) and not error.reason and self._channels:
+            # Its connection may be lost.
+            rt.connect_for(self._channels[0], seconds)
+        else:
+            rt.sleep(seconds)
 
     def stream(
         self, method: str, kind: str, request: Any, config: Config, timeout: Optional[float]
