@@ -42,6 +42,27 @@ async def join(task: "asyncio.Task[None]") -> None:
     await task
 
 
+class Lock:
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+
+    async def acquire(self, timeout: float) -> bool:
+        if not self._lock.locked():
+            return await self._lock.acquire()
+        # Not wait_for(), which in old versions may acquire the lock and raise.
+        task = asyncio.ensure_future(self._lock.acquire())
+        try:
+            await asyncio.wait({task}, timeout=timeout)
+        except asyncio.CancelledError:
+            if not task.cancel():
+                self._lock.release()
+            raise
+        return not task.cancel()
+
+    def release(self) -> None:
+        self._lock.release()
+
+
 class Requests:
     """The caller's messages of a stream; `close()` ends them."""
 

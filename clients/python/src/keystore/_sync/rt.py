@@ -1,5 +1,6 @@
 """What threads and asyncio do differently; keystore/_async/rt.py is its counterpart."""
 
+import contextlib
 import os
 import queue
 import threading
@@ -25,18 +26,15 @@ def open_channel(
 
 
 def connect_for(channel: Any, seconds: float) -> None:
-    """Sleeps, and has gRPC connect meanwhile, however many of its channels.
+    """Sleeps, and has gRPC connect meanwhile.
 
     Old versions, such as 1.51, look at their sockets only while a thread waits for a call, and
-    otherwise every 5 seconds: too late for a connection that is being made. Calls fail at once as long
-    as there is none, so a client that does nothing but repeat them never had one again. This call
-    waits for a connection.
+    otherwise every 5 seconds; and while there is no connection, calls fail at once. So a client that
+    only repeats them takes long to connect again. This call waits for a connection.
     """
     end = time.monotonic() + seconds
-    try:
+    with contextlib.suppress(grpc.RpcError, ValueError):  # ValueError: the channel was closed
         channel.unary_unary(HEALTH)(b"", timeout=seconds, wait_for_ready=True)
-    except (grpc.RpcError, ValueError):  # ValueError: the channel was closed
-        pass
     sleep(max(0.0, end - time.monotonic()))
 
 
@@ -57,6 +55,17 @@ def start(target: Callable[[], None]) -> threading.Thread:
 
 def join(thread: threading.Thread) -> None:
     thread.join()
+
+
+class Lock:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def acquire(self, timeout: float) -> bool:
+        return self._lock.acquire(timeout=timeout)
+
+    def release(self) -> None:
+        self._lock.release()
 
 
 class Requests:
