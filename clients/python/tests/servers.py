@@ -20,6 +20,12 @@ def program() -> str:
     return os.environ.get("KEYSTORE_SERVER") or str(built)
 
 
+def cli(*arguments: str, stdin: str = "") -> str:
+    """What keystore-cli, which is beside the server, prints."""
+    command = [str(Path(program()).with_name("keystore-cli")), *arguments]
+    return subprocess.run(command, input=stdin, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
 class Server:
     """Ready when the constructor returns. `stop()` and `kill()` leave the data for `start()`."""
 

@@ -23,10 +23,11 @@ TOKEN = "kst_" + "a" * 43
     [
         ("keystore://h", {"address": "h"}),
         (
-            "keystore://app:t%2Fk@h1,h2:7/3?tls=1&decode=0",
-            {"address": "h1,h2:7", "token": "t/k", "db": 3, "tls": True, "decode": False},
+            "keystore://app:kst_%2Fk@h1,h2:7/3?tls=1&decode=0",
+            {"address": "h1,h2:7", "token": "kst_/k", "db": 3, "tls": True, "decode": False},
         ),
-        ("keystore://tok@[::1]:5?ca=a.pem", {"address": "[::1]:5", "token": "tok", "ca": "a.pem"}),
+        ("keystore://kst_t@[::1]:5?ca=a.pem", {"address": "[::1]:5", "token": "kst_t", "ca": "a.pem"}),
+        ("keystore://a%40b:p%2Fw@h", {"address": "h", "user": "a@b", "password": "p/w"}),
         ("keystore://h?timeout=2", {"address": "h", "config": keystore.Config(timeout=2)}),
     ],
 )
@@ -45,6 +46,7 @@ def test_urls(url: str, expected: Any) -> None:
         ("keystore://h?tls=maybe", "1 or 0"),
         ("keystore://h?nonsense=1", "unknown option"),
         ("keystore://h/16", "from 0 to 15"),
+        ("keystore://app@h", "password"),
     ],
 )
 def test_bad_urls(url: str, words: str) -> None:
@@ -68,7 +70,15 @@ def test_addresses() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"cert": b"x"}, {"tls": False, "ca": b"x"}, {"db": 16}, {"db": -1}],
+    [
+        {"cert": b"x"},
+        {"tls": False, "ca": b"x"},
+        {"db": 16},
+        {"db": -1},
+        {"user": "app"},
+        {"password": "secret"},
+        {"user": "app", "password": "secret", "token": TOKEN},
+    ],
 )
 def test_contradictions(arguments: Any) -> None:
     with pytest.raises(ValueError):

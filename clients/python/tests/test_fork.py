@@ -65,8 +65,7 @@ def test_asyncio_raises_too(shared_server: Server) -> None:
         import asyncio
         client = keystore.AsyncClient(address)
         async def main():
-            await client.set("k", "v")
-            await client.close()
+            await client.set("k", "v")  # not closed: then gRPC 1.51 may abort in the fork
         asyncio.run(main())
         other = keystore.AsyncClient(address)
         async def again():

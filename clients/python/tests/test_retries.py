@@ -13,6 +13,7 @@ from servers import Server
 
 import keystore
 from keystore._proto import mini_redis_pb2 as pb
+from keystore._sync.rt import HEALTH
 from keystore.calls import Attempts, Call, jitter
 
 PATIENT = keystore.Config(timeout=120, max_attempts=1000, backoff_max=0.1)
@@ -29,6 +30,8 @@ class Fake(grpc.GenericRpcHandler):
         self._server.start()
 
     def service(self, details: Any) -> Any:
+        if details.method == HEALTH:
+            return None  # asked by a client that waits for its connection
         metadata = dict(details.invocation_metadata)
 
         def answer(request: bytes, context: Any) -> bytes:
@@ -105,10 +108,17 @@ def test_publish_is_not_repeated_and_has_no_id(fake: Fake, client: Any) -> None:
     assert fake.ids == [None]
 
 
-@pytest.mark.parametrize("reason", ["LOADING", "STOPPING"])
-def test_what_was_not_done_is_repeated(fake: Fake, client: Any, reason: str) -> None:
+@pytest.mark.parametrize(
+    "code, reason",
+    [
+        ("UNAVAILABLE", "LOADING"),
+        ("UNAVAILABLE", "STOPPING"),
+        ("RESOURCE_EXHAUSTED", "TOO_MANY_CALLS"),
+    ],
+)
+def test_what_was_not_done_is_repeated(fake: Fake, client: Any, code: str, reason: str) -> None:
     fake.fail(
-        "UNAVAILABLE",
+        code,
         ("keystore-reason", f"ERROR_REASON_{reason}"),
         ("grpc-retry-pushback-ms", "20"),
     )
@@ -140,6 +150,18 @@ def test_overload_is_waited_for(fake: Fake, client: Any) -> None:
         client().incr("n")
     assert caught.value.retry_after is None
     assert len(fake.calls) == 3
+
+
+@pytest.mark.parametrize(
+    "reason, expected",
+    [("TOO_MANY_CALLS", keystore.TooManyCalls), ("THROTTLED", keystore.Throttled)],
+)
+def test_errors_say_how_long_to_wait(fake: Fake, client: Any, reason: str, expected: Any) -> None:
+    trailers = (("keystore-reason", f"ERROR_REASON_{reason}"), ("grpc-retry-pushback-ms", "6000"))
+    fake.fail("RESOURCE_EXHAUSTED", *trailers)
+    with pytest.raises(expected) as caught:
+        client(max_attempts=1).authenticate("app", "password")
+    assert caught.value.retry_after == 6.0 and len(fake.calls) == 1
 
 
 def test_attempts_are_limited_and_share_a_deadline(fake: Fake, client: Any) -> None:

@@ -227,12 +227,20 @@ def test_watch_goes_on_after_a_restart(connect: Connect, own_server: Server) -> 
     client = connect(own_server, config=PATIENT)
     rounds, restarts = 60, [20, 40]
     seen: List[int] = []
+    may_write = threading.Semaphore(restarts[0])
+
+    def write() -> None:
+        for _ in range(rounds):
+            may_write.acquire()
+            client.incr("n")
+
     with client.watch("n") as changes:
-        writer = threading.Thread(target=lambda: [client.incr("n") for _ in range(rounds)])
+        writer = threading.Thread(target=write, daemon=True)
         writer.start()
         while len(seen) < rounds:
             if restarts and len(seen) >= restarts[0]:
                 restarts.pop(0)
+                may_write.release(rounds // 3)  # some of them while the server is away
                 own_server.kill()
                 own_server.start()
             seen += [event.version for event in next(changes).events]

@@ -5,7 +5,7 @@ usage: tools/generate.py [--check]
 
 keystore/_sync is the same without `async` and `await`; keystore/_queued has the operations of
 pipelines and transactions, which return `Pending`. --check changes nothing, and fails if a file is
-stale. rt.py and base.py of each folder are written by hand.
+stale. rt.py of each folder, and base.py of keystore/_queued, are written by hand.
 """
 
 import re

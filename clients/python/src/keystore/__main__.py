@@ -17,7 +17,17 @@ from ._sync.client import Client
 from .errors import KeyStoreError
 
 # What makes no sense as a line, or has another form here.
-LEFT_OUT = {"backup", "bitfield", "cached", "close", "consume", "from_url", "lock", "pipeline"}
+LEFT_OUT = {
+    "authenticate",
+    "backup",
+    "bitfield",
+    "cached",
+    "close",
+    "consume",
+    "from_url",
+    "lock",
+    "pipeline",
+}
 LEFT_OUT |= {"transaction", "txn", "with_options"}
 
 

@@ -26,7 +26,7 @@ class Access(Enum):
 # Every unary method. A test compares it with the server's operation table.
 READS = """
     Get MGet GetRange GetBit BitCount BitPos Lcs Exists Touch Describe RandomKey LRange LIndex LPos
-    Info SlowLog Latency Config"""
+    Info SlowLog Latency Config Authenticate WhoAmI"""  # one token more of Authenticate does no harm
 WRITES = """
     Set MSet Incr Append SetRange SetBit BitOp BitField GetDel GetEx Delete DeleteMany Expire Rename
     Copy LPush RPush LPop RPop ListPop LMove LSet LInsert LRem LTrim Txn FlushDb SwapDb"""
@@ -36,7 +36,11 @@ ACCESS: Dict[str, Access] = {
     **dict.fromkeys(WRITES.split(), Access.WRITE),
     **dict.fromkeys(WITHOUT_IDS.split(), Access.ONCE),
 }
-ADMIN = frozenset(method.name for method in pb.DESCRIPTOR.services_by_name["KeyStoreAdmin"].methods)
+SERVICES: Dict[str, Any] = {
+    method.name: service
+    for service in pb.DESCRIPTOR.services_by_name.values()
+    for method in service.methods
+}
 
 
 @dataclass(frozen=True)
@@ -72,13 +76,12 @@ class Call(Generic[R]):
 
 
 def path_of(method: str) -> str:
-    return f"/keystore.v1.KeyStore{'Admin' if method in ADMIN else ''}/{method}"
+    return f"/{SERVICES[method].full_name}/{method}"
 
 
 def messages_of(method: str) -> Tuple[Any, Any]:
     """The classes of request and reply."""
-    service = "KeyStoreAdmin" if method in ADMIN else "KeyStore"
-    found = pb.DESCRIPTOR.services_by_name[service].methods_by_name[method]
+    found = SERVICES[method].methods_by_name[method]
     return getattr(pb, found.input_type.name), getattr(pb, found.output_type.name)
 
 
@@ -107,6 +110,8 @@ class Attempts:
         if call.access is not Access.READ:
             self.metadata.append(("keystore-max-reply-bytes", str(config.max_message_bytes)))
         self.is_safe = call.is_repeatable or request_id is not None
+        self.may_renew = True  # the token, if the server has forgotten it
+        self.sent_at = 0.0
         self.deadline = None if timeout is None else time.monotonic() + timeout + call.wait
 
     @classmethod
@@ -123,8 +128,7 @@ class Attempts:
         self.number += 1
         if self.number >= self.config.max_attempts or error.never_again:
             return None
-        # With these the server says that it has done nothing.
-        if not isinstance(error, (errors.Loading, errors.Stopping)):
+        if not isinstance(error, errors.NOTHING_DONE):
             if not self.is_safe:
                 return None
             if not isinstance(error, errors.Unavailable) and error.retry_after is None:

@@ -11,10 +11,12 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import grpc
 
 DEFAULT_PORT = 50051
+TOKEN_PREFIX = "kst_"
 DATABASES = 16
 MIB = 1 << 20
 
 Token = Union[str, Callable[[], str], None]
+Password = Union[str, Callable[[], str]]
 PemSource = Union[str, Path, bytes, None]
 
 
@@ -75,12 +77,18 @@ class Target:
     key: PemSource = field(default=None, repr=False)
     server_name: Optional[str] = None
     token: Token = field(default=None, repr=False)
+    user: Optional[str] = None
+    password: Optional[Password] = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not self.addresses:
             raise ValueError('no address is given; it would be one like "127.0.0.1:50051"')
         if (self.cert is None) != (self.key is None):
             raise ValueError("cert and key belong together; give both, or none")
+        if (self.user is None) != (self.password is None):
+            raise ValueError("user and password belong together; give both, or none")
+        if self.password is not None and self.token is not None:
+            raise ValueError("a password and a token contradict each other; give one of them")
         if not self.tls and (self.ca or self.cert or self.server_name):
             raise ValueError("ca, cert, key and server_name need TLS; they contradict tls=False")
 
@@ -116,7 +124,6 @@ class Target:
             ("grpc.max_receive_message_length", config.max_message_bytes),
             ("grpc.max_send_message_length", -1),  # the server knows its own limit
             ("grpc.initial_reconnect_backoff_ms", 100),
-            ("grpc.min_reconnect_backoff_ms", 5000),  # how long connecting may take
             ("grpc.max_reconnect_backoff_ms", 2000),
             ("grpc.primary_user_agent", "keystore-python"),
         ]
@@ -190,13 +197,18 @@ def parse_url(url: str) -> Dict[str, Any]:
     if parts.scheme != "keystore" or not parts.netloc:
         raise ValueError(
             f"{parts.scheme or 'this'}: is not a URL of KeyStore, which is "
-            "keystore://USER:TOKEN@HOST:PORT,HOST:PORT/DATABASE?tls=1"
+            "keystore://USER:PASSWORD@HOST:PORT,HOST:PORT/DATABASE?tls=1"
         )
     user, _, hosts = parts.netloc.rpartition("@")
     arguments: Dict[str, Any] = {"address": hosts}
-    if user:
-        # The token alone says who it is; the user before it is for people who read the URL.
-        arguments["token"] = unquote(user.partition(":")[2] or user.partition(":")[0])
+    name, _, secret = (unquote(part) for part in user.partition(":"))
+    token = secret or name
+    if token.startswith(TOKEN_PREFIX):
+        arguments["token"] = token  # it alone says who it is; a name before it is for people
+    elif name:
+        arguments["user"] = name
+        if secret:
+            arguments["password"] = secret
     database = parts.path.strip("/")
     if database:
         if not database.isdigit():

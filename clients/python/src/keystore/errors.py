@@ -28,6 +28,7 @@ __all__ = [
     "Loading",
     "LockLost",
     "LockTimeout",
+    "NoUsers",
     "NotANumber",
     "NotDurable",
     "NotFound",
@@ -38,7 +39,9 @@ __all__ = [
     "ReadOnly",
     "RequestIdReused",
     "Stopping",
+    "Throttled",
     "TooLarge",
+    "TooManyCalls",
     "Unauthenticated",
     "Unavailable",
     "WrongType",
@@ -189,6 +192,22 @@ class NotFound(KeyStoreError):
     """The server has nothing of that name. A missing key is no error."""
 
 
+class Throttled(KeyStoreError):
+    """Too many attempts to authenticate, of this address or at the same time. None was made; try
+    again after `retry_after` seconds.
+    """
+
+
+class NoUsers(KeyStoreError):
+    """The server has no users, so nobody can authenticate, and nobody needs to."""
+
+
+class TooManyCalls(KeyStoreError):
+    """As many calls are in flight, or were made lately, as the server takes of all or of this user.
+    Nothing was done; try again after `retry_after` seconds.
+    """
+
+
 class Cancelled(KeyStoreError):
     """The call was cancelled on this side, as by `close()`."""
 
@@ -234,7 +253,12 @@ REASONS: Dict[str, Type[KeyStoreError]] = {
     "REQUEST_ID_REUSED": RequestIdReused,
     "ALREADY_DONE": AlreadyDone,
     "NOT_FOUND": NotFound,
+    "THROTTLED": Throttled,
+    "NO_USERS": NoUsers,
+    "TOO_MANY_CALLS": TooManyCalls,
 }
+# Of these it says that it has done nothing, and that it passes.
+NOTHING_DONE = (Loading, Stopping, Throttled, TooManyCalls)
 # For errors without a reason: from gRPC itself, or a proxy.
 CODES: Dict[grpc.StatusCode, Type[KeyStoreError]] = {
     grpc.StatusCode.UNAVAILABLE: Unavailable,

@@ -1,7 +1,7 @@
 """What calls return, where that is more than a value."""
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Dict, Generic, List, Mapping, Optional, Tuple, TypeVar, Union
 
 S = TypeVar("S", bound=Union[str, bytes])
@@ -137,6 +137,31 @@ class Message(Generic[S]):
     sequence: int
     missed: int = 0
     resumed: bool = False
+
+
+@dataclass(frozen=True)
+class Session:
+    """A token that a password was exchanged for; `expires_at` is in UTC, by the server's clock."""
+
+    token: str = field(repr=False)
+    expires_at: dt.datetime
+    user: str
+
+
+@dataclass(frozen=True)
+class Identity:
+    """As whom the server takes a client.
+
+    `means` is "token", "session" (a token of `authenticate()`), "certificate", "unix", or "none": the
+    server has no users, `user` is None, and everybody may do everything. `id` is that of the token;
+    `expires_at` is in UTC, None if it never does; `rules` are as in the users file.
+    """
+
+    user: Optional[str]
+    means: str
+    id: Optional[str]
+    expires_at: Optional[dt.datetime]
+    rules: List[str]
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ class AsyncAdmin(AsyncBase[S]):
 
     async def backup(self) -> AsyncIterator[bytes]:
         """A snapshot of all data as a file in the format of Redis (RDB), piece by piece."""
-        stream = self._transport.stream(
+        stream = await self._transport.stream(
             "Backup", "unary_stream", pb.BackupRequest(), self._config, None
         )
         try:
@@ -93,7 +93,7 @@ class AsyncAdmin(AsyncBase[S]):
 
     async def clients(self, *, own: bool = False) -> List[results.Fields]:
         """The open connections, or only that of this call, as mappings with the API's names."""
-        stream = self._transport.stream(
+        stream = await self._transport.stream(
             "Clients", "unary_stream", pb.ClientsRequest(own=own), self._config, self._timeout()
         )
         found: List[results.Fields] = []

@@ -1,5 +1,6 @@
 """Many operations at the cost of few."""
 
+import time
 from types import TracebackType
 from typing import Any, List, Optional, Type
 
@@ -12,7 +13,6 @@ from .._queued.operations import Operations
 from ..calls import Attempts
 from ..config import Config
 from ..values import Codec, S
-from . import rt
 from .transport import AsyncTransport
 
 BATCH_OPS = 500
@@ -83,12 +83,13 @@ class AsyncPipeline(Operations[S]):
             if failure is None:
                 break
             attempts.is_safe = all(pending.call.is_repeatable for pending in left)
-            pause = attempts.pause_after(failure)
+            attempts.may_renew = attempts.may_renew and attempts.is_safe
+            pause = self._transport.pause_after(attempts, failure)
             if pause is None:
                 for pending in left:
                     pending.fail(failure)
                 break
-            await rt.sleep(pause)
+            await self._transport.pause(failure, pause)
         if raise_errors:
             for pending in pendings:
                 if pending.error is not None:
@@ -100,9 +101,10 @@ class AsyncPipeline(Operations[S]):
     ) -> Optional[errors.KeyStoreError]:
         """Sends the operations; returns why some have no answer."""
         batches = iter(make_batches(pendings))
-        stream = self._transport.stream(
+        stream = await self._transport.stream(
             "Pipeline", "stream_stream", batches, self._config, attempts.timeout()
         )
+        attempts.sent_at = time.monotonic()
         answered = 0
         try:
             async for batch in stream:

@@ -20,6 +20,11 @@ def open_channel(
     return grpc.aio.secure_channel(target, credentials, options=options)
 
 
+async def connect_for(channel: Any, seconds: float) -> None:
+    """Sleeps; gRPC connects meanwhile, as aio has a thread that always waits for it."""
+    await sleep(seconds)
+
+
 async def close_channel(channel: Any) -> None:
     await channel.close()
 
@@ -35,6 +40,27 @@ def start(target: Callable[[], Coroutine[Any, Any, None]]) -> "asyncio.Task[None
 
 async def join(task: "asyncio.Task[None]") -> None:
     await task
+
+
+class Lock:
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+
+    async def acquire(self, timeout: float) -> bool:
+        if not self._lock.locked():
+            return await self._lock.acquire()
+        # Not wait_for(), which in old versions may acquire the lock and raise.
+        task = asyncio.ensure_future(self._lock.acquire())
+        try:
+            await asyncio.wait({task}, timeout=timeout)
+        except asyncio.CancelledError:
+            if not task.cancel():
+                self._lock.release()
+            raise
+        return not task.cancel()
+
+    def release(self) -> None:
+        self._lock.release()
 
 
 class Requests:

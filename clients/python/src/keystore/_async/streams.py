@@ -45,13 +45,13 @@ class AsyncStream(Generic[T]):
         self._failures = 0
         self._begun = False
         self._reading = False  # by an iteration; only one may read
-        self._began_at = time.monotonic()
+        self._began_at = self._sent_at = time.monotonic()
         self.live = False
         """Whether the stream is in effect at the moment."""
 
     # What the streams differ in.
 
-    def _open(self) -> Any:
+    async def _open(self) -> Any:
         """Opens gRPC's stream."""
         raise NotImplementedError
 
@@ -74,7 +74,11 @@ class AsyncStream(Generic[T]):
         """Connects, if need be, and takes one message."""
         try:
             if self._iterator is None:
-                self._stream = self._open()
+                self._stream = await self._open()
+                self._sent_at = time.monotonic()
+                if self._closed:  # meanwhile, by others
+                    self._disconnect()
+                    return
                 self._iterator = self._stream.__aiter__()
                 await self._connected()
             if connect_only and not self._stream.done():
@@ -84,13 +88,17 @@ class AsyncStream(Generic[T]):
             self._disconnect()
             await self._failed(errors.Unavailable("the server has ended the stream"))
             return
+        except errors.KeyStoreError as refusal:  # to give a token
+            await self._failed(refusal)
+            return
         except rt.STREAM_ERRORS as failure:
             self._disconnect()
             if self._closed:
                 return
             if not isinstance(failure, grpc.RpcError):
                 raise
-            await self._failed(errors.from_rpc(failure))
+            error = errors.from_rpc(failure)
+            await self._failed(error, renews=self._transport.renews(error, self._sent_at))
             return
         self._failures = 0
         self._accept(message)
@@ -102,16 +110,19 @@ class AsyncStream(Generic[T]):
             stream.cancel()
             self._lost()
 
-    async def _failed(self, error: errors.KeyStoreError) -> None:
+    async def _failed(self, error: errors.KeyStoreError, *, renews: bool = False) -> None:
         if self._closed:
             return
         late = not self._begun and time.monotonic() - self._began_at >= self._config.timeout
-        if not isinstance(error, errors.Unavailable) or late:
+        passes = renews or isinstance(error, (errors.Unavailable, *errors.NOTHING_DONE))
+        if not passes or late:
             self._closed = True
             raise error from None
         self._failures += 1
         pause = error.retry_after
-        await rt.sleep(jitter(self._config, self._failures) if pause is None else pause)
+        if pause is None:
+            pause = jitter(self._config, self._failures)
+        await self._transport.pause(error, pause)
 
     async def _begin(self) -> None:
         """Returns when the stream is in effect."""
@@ -173,14 +184,14 @@ class AsyncWatch(AsyncStream[results.WatchBatch[S]], Generic[S]):
         self.version: int = request.start_version
         """Everything up to this version has been reported: `start_version` of another watch."""
 
-    def _open(self) -> Any:
+    async def _open(self) -> Any:
         request = pb.WatchRequest()
         request.CopyFrom(self._request)
         request.initial = self._initial
         request.start_version = 0 if self._initial else self.version
         self._parts = []
         self._reset = self._initial
-        return self._transport.stream("Watch", "unary_stream", request, self._config, None)
+        return await self._transport.stream("Watch", "unary_stream", request, self._config, None)
 
     async def _begin(self) -> None:
         while not self.live and not self._closed:
@@ -227,8 +238,10 @@ class AsyncSubscription(AsyncStream[results.Message[S]], Generic[S]):
         self._request = request
         self._resumed = False
 
-    def _open(self) -> Any:
-        return self._transport.stream("Subscribe", "unary_stream", self._request, self._config, None)
+    async def _open(self) -> Any:
+        return await self._transport.stream(
+            "Subscribe", "unary_stream", self._request, self._config, None
+        )
 
     async def _connected(self) -> None:
         await self._stream.initial_metadata()
@@ -301,10 +314,12 @@ class AsyncConsumer(AsyncStream[AsyncJob[S]], Generic[S]):
         self._requests = rt.Requests()
         self._jobs: Dict[int, AsyncJob[S]] = {}  # in flight: at most `max_in_flight`
 
-    def _open(self) -> Any:
+    async def _open(self) -> Any:
         self._requests = rt.Requests()
         self._requests.put(pb.ConsumeRequest(start=self._start))
-        return self._transport.stream("Consume", "stream_stream", self._requests, self._config, None)
+        return await self._transport.stream(
+            "Consume", "stream_stream", self._requests, self._config, None
+        )
 
     async def _connected(self) -> None:
         self.live = True

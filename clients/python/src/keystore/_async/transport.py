@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+import time
 from typing import Any, Callable, Dict, List, Optional, Tuple, TypeVar
 
 import grpc
@@ -10,6 +11,7 @@ from .. import errors, fork
 from ..calls import Attempts, Call, messages_of, path_of
 from ..config import Config, Target
 from . import rt
+from .auth import AsyncLogin
 
 R = TypeVar("R")
 
@@ -26,6 +28,10 @@ class AsyncTransport:
         self._callables: Dict[Tuple[int, str], Callable[..., Any]] = {}
         self._abandoned: List[Any] = []
         self._opening = threading.Lock()
+        self._login: Optional[AsyncLogin] = None
+        if target.user is not None and target.password is not None:
+            self._login = AsyncLogin(target.user, target.password)
+        self._login_lock: Any = None
 
     def _open(self, config: Config) -> None:
         if self.closed:
@@ -42,6 +48,7 @@ class AsyncTransport:
             # Those of a parent process, or of another event loop, can only be left alone.
             self._abandoned += self._channels
             self._callables = {}
+            self._login_lock = rt.Lock()
             self._channels = [
                 rt.open_channel(uri, credentials, options) for _ in range(config.channels)
             ]
@@ -62,38 +69,75 @@ class AsyncTransport:
             self._callables[turn, method] = found
         return found
 
-    def credentials(self) -> List[Tuple[str, Any]]:
+    async def _credentials(self, config: Config, timeout: Optional[float]) -> List[Tuple[str, Any]]:
         token = self.target.token
-        if token is None:
-            return []
-        return [("authorization", f"Bearer {token() if callable(token) else token}")]
+        if callable(token):
+            token = token()
+        if self._login is not None:
+            self._open(config)
+            limit = config.timeout if timeout is None else timeout
+            token = await self._login.token(
+                lambda call: self.unary(call, config, limit, None), self._login_lock, limit
+            )
+        return [] if token is None else [("authorization", f"Bearer {token}")]
+
+    def renews(self, error: errors.KeyStoreError, sent_at: float) -> bool:
+        """Whether a call that was sent then has failed for its token, and the next one gets another.
+        A server that was restarted has forgotten those that passwords were exchanged for.
+        """
+        if self._login is None or not isinstance(error, errors.Unauthenticated):
+            return False
+        self._login.refused(sent_at)
+        return True
+
+    def pause_after(self, attempts: Attempts, error: errors.KeyStoreError) -> Optional[float]:
+        """Seconds to wait before the next attempt; None if there is none."""
+        if self.renews(error, attempts.sent_at) and attempts.may_renew:
+            attempts.may_renew = False
+            return 0.0
+        return attempts.pause_after(error)
 
     async def unary(
         self, call: Call[R], config: Config, timeout: Optional[float], request_id: Optional[bytes]
     ) -> R:
         attempts = Attempts(call, config, timeout, request_id)
+        authenticates = call.method == "Authenticate"  # which needs no token
         while True:
+            metadata = attempts.metadata
+            if not authenticates:
+                metadata = metadata + await self._credentials(config, attempts.timeout())
             function = self.callable(config, call.method, "unary_unary")
+            attempts.sent_at = time.monotonic()
             try:
-                reply = await function(
-                    call.request,
-                    timeout=attempts.timeout(),
-                    metadata=attempts.metadata + self.credentials(),
-                )
+                reply = await function(call.request, timeout=attempts.timeout(), metadata=metadata)
                 break
             except grpc.RpcError as failure:
                 error = errors.from_rpc(failure)
-                pause = attempts.pause_after(error)
+                if authenticates:
+                    pause = attempts.pause_after(error)
+                else:
+                    pause = self.pause_after(attempts, error)
                 if pause is None:
                     raise error from None
-            await rt.sleep(pause)
+            await self.pause(error, pause)
         return call.result(reply)
 
-    def stream(
+    async def pause(self, error: errors.KeyStoreError, seconds: float) -> None:
+        """Before a call that has failed is repeated."""
+        channels = self._channels
+        if isinstance(error, errors.Unavailable) and not error.reason and channels:
+            await rt.connect_for(channels[0], seconds)  # the connection may be lost
+        else:
+            await rt.sleep(seconds)
+
+    async def stream(
         self, method: str, kind: str, request: Any, config: Config, timeout: Optional[float]
     ) -> Any:
         """Opens a stream; `request` is a message, or an iterator of several."""
-        metadata = self.credentials()
+        began = time.monotonic()
+        metadata = await self._credentials(config, timeout)
+        if timeout is not None:
+            timeout = max(0.0, timeout - (time.monotonic() - began))
         if method in ("Pipeline", "Consume"):
             metadata.append(("keystore-max-reply-bytes", str(config.max_message_bytes)))
         return self.callable(config, method, kind)(request, timeout=timeout, metadata=metadata)

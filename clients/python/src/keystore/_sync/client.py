@@ -3,6 +3,7 @@
 
 import copy
 import dataclasses
+import time
 from types import TracebackType
 from typing import (
     Any,
@@ -23,11 +24,11 @@ import grpc
 from .. import errors, results
 from .._proto import mini_redis_pb2 as pb
 from ..calls import Attempts, Call
-from ..config import DATABASES, Config, PemSource, Token, make_target, parse_url
+from ..config import DATABASES, Config, Password, PemSource, Token, make_target, parse_url
 from ..values import Codec, Key, S, Seconds, to_bytes, to_key, to_keys, to_ms
-from . import rt
 from . import txn as txns
 from .admin import Admin
+from .auth import Auth
 from .cache import Cache
 from .keys import TYPES, Keys
 from .lists import Lists, to_end
@@ -41,7 +42,7 @@ R = TypeVar("R")
 TYPE_NUMBERS = {name: number for number, name in TYPES.items()}
 
 
-class Client(Strings[S], Keys[S], Lists[S], Admin[S]):
+class Client(Strings[S], Keys[S], Lists[S], Admin[S], Auth[S]):
     """A client of KeyStore. It connects when it is first used, and is safe to share.
 
     Strings are returned as bytes or, with `decode`, as str; keys and values may be either. Every call
@@ -61,6 +62,8 @@ class Client(Strings[S], Keys[S], Lists[S], Admin[S]):
         decode: Literal[False] = ...,
         db: int = ...,
         token: Token = ...,
+        user: Optional[str] = ...,
+        password: Optional[Password] = ...,
         tls: Optional[bool] = ...,
         ca: PemSource = ...,
         cert: PemSource = ...,
@@ -77,6 +80,8 @@ class Client(Strings[S], Keys[S], Lists[S], Admin[S]):
         decode: Literal[True],
         db: int = ...,
         token: Token = ...,
+        user: Optional[str] = ...,
+        password: Optional[Password] = ...,
         tls: Optional[bool] = ...,
         ca: PemSource = ...,
         cert: PemSource = ...,
@@ -92,6 +97,8 @@ class Client(Strings[S], Keys[S], Lists[S], Admin[S]):
         decode: bool = False,
         db: int = 0,
         token: Token = None,
+        user: Optional[str] = None,
+        password: Optional[Password] = None,
         tls: Optional[bool] = None,
         ca: PemSource = None,
         cert: PemSource = None,
@@ -100,11 +107,21 @@ class Client(Strings[S], Keys[S], Lists[S], Admin[S]):
         config: Optional[Config] = None,
     ) -> None:
         """`address` is HOST:PORT, "unix:/PATH", or several that calls are spread over; `token` that of
-        a user, or a function that returns it; `ca`, `cert` and `key` are names of PEM files, or their
-        contents as bytes. `tls` is on if one of them, or `server_name`, is given.
+        a user, or a function that returns it. A `user` with a `password`, or a function that returns
+        it, gets a token with the first call, and others before they expire. `ca`, `cert` and `key` are
+        names of PEM files, or their contents as bytes. `tls` is on if one of them, or `server_name`, is
+        given.
         """
         target = make_target(
-            address, token=token, tls=tls, ca=ca, cert=cert, key=key, server_name=server_name
+            address,
+            token=token,
+            user=user,
+            password=password,
+            tls=tls,
+            ca=ca,
+            cert=cert,
+            key=key,
+            server_name=server_name,
         )
         self._transport = Transport(target)
         self._config = config or Config()
@@ -120,7 +137,9 @@ class Client(Strings[S], Keys[S], Lists[S], Admin[S]):
 
     @classmethod
     def from_url(cls, url: str, **arguments: Any) -> "Client[Any]":
-        """A client for "keystore://USER:TOKEN@HOST:PORT,HOST:PORT/DATABASE?tls=1".
+        """A client for "keystore://USER:PASSWORD@HOST:PORT,HOST:PORT/DATABASE?tls=1".
+
+        What starts with "kst_" is a token. The password may also be among the arguments.
 
         Options are tls, ca, cert, key, server_name, decode and timeout; `arguments` are those of
         the class, and count more than the URL.
@@ -247,6 +266,7 @@ class Client(Strings[S], Keys[S], Lists[S], Admin[S]):
         attempts = Attempts.of_reads(self._config, None)
         while True:
             stream = self._transport.stream("Scan", "unary_stream", request, self._config, None)
+            attempts.sent_at = time.monotonic()
             try:
                 for page in stream:
                     attempts.number = 0
@@ -257,12 +277,12 @@ class Client(Strings[S], Keys[S], Lists[S], Admin[S]):
                 return
             except grpc.RpcError as failure:
                 error = errors.from_rpc(failure)
-                pause = attempts.pause_after(error)
+                pause = self._transport.pause_after(attempts, error)
                 if pause is None:
                     raise error from None
             finally:
                 stream.cancel()
-            rt.sleep(pause)
+            self._transport.pause(error, pause)
 
     def stream_list(
         self, key: Key, start: int = 0, stop: int = -1, *, page_bytes: int = 0

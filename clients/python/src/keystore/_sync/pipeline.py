@@ -1,6 +1,7 @@
 # Generated from keystore/_async/pipeline.py by tools/generate.py; do not edit.
 """Many operations at the cost of few."""
 
+import time
 from types import TracebackType
 from typing import Any, List, Optional, Type
 
@@ -13,7 +14,6 @@ from .._queued.operations import Operations
 from ..calls import Attempts
 from ..config import Config
 from ..values import Codec, S
-from . import rt
 from .transport import Transport
 
 BATCH_OPS = 500
@@ -84,12 +84,13 @@ class Pipeline(Operations[S]):
             if failure is None:
                 break
             attempts.is_safe = all(pending.call.is_repeatable for pending in left)
-            pause = attempts.pause_after(failure)
+            attempts.may_renew = attempts.may_renew and attempts.is_safe
+            pause = self._transport.pause_after(attempts, failure)
             if pause is None:
                 for pending in left:
                     pending.fail(failure)
                 break
-            rt.sleep(pause)
+            self._transport.pause(failure, pause)
         if raise_errors:
             for pending in pendings:
                 if pending.error is not None:
@@ -104,6 +105,7 @@ class Pipeline(Operations[S]):
         stream = self._transport.stream(
             "Pipeline", "stream_stream", batches, self._config, attempts.timeout()
         )
+        attempts.sent_at = time.monotonic()
         answered = 0
         try:
             for batch in stream:

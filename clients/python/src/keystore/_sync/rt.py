@@ -1,5 +1,6 @@
 """What threads and asyncio do differently; keystore/_async/rt.py is its counterpart."""
 
+import contextlib
 import os
 import queue
 import threading
@@ -10,6 +11,9 @@ import grpc
 
 STREAM_ERRORS = (grpc.RpcError,)
 
+# Needs no credentials.
+HEALTH = "/grpc.health.v1.Health/Check"
+
 sleep = time.sleep
 
 
@@ -19,6 +23,19 @@ def open_channel(
     if credentials is None:
         return grpc.insecure_channel(target, options=options)
     return grpc.secure_channel(target, credentials, options=options)
+
+
+def connect_for(channel: Any, seconds: float) -> None:
+    """Sleeps, and has gRPC connect meanwhile.
+
+    Old versions, such as 1.51, look at their sockets only while a thread waits for a call, and
+    otherwise every 5 seconds; and while there is no connection, calls fail at once. So a client that
+    only repeats them takes long to connect again. This call waits for a connection.
+    """
+    end = time.monotonic() + seconds
+    with contextlib.suppress(grpc.RpcError, ValueError):  # ValueError: the channel was closed
+        channel.unary_unary(HEALTH)(b"", timeout=seconds, wait_for_ready=True)
+    sleep(max(0.0, end - time.monotonic()))
 
 
 def close_channel(channel: Any) -> None:
@@ -38,6 +55,17 @@ def start(target: Callable[[], None]) -> threading.Thread:
 
 def join(thread: threading.Thread) -> None:
     thread.join()
+
+
+class Lock:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def acquire(self, timeout: float) -> bool:
+        return self._lock.acquire(timeout=timeout)
+
+    def release(self) -> None:
+        self._lock.release()
 
 
 class Requests:

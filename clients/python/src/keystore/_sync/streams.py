@@ -46,7 +46,7 @@ class Stream(Generic[T]):
         self._failures = 0
         self._begun = False
         self._reading = False  # by an iteration; only one may read
-        self._began_at = time.monotonic()
+        self._began_at = self._sent_at = time.monotonic()
         self.live = False
         """Whether the stream is in effect at the moment."""
 
@@ -76,6 +76,10 @@ class Stream(Generic[T]):
         try:
             if self._iterator is None:
                 self._stream = self._open()
+                self._sent_at = time.monotonic()
+                if self._closed:  # meanwhile, by others
+                    self._disconnect()
+                    return
                 self._iterator = self._stream.__iter__()
                 self._connected()
             if connect_only and not self._stream.done():
@@ -85,13 +89,17 @@ class Stream(Generic[T]):
             self._disconnect()
             self._failed(errors.Unavailable("the server has ended the stream"))
             return
+        except errors.KeyStoreError as refusal:  # to give a token
+            self._failed(refusal)
+            return
         except rt.STREAM_ERRORS as failure:
             self._disconnect()
             if self._closed:
                 return
             if not isinstance(failure, grpc.RpcError):
                 raise
-            self._failed(errors.from_rpc(failure))
+            error = errors.from_rpc(failure)
+            self._failed(error, renews=self._transport.renews(error, self._sent_at))
             return
         self._failures = 0
         self._accept(message)
@@ -103,16 +111,19 @@ class Stream(Generic[T]):
             stream.cancel()
             self._lost()
 
-    def _failed(self, error: errors.KeyStoreError) -> None:
+    def _failed(self, error: errors.KeyStoreError, *, renews: bool = False) -> None:
         if self._closed:
             return
         late = not self._begun and time.monotonic() - self._began_at >= self._config.timeout
-        if not isinstance(error, errors.Unavailable) or late:
+        passes = renews or isinstance(error, (errors.Unavailable, *errors.NOTHING_DONE))
+        if not passes or late:
             self._closed = True
             raise error from None
         self._failures += 1
         pause = error.retry_after
-        rt.sleep(jitter(self._config, self._failures) if pause is None else pause)
+        if pause is None:
+            pause = jitter(self._config, self._failures)
+        self._transport.pause(error, pause)
 
     def _begin(self) -> None:
         """Returns when the stream is in effect."""
