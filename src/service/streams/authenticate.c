@@ -99,13 +99,12 @@ static void authenticate_take(struct authentication *authentication,
         host->find_address(grpc_call_connection_user(authentication->call), attempt->address);
 }
 
+/* The error message may lie in the arena. */
 static enum err authenticate_decode(struct authentication *authentication, struct slice message,
-                                    const char **why)
+                                    struct arena *arena, const char **why)
 {
-    struct arena arena;
     void *decoded;
-    arena_init(&arena);
-    enum err err = decode_message(&keystore__v1__authenticate_request__descriptor, message, &arena,
+    enum err err = decode_message(&keystore__v1__authenticate_request__descriptor, message, arena,
                                   &decoded, why);
     if (err == ERR_NONE) {
         const Keystore__V1__AuthenticateRequest *request = decoded;
@@ -114,7 +113,6 @@ static enum err authenticate_decode(struct authentication *authentication, struc
             authenticate_take(authentication, request);
         explicit_bzero(request->password, strlen(request->password));
     }
-    arena_deinit(&arena);
     return err;
 }
 
@@ -193,14 +191,18 @@ static void authenticate_on_message(void *user, struct grpc_call *call, struct s
 {
     struct authentication *authentication = grpc_call_user(call);
     const char *why = STREAM_SECOND_MESSAGE;
+    struct arena arena;
     (void)user;
-    enum err err = authentication->has_begun ? ERR_NOT_SERVED
-                                             : authenticate_decode(authentication, message, &why);
+    arena_init(&arena);
+    enum err err = authentication->has_begun
+                       ? ERR_NOT_SERVED
+                       : authenticate_decode(authentication, message, &arena, &why);
     authentication->has_begun = true;
     if (err != ERR_NONE)
         authenticate_end(authentication, err, why);
     else
         authenticate_start(authentication);
+    arena_deinit(&arena);
 }
 
 static void authenticate_on_half_close(void *user, struct grpc_call *call)

@@ -179,9 +179,10 @@ static void test_rate(void **state)
     for (call = get(link); ng_call_status(call) < 0; call = get(link))
         finish(link);
     assert_true(is_refused(call, "more than 1 calls per second"));
-    int64_t wait_ms =
-        strtol((const char *)ng_call_field(call, "grpc-retry-pushback-ms").data, NULL, 10);
-    assert_in_range(wait_ms, 1, 1000);
+    char text[24];
+    struct slice field = ng_call_field(call, "grpc-retry-pushback-ms");
+    snprintf(text, sizeof text, "%.*s", (int)field.len, (const char *)field.data);
+    assert_in_range(strtol(text, NULL, 10), 1, 1000);
 }
 
 /* A limit that appears finds what is under way, once. */
