@@ -97,6 +97,15 @@ def deny(channel, user="ann", password="wrong password"):
                 pb.AuthenticateRequest(user=user, password=password), "is wrong")
 
 
+def fail_until_throttled(channel):
+    """On a slow machine, more may fail in the time that it takes; then for three seconds none may."""
+    while True:
+        with pytest.raises(grpc.RpcError) as failure:
+            auth(channel).Authenticate(pb.AuthenticateRequest(user="ann", password="wrong password"))
+        if failure.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED and retry_ms(failure) > 3000:
+            return
+
+
 # ---- authenticating ----
 
 def test_a_password_is_exchanged_for_a_token(channel):
@@ -170,13 +179,14 @@ def test_an_address_that_fails_often_is_slowed_down(users):
     with open_channel(users.address) as channel:
         for _ in range(BURST):
             deny(channel)
+        fail_until_throttled(channel)
         for user, password in [("ann", "wrong password"), ("ann", PASSWORD), ("bob", OTHER)]:
             with pytest.raises(grpc.RpcError) as failure:
                 authenticate(channel, user, password)
             assert failure.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
             assert 0 < retry_ms(failure) <= 6000
         counts = admin_info(channel)
-        assert counts["auth_denied"] == str(BURST) and counts["auth_throttled"] == "3"
+        assert int(counts["auth_denied"]) >= BURST and int(counts["auth_throttled"]) >= 4
     # Other addresses are not concerned, and a call with a token never is.
         assert As(channel, "bob").Set(pb.KeyValue(key=b"k", value=b"v")).ok
     with open_channel(users.other_address) as channel:

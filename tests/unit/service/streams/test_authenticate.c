@@ -75,7 +75,12 @@ static void test_too_many_failures(void **state)
     for (int i = 0; i < THROTTLE_BURST; i++)
         assert_int_equal(ng_call_status(end(*state, begin(*state, "u", "x"))),
                          GRPC_UNAUTHENTICATED);
-    struct ng_stream *call = begin(*state, "u", AUTH_PASSWORD);
+    /* More than that may fail in the time that a slow machine takes for it. */
+    struct ng_stream *call = begin(*state, "u", "x");
+    while (ng_call_status(call) < 0) {
+        assert_int_equal(ng_call_status(end(*state, call)), GRPC_UNAUTHENTICATED);
+        call = begin(*state, "u", "x");
+    }
     ng_call_assert_failed(call, GRPC_RESOURCE_EXHAUSTED, "ERROR_REASON_THROTTLED",
                           "have failed; the next one may be made in");
     assert_true(ng_call_field(call, "grpc-retry-pushback-ms").len > 0);
