@@ -51,6 +51,8 @@ endfunction()
 # library for programs that come and go; its calls run in unit/client_* and e2e/cli* as well.
 leave_out(not-asan docs tidy e2e/docs e2e/install)
 leave_out(not-tsan docs tidy e2e/docs e2e/install)
+# It bounds memory, of which the thread sanitizer takes a multiple.
+leave_out(not-tsan e2e/attacks)
 
 # ThreadSanitizer finds what two threads do to each other. Here is only one: parsers and formats, a
 # session or a data structure that the test calls directly. Where several threads meet in them is in
