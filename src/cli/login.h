@@ -30,7 +30,7 @@ void login_deinit(struct login *login);
 /* For keystore_options; NULL: none. */
 const char *login_token(const struct login *login);
 
-/* Replaces whoever it was; each false, with the error message in *why, if that is not possible. A
+/* Replaces the former user; each false, with the error message in *why, if that is not possible. A
  * NULL password is asked for when it is needed. */
 bool login_set_user(struct login *login, struct keystore_slice user,
                     const struct keystore_slice *password, const char **why);

@@ -314,7 +314,7 @@ static enum session_result session_follow(struct session *session, const struct 
     return result;
 }
 
-/* Takes over whoever AUTH names. False, after an error message. */
+/* Continues as the user that AUTH names. False, after an error message. */
 static bool session_become(struct session *session, const struct request *request,
                            const char *label)
 {

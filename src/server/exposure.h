@@ -15,7 +15,7 @@ bool exposure_is_local(const struct sockaddr_storage *bound);
 #define EXPOSURE_TEXT ((size_t)400)
 
 struct exposure {
-    char danger[EXPOSURE_TEXT]; /* what others can do, as part of a sentence */
+    char danger[EXPOSURE_TEXT]; /* what others can do; a phrase for a message */
     char remedy[EXPOSURE_TEXT]; /* what to set instead */
 };
 

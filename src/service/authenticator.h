@@ -1,8 +1,8 @@
 /*
  * Verifies passwords on a thread of its own, one after the other, since each takes about 20 ms and
  * 19 MiB: that is too long for an event loop, and must not delay the long calls of offload.h.
- * Whoever fails too often is refused without the work (access/throttle.h), and few attempts wait,
- * so that one which is accepted is answered within half a second.
+ * An address that fails too often is refused without the work (access/throttle.h), and few
+ * attempts wait, so that one which is accepted is answered within half a second.
  */
 #ifndef KEYSTORE_SERVICE_AUTHENTICATOR_H
 #define KEYSTORE_SERVICE_AUTHENTICATOR_H
